@@ -1,0 +1,56 @@
+/* Bytes seen, never owned: a view of memory that somebody else keeps. Not NUL-terminated. */
+#ifndef BASE_BYTES_H
+#define BASE_BYTES_H
+
+#include "base/err.h"
+
+#include <string.h>
+
+struct bytes {
+	const unsigned char *at;
+	size_t len;
+};
+
+/* For static tables and for expressions; s is a string literal. */
+#define LIT(s)   { (const unsigned char *)("" s), sizeof(s) - 1 }
+#define BYTES(s) ((struct bytes)LIT(s))
+/* For printf's "%.*s". */
+#define FMT(b) (int)((b).len > 4096 ? 4096 : (b).len), (const char *)(b).at
+
+static inline struct bytes bytes_of(const void *at, size_t len)
+{
+	return (struct bytes){ at, len };
+}
+
+static inline struct bytes bytes_str(const char *s)
+{
+	return (struct bytes){ (const unsigned char *)s, s ? strlen(s) : 0 };
+}
+
+static inline bool bytes_eq(struct bytes a, struct bytes b)
+{
+	return a.len == b.len && (a.len == 0 || memcmp(a.at, b.at, a.len) == 0);
+}
+
+/* ASCII letters compare without case; all other octets as they are. */
+bool bytes_eq_nocase(struct bytes a, struct bytes b);
+bool bytes_starts(struct bytes a, struct bytes prefix);
+bool bytes_ends(struct bytes a, struct bytes suffix);
+/* Order of memcmp, the shorter first on a tie. */
+int bytes_cmp(struct bytes a, struct bytes b);
+/* The offset of the first occurrence, or SIZE_MAX. An empty needle is found at 0. */
+size_t bytes_find(struct bytes hay, struct bytes needle);
+size_t bytes_find_byte(struct bytes hay, unsigned char c);
+/* The part from..to (clamped). */
+struct bytes bytes_cut(struct bytes b, size_t from, size_t to);
+/* Without spaces and tabs on both ends. */
+struct bytes bytes_trim(struct bytes b);
+/* Decimal digits only, no sign, nothing else; ERR_SYNTAX or ERR_LIMIT (over UINT64_MAX). */
+enum err bytes_u64(struct bytes in, uint64_t *out) MUST_USE;
+
+static inline unsigned char ascii_lower(unsigned char c)
+{
+	return (unsigned char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
+}
+
+#endif

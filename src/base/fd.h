@@ -1,0 +1,21 @@
+/* Descriptors that live in one function, and the small calls every process makes on descriptors. */
+#ifndef BASE_FD_H
+#define BASE_FD_H
+
+#include "base/bytes.h"
+#include "base/text.h"
+
+/* AUTO(fd_close) int fd = open(...); the descriptor is closed where the variable ends; set it to -1 to keep it. */
+#define AUTO(fini) __attribute__((cleanup(fini)))
+void fd_close(int *fd); /* accepts -1, leaves -1 */
+enum err fd_nonblock(int fd) MUST_USE;
+enum err fd_cloexec(int fd, bool on) MUST_USE;
+/* Writes all, or fails; for files and pipes at start-up and in the cli. */
+enum err fd_write_all(int fd, struct bytes b) MUST_USE;
+/* Appends all of fd to out; ERR_LIMIT when out would pass its limit. */
+enum err fd_read_all(int fd, struct text *out) MUST_USE;
+enum err file_read(const char *path, struct text *out) MUST_USE;
+/* An anonymous file with these bytes, sealed: it can never change. */
+enum err memfd_sealed(const char *name, struct bytes b, int *out) MUST_USE;
+
+#endif

@@ -1,0 +1,67 @@
+# ./dev test and ./dev fuzz. Sourced by dev.
+FUZZ_SECONDS=${FUZZ_SECONDS:-5}
+
+cmd_test() {
+	need $BUILD_PACKAGES $TEST_PACKAGES
+	local passed=0 failed=0 log p f
+	[ -f build-test/build.ninja ] || meson setup build-test --buildtype=debugoptimized \
+		-Db_sanitize=address,undefined -Db_lundef=false >/dev/null
+	# Unit, house and seed tests.
+	if ninja -C build-test >build-test/ninja.log 2>&1; then
+		log=build-test/meson-test.log
+		meson test -C build-test --print-errorlogs >"$log" 2>&1 || true
+		grep -E '^ *[0-9]+/[0-9]+ ' "$log" || true
+		p=$(awk '/^Ok:/{print $2}' "$log"); f=$(awk '/^(Fail|Timeout|Unexpected Pass|Skipped):/{n+=$NF} END{print n+0}' "$log")
+		[ "${f:-1}" = 0 ] || cat "$log"
+		passed=$((passed + ${p:-0})); failed=$((failed + ${f:-1}))
+		[ -n "$p" ] || { cat "$log"; failed=$((failed + 1)); }
+	else
+		cat build-test/ninja.log; failed=$((failed + 1))
+	fi
+	# Scenarios: real processes, real peers.
+	if ls tests/scenario/test_*.py >/dev/null 2>&1; then
+		log=build-test/scenario.log
+		SLUIS_BUILD=$PWD/build-test "$PYTHON" -m pytest -q -p no:cacheprovider tests/scenario 2>&1 | tee "$log" || true
+		p=$(grep -oE '[0-9]+ passed' "$log" | tail -1 | cut -d' ' -f1 || true)
+		f=$(grep -oE '[0-9]+ (failed|error|errors|skipped)' "$log" | awk '{n+=$1} END{print n+0}')
+		passed=$((passed + ${p:-0})); failed=$((failed + ${f:-0}))
+		[ -n "$p" ] || failed=$((failed + 1))
+	fi
+	# Short fuzz runs, seeded.
+	if grep -q "^  '" tests/fuzz/meson.build; then
+		fuzz_build
+		local t
+		for t in $(fuzz_names); do
+			if fuzz_run "$t" "$FUZZ_SECONDS" >build-fuzz/$t.log 2>&1; then
+				passed=$((passed + 1)); echo "fuzz $t: ${FUZZ_SECONDS}s ok"
+			else
+				failed=$((failed + 1)); echo "fuzz $t: FAILED"; tail -40 "build-fuzz/$t.log"
+			fi
+		done
+	fi
+	echo "$passed passed, $failed failed"
+	[ "$failed" = 0 ] && [ "$passed" -gt 0 ]
+}
+
+fuzz_names() { sed -n "s/^  '\([a-z0-9_]*\)'.*/\1/p" tests/fuzz/meson.build; }
+
+fuzz_build() {
+	need $BUILD_PACKAGES clang-14 libclang-rt-14-dev
+	[ -f build-fuzz/build.ninja ] || CC=clang-14 meson setup build-fuzz --buildtype=debugoptimized \
+		-Db_sanitize=address,undefined -Db_lundef=false -Dfuzz=true >/dev/null
+	ninja -C build-fuzz $(for t in $(fuzz_names); do echo "tests/fuzz/fuzz_$t"; done) >build-fuzz/ninja.log 2>&1 ||
+		{ cat build-fuzz/ninja.log; die "the fuzz targets do not build"; }
+}
+
+fuzz_run() { # TARGET SECONDS: new inputs go to a folder of their own, seeds stay as they are
+	local work=build-fuzz/corpus/$1
+	mkdir -p "$work" build-fuzz/found
+	build-fuzz/tests/fuzz/fuzz_"$1" -max_total_time="$2" -timeout=10 -rss_limit_mb=2048 -max_len=65536 \
+		-artifact_prefix=build-fuzz/found/"$1"- "$work" tests/fuzz/seeds/"$1"
+}
+
+cmd_fuzz() {
+	[ $# -eq 2 ] || die "usage: ./dev fuzz TARGET SECONDS; targets: $(fuzz_names | tr '\n' ' ')"
+	fuzz_build
+	fuzz_run "$1" "$2"
+}
