@@ -1,0 +1,76 @@
+/* Boards: shared memory with one writer each. A worker writes its counters on its own board; the prober
+ * writes health; the master writes what administrators said. Readers may lag and never block. Plain
+ * aligned words, relaxed atomics. Nothing in them is a secret, and no reader trusts a value to be in range. */
+#ifndef BOARD_BOARD_H
+#define BOARD_BOARD_H
+
+#include "base/err.h"
+
+#define BOARD_SERVERS_MAX 4096
+#define BOARD_WORKERS_MAX 64
+
+enum board_kind { BOARD_MASTER, BOARD_HEALTH, BOARD_WORKER, BOARD_LIMITS };
+
+/* Counters of a worker; the metric's name, type and help for docs and /metrics are in metrics.tbl. */
+enum metric {
+#define METRIC(sym, name, type, labels, help) sym,
+#include "board/metrics.tbl"
+#undef METRIC
+	METRIC_COUNT
+};
+
+struct board_worker_server { /* one row per configured server */
+	uint32_t active;	 /* requests under way */
+	uint32_t connections;	 /* open, used or kept */
+	uint32_t failures_in_row;
+	uint32_t latency_us;	 /* moving average of time to first byte */
+	uint64_t ejected_until_ms; /* CLOCK_MONOTONIC */
+	uint64_t requests, failures, bytes_in, bytes_out;
+	uint64_t status[6]; /* [1] for 1xx ... [5]; [0] none */
+};
+struct board_worker {
+	uint64_t counters[METRIC_COUNT];
+	uint64_t latency_buckets[16]; /* 1 ms * 2^i; the last is +Inf */
+	struct board_worker_server servers[BOARD_SERVERS_MAX];
+};
+enum board_health { HEALTH_UNKNOWN, HEALTH_UP, HEALTH_DOWN };
+struct board_health_server {
+	uint32_t state;	     /* enum board_health */
+	uint32_t last_error; /* enum err of the last check */
+	uint64_t since_ms;   /* CLOCK_MONOTONIC; slow start counts from here */
+	uint64_t checks, failed;
+};
+struct board_health_board {
+	struct board_health_server servers[BOARD_SERVERS_MAX];
+};
+enum board_admin { ADMIN_ENABLED, ADMIN_DRAIN, ADMIN_DISABLED };
+struct board_master {
+	uint64_t base[METRIC_COUNT]; /* counters of workers that have ended */
+	uint32_t generation, old_generations;
+	uint64_t reloads, reload_failures, child_restarts, config_time_us;
+	uint32_t admin[BOARD_SERVERS_MAX]; /* enum board_admin */
+};
+/* Shared by all workers of all generations, written with compare-and-swap: rate limits (GCRA: a key and its
+ * theoretical arrival time) and connections per client. A full set evicts its oldest. */
+#define BOARD_LIMIT_SLOTS 65536
+#define BOARD_LIMIT_WAYS  8
+struct board_limits {
+	struct {
+		uint64_t key, arrival_us;
+	} rate[BOARD_LIMIT_SLOTS];
+};
+
+size_t board_size(enum board_kind k);
+/* Creates (master) and maps; a reader's map is read-only. */
+enum err board_create(enum board_kind k, int *fd) MUST_USE;
+enum err board_map(enum board_kind k, int fd, bool writable, void **out) MUST_USE;
+/* Takes one token of the bucket named by key. True: allowed. */
+bool board_rate_allow(struct board_limits *l, uint64_t key, uint32_t rate, uint32_t per_ms, uint32_t burst,
+	uint64_t now_us);
+
+static inline void board_add(uint64_t *c, uint64_t n)
+{
+	__atomic_store_n(c, __atomic_load_n(c, __ATOMIC_RELAXED) + n, __ATOMIC_RELAXED); /* one writer */
+}
+
+#endif

@@ -1,0 +1,146 @@
+/* The configuration as one typed snapshot, read from YAML, never changed once built. Every key stands in
+ * a table in conf/ from which the parser, docs/configuration.md and the JSON Schema are made. No file is
+ * opened here: conf asks a source for the files that the configuration names. */
+#ifndef CONF_CONF_H
+#define CONF_CONF_H
+
+#include "http/canon.h"
+#include "http1/parse.h"
+#include "net/addr.h"
+#include "policy/policy.h"
+
+#define CONF_ADMIN_LISTENER UINT16_MAX
+
+/* Where named files come from: the disk (master, check) or the bundle (the other processes). */
+struct conf_source {
+	/* The bytes of the file, which live as long as the arena; ERR_NOT_FOUND, ERR_DENIED, ERR_LIMIT ... */
+	enum err (*get)(struct conf_source *s, struct bytes path, struct arena *arena, struct bytes *out);
+};
+
+struct conf_error {
+	struct bytes file;
+	unsigned line, column; /* from 1 */
+	struct bytes what;     /* "unknown key 'adress'" */
+	struct bytes hint;     /* "write 'address'" or empty */
+	bool is_warning;
+};
+struct conf_errors { /* all of one run, in file order, in the arena */
+	struct conf_error *list;
+	size_t count, errors, cap;
+};
+
+struct conf_cert {
+	struct bytes chain_pem, ocsp_der; /* contents; ocsp empty if none */
+	struct bytes chain_path, key_path, ocsp_path;
+	uint16_t key; /* index in keys */
+};
+enum conf_client_certs { CLIENT_CERTS_OFF, CLIENT_CERTS_OPTIONAL, CLIENT_CERTS_REQUIRE };
+struct conf_tls {
+	bool is_on;
+	const struct conf_cert *certs;
+	size_t cert_count;
+	uint16_t min_version; /* 0x0303 or 0x0304 */
+	enum conf_client_certs client_certs;
+	struct bytes client_ca_pem;
+	uint32_t hsts_s; /* 0: no header */
+	bool hsts_subdomains, hsts_preload;
+};
+struct conf_listener {
+	struct bytes name;
+	struct addr address;
+	struct conf_tls tls;
+	bool redirect_to_https;
+	uint16_t redirect_port; /* 443 if not said */
+	bool proxy_protocol; /* expects PROXY v1 or v2 from trusted peers */
+	const struct addr_prefix *trusted; /* peers whose X-Forwarded-*, Forwarded are believed */
+	size_t trusted_count;
+};
+
+enum conf_algorithm { BALANCE_ROUND_ROBIN, BALANCE_LEAST_REQUESTS, BALANCE_TWO_CHOICES, BALANCE_HASH };
+enum conf_check_kind { CHECK_NONE, CHECK_TCP, CHECK_HTTP };
+struct conf_server {
+	struct bytes name, host; /* host: an address or a DNS name */
+	bool is_name;
+	struct addr address; /* when !is_name */
+	uint16_t port, weight;
+	bool is_backup;
+	uint32_t max_connections; /* 0: no limit */
+	uint16_t global; /* its number over all pools: index into boards */
+};
+struct conf_pool_tls {
+	bool is_on, verify;
+	struct bytes ca_pem; /* empty: the system's, read by the master into the bundle */
+	struct bytes server_name; /* empty: the server's host */
+	bool has_client_cert;
+	struct conf_cert client_cert;
+};
+struct conf_pool {
+	struct bytes name;
+	enum conf_algorithm algorithm;
+	struct policy_expr *hash_key;
+	struct conf_server *servers;
+	size_t server_count;
+	struct bytes sticky_cookie; /* empty: none */
+	uint32_t slow_start_ms;
+	uint32_t queue_max, queue_ms;
+	uint32_t keep_idle_ms, keep_max, keep_requests;
+	enum conf_check_kind check;
+	struct bytes check_path, check_host, check_text;
+	uint16_t check_status_least, check_status_most;
+	uint32_t check_interval_ms, check_timeout_ms, check_rise, check_fall;
+	uint32_t eject_failures, eject_ms, eject_max_percent; /* failures 0: never */
+	uint32_t retry_tries, retry_budget_percent; /* tries beyond the first */
+	uint32_t connect_ms, response_ms, total_ms; /* total 0: none */
+	struct conf_pool_tls tls;
+};
+struct conf_route { /* the most specific wins: exact host, wildcard, none; then the longest path prefix; then order */
+	const struct bytes *hosts; /* lower case; "*.example.org" allowed */
+	size_t host_count;
+	struct bytes path; /* prefix by whole segments, or empty */
+	struct policy_expr *when; /* NULL: always */
+	uint16_t pool;
+};
+struct conf_limits {
+	struct http1_limits http;
+	uint64_t body_max;
+	uint32_t header_ms, body_ms, idle_ms, tunnel_idle_ms, drain_ms;
+	uint32_t connections, connections_per_client, requests_per_connection;
+	uint32_t buffer; /* bytes per direction */
+};
+
+struct conf {
+	struct arena arena; /* all below lives in it */
+	struct bytes file;  /* the main file's name */
+	uint16_t workers;   /* 0: one per core */
+	struct bytes user;  /* the users' prefix: "sluis" gives sluis-worker, ...; empty: no change */
+	struct bytes state_dir, admin_socket;
+	struct addr admin_address; /* metrics and health; port 0: off */
+	struct bytes access_log, error_log; /* paths; empty: off, stderr */
+	struct bytes contact; /* on error pages: whom to call */
+	struct conf_limits limits;
+	struct canon_rules canon;
+	struct conf_listener *listeners;
+	size_t listener_count;
+	struct conf_pool *pools;
+	size_t pool_count, server_total;
+	struct conf_route *routes;
+	size_t route_count;
+	struct policy_rule *rules; /* shipped sets first, then own, in order */
+	size_t rule_count;
+	struct policy_set_def *sets;
+	size_t set_count;
+	uint16_t rate_limit_count;
+	struct bytes *keys; /* paths of private keys, by number */
+	size_t key_count;
+};
+
+/* Reads text (named file in messages). OK, or ERR_SYNTAX with at least one error in *errors (which live in
+ * c->arena; call conf_free in both cases). */
+enum err conf_load(struct bytes file, struct bytes text, struct conf_source *source, struct conf **out,
+	struct conf_errors *errors) MUST_USE;
+void conf_free(struct conf **c);
+/* Generated pages. */
+void conf_write_reference(struct text *out); /* docs/configuration.md */
+void conf_write_schema(struct text *out);    /* docs/sluis.schema.json */
+
+#endif

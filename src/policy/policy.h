@@ -1,0 +1,82 @@
+/* The rule language: expressions over a request, compiled once, evaluated without allocation, and the
+ * actions that rules take. docs/policy.md is the reference. No socket, no clock, no file. */
+#ifndef POLICY_POLICY_H
+#define POLICY_POLICY_H
+
+#include "http/message.h"
+#include "net/addr.h"
+
+enum policy_type { POLICY_BOOL, POLICY_INT, POLICY_STRING, POLICY_ADDRESS };
+
+/* Named sets that expressions refer to as $name; sorted and frozen by the compiler. */
+struct policy_set_def {
+	struct bytes name;
+	bool is_addresses; /* else strings */
+	const struct addr_prefix *prefixes;
+	size_t prefix_count;
+	const struct bytes *strings;
+	size_t string_count;
+};
+
+/* What an expression looks at. res is NULL while deciding on a request. */
+struct policy_input {
+	const struct http_request *req;
+	const struct http_response *res;
+	struct addr client, peer; /* client: after trusted X-Forwarded-For; peer: of the connection */
+	struct bytes listener;	  /* its name */
+	bool is_tls;
+	struct bytes tls_version, tls_sni, tls_cipher; /* "1.3", ... ; empty without TLS */
+	struct bytes tls_client_subject; /* of a verified client certificate, RFC 4514; else empty */
+	uint64_t real_us; /* wall clock of the request */
+	const struct bytes *tags; /* set by earlier rules */
+	size_t tag_count;
+	struct arena *arena; /* of the request, for values that must be made */
+};
+
+struct policy_error { /* where an expression is wrong; column counts bytes from 1 */
+	unsigned line, column;
+	char what[256]; /* "unknown field http.pth; did you mean http.path?" */
+};
+
+struct policy_expr; /* compiled; lives as long as the arena it was compiled into, and the PCRE2 code with it */
+
+enum err policy_compile(struct bytes source, enum policy_type want, bool response_fields_allowed,
+	const struct policy_set_def *sets, size_t set_count, struct arena *arena, struct policy_expr **out,
+	struct policy_error *error) MUST_USE;
+/* Frees what lives outside the arena (regular expressions). */
+void policy_expr_fini(struct policy_expr *e);
+
+bool policy_is_true(const struct policy_expr *e, const struct policy_input *in);
+/* Any type as bytes (addresses and integers as text): for keys, redirects and field values. */
+struct bytes policy_string(const struct policy_expr *e, const struct policy_input *in);
+bool policy_needs_response(const struct policy_expr *e);
+
+enum policy_action_kind { ACT_ALLOW, ACT_BLOCK, ACT_REDIRECT, ACT_RESPOND, ACT_REWRITE_PATH, ACT_SET_FIELD, ACT_ADD_FIELD,
+	ACT_REMOVE_FIELD, ACT_POOL, ACT_TAG, ACT_RATE_LIMIT };
+
+struct policy_action {
+	enum policy_action_kind kind;
+	uint16_t status;	   /* block, redirect, respond; rate limit's answer (429) */
+	struct bytes name;	   /* field name, pool name, tag */
+	uint16_t pool;		   /* ACT_POOL: index, resolved by conf */
+	struct policy_expr *value; /* location, path, field value, body; rate limit's key */
+	struct bytes content_type; /* respond */
+	uint32_t rate, per_ms, burst; /* rate limit: rate per per_ms */
+	uint16_t limit_id;	   /* rate limit: its number in the configuration */
+};
+
+struct policy_rule {
+	struct bytes name;
+	struct bytes set; /* "netscaler" for a shipped set, else empty */
+	struct policy_expr *when; /* NULL: always */
+	const struct policy_action *actions;
+	size_t action_count;
+	bool on_response; /* looks at the answer: fields can be changed, and no more */
+};
+
+/* Finds the first rule at or after *next whose expression holds, and moves *next behind it; NULL when none.
+ * The proxy applies its actions and goes on, unless an action ends the evaluation. */
+const struct policy_rule *policy_match(const struct policy_rule *rules, size_t count, size_t *next,
+	const struct policy_input *in);
+
+#endif
