@@ -22,6 +22,8 @@ enum msg_type {
 	MSG_COUNT
 };
 
+const char *ipc_msg_name(enum msg_type t);
+
 struct ipc_msg {
 	enum msg_type type;
 	struct bytes body; /* a view into the receiver's buffer */
