@@ -1,0 +1,228 @@
+/* What happens with a request: who the client is, which rules hold, which pool serves it. */
+#include "proxy/engine.h"
+#include "crypto/hash.h"
+
+static bool is_trusted(const struct listener *l, const struct addr *a)
+{
+	for (size_t i = 0; i < l->conf->trusted_count; i++)
+		if (addr_in(a, &l->conf->trusted[i]))
+			return true;
+	return false;
+}
+
+/* Behind trusted peers, the client is the last address of X-Forwarded-For that is not itself trusted. */
+static struct addr find_client(const struct exchange *x)
+{
+	const struct listener *l = x->client->listener;
+	struct addr client = x->client->peer;
+
+	if (!is_trusted(l, &client))
+		return client;
+	for (size_t i = x->req.field_count; i > 0; i--) {
+		const struct http_field *f = &x->req.fields[i - 1];
+		struct bytes left = f->value;
+		if (f->id != HTTP_X_FORWARDED_FOR)
+			continue;
+		while (left.len) {
+			size_t comma = left.len;
+			struct addr a;
+			while (comma > 0 && left.at[comma - 1] != ',')
+				comma--;
+			struct bytes one = bytes_trim(bytes_cut(left, comma, left.len));
+			if (addr_parse_ip(one, &a) != OK)
+				return client;
+			client = a;
+			if (!is_trusted(l, &a))
+				return client;
+			left = bytes_cut(left, 0, comma ? comma - 1 : 0);
+		}
+	}
+	return client;
+}
+
+static void fill_input(struct exchange *x)
+{
+	struct client *c = x->client;
+
+	x->input = (struct policy_input){ .req = &x->req, .client = find_client(x), .peer = c->peer,
+		.listener = c->listener->conf->name, .is_tls = c->io.tls != NULL, .tls_version = c->tls.version,
+		.tls_sni = c->tls.sni, .tls_cipher = c->tls.cipher, .tls_client_subject = c->tls.client_subject,
+		.real_us = x->real_us, .tags = x->tags, .arena = &x->arena };
+}
+
+static void add_edit(struct exchange *x, const struct policy_action *a, bool on_response)
+{
+	struct field_edit *e = arena_alloc(&x->arena, sizeof *e), **end = &x->edits;
+
+	if (!e) /* a full arena: the request would not be what the administrator wrote */
+		return;
+	e->name = a->name;
+	e->on_response = on_response;
+	e->removes = a->kind == ACT_REMOVE_FIELD;
+	e->replaces = a->kind == ACT_SET_FIELD;
+	if (a->value)
+		e->value = policy_string(a->value, &x->input);
+	while (*end)
+		end = &(*end)->next;
+	*end = e;
+}
+
+static bool within_rate(struct exchange *x, const struct policy_action *a)
+{
+	struct engine *g = x->engine;
+	unsigned char key[16] = { 0 };
+	struct bytes v = a->value ? policy_string(a->value, &x->input) : BYTES("");
+
+	key[0] = (unsigned char)a->limit_id;
+	key[1] = (unsigned char)(a->limit_id >> 8);
+	return board_rate_allow(g->limits, siphash24(key, v) | 1, a->rate, a->per_ms, a->burst, loop_now_us(g->loop));
+}
+
+static bool rewrite_path(struct exchange *x, const struct policy_action *a)
+{
+	struct bytes to = policy_string(a->value, &x->input), path, wire;
+	const char *why;
+
+	/* What a policy made goes through the same reading as what a client sent. */
+	if (canon_path(to, &x->engine->conf->canon, &x->arena, &path, &wire, &why) != OK)
+		return false;
+	x->req.path = path;
+	x->req.wire_path = wire;
+	return true;
+}
+
+static void redirect_to(struct exchange *x, unsigned status, struct bytes to)
+{
+	for (size_t i = 0; i < to.len; i++)
+		if (to.at[i] <= ' ' || to.at[i] >= 127) {
+			exchange_refuse(x, 500, "redirect-malformed");
+			return;
+		}
+	exchange_reply(x, status, BYTES(""), to, BYTES(""));
+}
+
+enum verdict { GO_ON, STOP_RULES, ANSWERED };
+
+static enum verdict act(struct exchange *x, const struct policy_action *a)
+{
+	struct engine *g = x->engine;
+
+	switch (a->kind) {
+	case ACT_ALLOW: return STOP_RULES;
+	case ACT_BLOCK:
+		board_add(&g->board->counters[M_BLOCKED], 1);
+		exchange_refuse(x, a->status ? a->status : 403, "policy");
+		return ANSWERED;
+	case ACT_REDIRECT:
+		redirect_to(x, a->status ? a->status : 302, policy_string(a->value, &x->input));
+		return ANSWERED;
+	case ACT_RESPOND:
+		exchange_reply(x, a->status, a->content_type, BYTES(""),
+			a->value ? policy_string(a->value, &x->input) : BYTES(""));
+		return ANSWERED;
+	case ACT_REWRITE_PATH:
+		if (rewrite_path(x, a))
+			return GO_ON;
+		exchange_refuse(x, 500, "rewrite-malformed");
+		return ANSWERED;
+	case ACT_SET_FIELD:
+	case ACT_ADD_FIELD:
+	case ACT_REMOVE_FIELD: add_edit(x, a, false); return GO_ON;
+	case ACT_POOL: x->pool = &g->pools[a->pool]; x->pool_index = a->pool; return GO_ON;
+	case ACT_TAG:
+		if (x->tag_count < COUNT_OF(x->tags))
+			x->tags[x->tag_count++] = a->name;
+		x->input.tag_count = x->tag_count;
+		return GO_ON;
+	case ACT_RATE_LIMIT:
+		if (within_rate(x, a))
+			return GO_ON;
+		board_add(&g->board->counters[M_RATE_LIMITED], 1);
+		exchange_refuse(x, a->status ? a->status : 429, "rate-limit");
+		return ANSWERED;
+	}
+	return GO_ON;
+}
+
+static bool redirect_https(struct exchange *x)
+{
+	const struct conf_listener *l = x->client->listener->conf;
+	unsigned char mem[9000];
+	struct text t;
+
+	if (x->req.host.len == 0) {
+		exchange_refuse(x, 400, "no-host");
+		return false;
+	}
+	text_init(&t, mem, sizeof mem);
+	text_lit(&t, "https://");
+	text_add(&t, x->req.host);
+	if (l->redirect_port && l->redirect_port != 443) {
+		text_byte(&t, ':');
+		text_u64(&t, l->redirect_port);
+	}
+	text_add(&t, x->req.wire_path);
+	if (x->req.has_query) {
+		text_byte(&t, '?');
+		text_add(&t, x->req.raw_query);
+	}
+	if (t.failed)
+		exchange_refuse(x, 414, "target-too-long");
+	else
+		redirect_to(x, 308, text_bytes(&t));
+	return false;
+}
+
+bool exchange_decide(struct exchange *x)
+{
+	struct engine *g = x->engine;
+	const struct conf *conf = g->conf;
+	const struct policy_rule *rule;
+	size_t next = 0, pool;
+
+	fill_input(x);
+	if (x->req.method == HTTP_CONNECT || x->req.method == HTTP_TRACE) {
+		exchange_refuse(x, 405, "method");
+		return false;
+	}
+	while (conf->rule_count && (rule = policy_match(conf->rules, conf->rule_count, &next, &x->input))) {
+		enum verdict v = GO_ON;
+		if (rule->on_response)
+			continue;
+		x->rule = rule;
+		for (size_t i = 0; i < rule->action_count && v == GO_ON; i++)
+			v = act(x, &rule->actions[i]);
+		if (v == ANSWERED)
+			return false;
+		if (v == STOP_RULES)
+			break;
+	}
+	if (x->client->listener->conf->redirect_to_https)
+		return redirect_https(x);
+	if (x->pool)
+		return true;
+	pool = router_find(g->router, x->req.host, x->req.path, &x->input);
+	if (pool == SIZE_MAX) {
+		exchange_refuse(x, 404, "no-route");
+		return false;
+	}
+	x->pool_index = (uint16_t)pool;
+	x->pool = &g->pools[pool];
+	return true;
+}
+
+bool exchange_decide_response(struct exchange *x)
+{
+	const struct conf *conf = x->engine->conf;
+	const struct policy_rule *rule;
+	size_t next = 0;
+
+	x->input.res = &x->res;
+	while (next < conf->rule_count && (rule = policy_match(conf->rules, conf->rule_count, &next, &x->input))) {
+		if (!rule->on_response)
+			continue;
+		for (size_t i = 0; i < rule->action_count; i++)
+			add_edit(x, &rule->actions[i], true);
+	}
+	return true;
+}

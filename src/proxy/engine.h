@@ -1,0 +1,225 @@
+/* The proxy of one worker: what its connections share, and the objects of the data path. One thread owns
+ * all of it. roles/worker.c builds it from what the master hands over; tests build it from socketpairs. */
+#ifndef PROXY_ENGINE_H
+#define PROXY_ENGINE_H
+
+#include "balance/balance.h"
+#include "board/board.h"
+#include "conf/conf.h"
+#include "http1/chunk.h"
+#include "proxy/io.h"
+#include "proxy/route.h"
+
+#define DIALS_MAX	256		/* asked of the dialer and not answered */
+#define EXCHANGE_ARENA	(24 * 1024)
+#define REQUEST_ID_LEN	24
+
+struct client;
+struct exchange;
+struct upstream;
+
+struct listener {
+	struct watch watch; /* the shared listening socket */
+	struct engine *engine;
+	const struct conf_listener *conf; /* NULL: the administrator's listener */
+	struct tls_server *tls;
+};
+
+struct pool {
+	const struct conf_pool *conf;
+	struct balance_pool balance;
+	struct retry_budget budget;
+	struct tls_client *tls;
+	struct upstream **kept; /* per server: open and unused, latest first */
+	uint32_t *kept_count;
+	struct exchange *queue_first, **queue_last; /* waiting for a free connection */
+	uint32_t queued;
+};
+
+struct engine {
+	struct loop *loop;
+	const struct conf *conf;
+	struct router *router;
+	struct arena arena; /* of the engine's life */
+	struct buf_pool bufs;
+	struct listener *listeners;
+	size_t listener_count;
+	struct pool *pools;
+	struct client *clients;	      /* all of them */
+	uint32_t client_count;
+	struct client *later;
+	struct timer later_timer, second;
+	struct exchange *free_exchanges;
+	unsigned free_exchange_count;
+	struct client_counts *per_client; /* connections per client address */
+	struct { struct exchange *x; uint32_t serial; bool in_use; uint16_t pool, server; } dials[DIALS_MAX];
+	uint32_t dial_count;
+	/* Sends MSG_DIAL; set by the role. ERR_AGAIN: no dialer now. */
+	enum err (*dial)(struct engine *g, uint32_t request, uint16_t pool, uint16_t server);
+	void *role; /* the role's own */
+	int access_fd; /* -1: no log */
+	struct text access_out;
+	uint64_t access_lost_logged_ms, access_lost;
+	struct board_worker *board;		/* our own */
+	struct board_worker *others[BOARD_WORKERS_MAX]; /* all workers', our own included, or NULL */
+	const struct board_health_board *health;
+	const struct board_master *admin;
+	struct board_limits *limits;
+	unsigned char hash_key[16]; /* random, for SipHash over what strangers choose; shared tables use limits' */
+	uint64_t random;
+	uint64_t id_prefix, id_next; /* request ids */
+	bool is_draining;
+	uint64_t draining_until_ms;
+	void (*on_drained)(struct engine *g);
+	char date[30];
+	uint64_t date_s;
+	uint16_t worker_count, index;
+};
+
+enum err engine_init(struct engine *g, struct loop *loop, const struct conf *conf, struct tls_signer *signer,
+	char *error, size_t error_size) MUST_USE;
+void engine_fini(struct engine *g);
+/* Takes over a listening socket. listener: conf's index, or CONF_ADMIN_LISTENER. */
+enum err engine_listen(struct engine *g, uint16_t listener, int fd) MUST_USE;
+/* The dialer's answers. fd is taken over; -1 when it failed. */
+void engine_dialed(struct engine *g, uint32_t request, int fd);
+void engine_dial_lost(struct engine *g); /* the dialer is gone: all that waits fails */
+void engine_drain(struct engine *g, uint32_t limit_ms);
+uint64_t engine_random(struct engine *g);
+
+/* --- a client's connection --- */
+enum client_state { CLIENT_HANDSHAKE, CLIENT_IDLE, CLIENT_HEAD, CLIENT_EXCHANGE, CLIENT_TUNNEL, CLIENT_LINGER };
+struct client {
+	struct io io;
+	struct client *next, **prev;
+	struct engine *engine;
+	struct listener *listener;
+	enum client_state state;
+	struct addr peer;
+	uint64_t accepted_ms;
+	uint32_t requests;
+	uint64_t count_key;
+	struct timer timer;
+	struct buf in;
+	size_t scanned;
+	struct exchange *x;
+	struct tls_facts tls;
+	bool closes; /* after this answer */
+	struct client *later_next, **later_prev; /* on engine's list of those to run at the turn's end */
+};
+void client_accept(struct listener *l);
+/* Tries everything that may go on now. May free c. */
+void client_run(struct client *c);
+void client_close(struct client *c);
+void client_run_later(struct engine *g);
+void client_exchange_done(struct client *c); /* the answer was sent whole */
+
+/* --- one request and its answer --- */
+enum exchange_phase { X_NEW, X_QUEUED, X_DIALING, X_RELAY };
+struct exchange {
+	struct exchange *next_free;
+	struct exchange *queue_next, **queue_prev;
+	struct client *client;
+	struct engine *engine;
+	enum exchange_phase phase;
+	struct arena arena;
+	struct http_request req;
+	struct policy_input input;
+	struct http_response res;
+	struct pool *pool;
+	uint16_t pool_index;
+	uint16_t server;
+	struct upstream *up;
+	struct timer timer;	/* queue, dial, answer, total */
+	uint64_t started_us, real_us, sent_us, total_until_ms;
+	struct buf up_in; /* from the client, behind what came with the head */
+	struct buf up_out, out; /* towards the server, towards the client */
+	struct chunk_reader up_chunks, down_chunks;
+	uint64_t up_left, down_left; /* of bodies with a length */
+	uint64_t body_in, body_out;  /* for the log */
+	uint16_t status;
+	uint8_t tries;
+	bool up_broken;	      /* the server takes no more; its answer may still come */
+	bool is_tunnel, client_ended, server_ended; /* of an upgraded connection */
+	bool up_done;	      /* the request was taken whole from the client */
+	bool up_any_body;     /* some of its body was taken: cannot be sent again */
+	bool head_written;    /* of the answer, to the client's buffer */
+	bool any_answer;      /* bytes came from the server */
+	bool down_done;	      /* the answer is in the client's buffer whole */
+	bool sent_continue;
+	bool is_local;	      /* answered by us */
+	bool re_chunk;	      /* the answer goes out chunked */
+	bool sticky_set;      /* a cookie is to be set */
+	bool tried_fresh;     /* a kept connection failed once without an answer */
+	bool is_counted;      /* active was raised on the board */
+	uint32_t dial_slot;   /* + 1; 0: none */
+	bool *tried;	      /* per server of the pool */
+	const struct policy_rule *rule; /* the last that took part, for the log */
+	const char *refusal;  /* why we answered ourselves, for the log */
+	struct field_edit *edits; /* by policies, for request and answer */
+	struct bytes tags[16];
+	size_t tag_count;
+	char id[REQUEST_ID_LEN + 1];
+};
+struct field_edit {
+	struct field_edit *next;
+	struct bytes name, value;
+	bool on_response, removes, replaces;
+};
+struct exchange *exchange_new(struct client *c);
+void exchange_free(struct exchange *x);
+/* Decides and starts: the head in x->req is canonical. */
+void exchange_start(struct exchange *x);
+/* Moves bytes as far as they go. False: x and its client are gone. */
+bool exchange_pump(struct exchange *x) MUST_USE;
+void exchange_upstream_ready(struct exchange *x, struct upstream *u);
+void exchange_upstream_failed(struct exchange *x, enum err e); /* dial failed or connection broke */
+/* Answers by ourselves. why: a short stable name for the log. */
+void exchange_refuse(struct exchange *x, unsigned status, const char *why);
+void exchange_reply(struct exchange *x, unsigned status, struct bytes content_type, struct bytes location,
+	struct bytes body);
+void exchange_id(struct exchange *x); /* makes x->id once */
+void exchange_write_local(struct exchange *x, struct text *t, unsigned status, struct bytes type, struct bytes location,
+	struct bytes body);
+bool exchange_decide(struct exchange *x); /* policies and routes; false: it has been answered */
+bool exchange_decide_response(struct exchange *x);
+enum err exchange_write_request(struct exchange *x) MUST_USE;
+enum err exchange_write_response(struct exchange *x) MUST_USE;
+
+/* --- connections to servers --- */
+struct upstream {
+	struct io io;
+	struct engine *engine;
+	struct pool *pool;
+	uint16_t server;
+	struct exchange *x; /* NULL while kept */
+	struct upstream *next, **prev;
+	struct timer timer;
+	struct buf in;
+	size_t scanned;
+	uint32_t requests;
+};
+/* Finds a server and a connection, or waits, or answers 502, 503, 504. */
+void upstream_get(struct exchange *x);
+/* Gives the connection back; keep: it may serve again. */
+void exchange_connect_timer(struct exchange *x);
+void exchange_queue_timer(struct exchange *x);
+void upstream_done(struct upstream *u, bool keep);
+void upstream_close(struct upstream *u);
+void upstream_uncount(struct exchange *x);
+void upstream_note_failure(struct engine *g, struct pool *p, uint16_t server);
+void upstream_note_answer(struct exchange *x);
+struct board_worker_server *server_row(struct engine *g, const struct pool *p, uint16_t server);
+
+/* --- records --- */
+void access_log_write(struct exchange *x);
+void access_log_flush(struct engine *g);
+void admin_answer(struct exchange *x); /* /metrics and /health */
+void metrics_write(struct engine *g, struct text *out);
+
+/* --- connections per client address, of this worker --- */
+struct client_counts *client_counts_new(struct arena *a, uint32_t most);
+bool client_counts_add(struct client_counts *t, uint64_t key, uint32_t limit);
+void client_counts_remove(struct client_counts *t, uint64_t key);
+
+#endif
