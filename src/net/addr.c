@@ -61,7 +61,7 @@ static unsigned char prefix_mask(unsigned bits, unsigned byte)
 {
 	unsigned in_byte = bits > byte * 8 ? bits - byte * 8 : 0;
 
-	return in_byte >= 8 ? 0xff : (unsigned char)(0xff << (8 - in_byte));
+	return (unsigned char)(in_byte >= 8 ? 0xff : 0xff00 >> in_byte);
 }
 
 enum err addr_parse_prefix(struct bytes in, struct addr_prefix *out)
