@@ -1,0 +1,69 @@
+/* Reading query strings and Cookie fields without building tables. */
+#include "http/params.h"
+
+static int hex(unsigned char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = ascii_lower(c);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+struct bytes http_percent_decode(struct bytes in, bool plus_is_space, struct arena *arena)
+{
+	unsigned char *out = arena_alloc_raw(arena, in.len + 1);
+	size_t n = 0;
+
+	if (!out)
+		return bytes_of(NULL, 0);
+	for (size_t i = 0; i < in.len; i++) {
+		if (in.at[i] == '%' && in.len - i > 2 && hex(in.at[i + 1]) >= 0 && hex(in.at[i + 2]) >= 0) {
+			out[n++] = (unsigned char)(hex(in.at[i + 1]) << 4 | hex(in.at[i + 2]));
+			i += 2;
+		} else {
+			out[n++] = plus_is_space && in.at[i] == '+' ? ' ' : in.at[i];
+		}
+	}
+	return bytes_of(out, n);
+}
+
+bool http_query_find(struct bytes q, struct bytes name, struct arena *arena, struct bytes *value)
+{
+	while (q.len) {
+		size_t end = bytes_find_byte(q, '&');
+		struct bytes pair = bytes_cut(q, 0, end);
+		size_t eq = bytes_find_byte(pair, '=');
+		struct bytes key = http_percent_decode(bytes_cut(pair, 0, eq), true, arena);
+		if (!key.at)
+			return false;
+		if (bytes_eq(key, name)) {
+			*value = eq == SIZE_MAX ? BYTES("") : http_percent_decode(bytes_cut(pair, eq + 1, pair.len), true, arena);
+			return value->at != NULL;
+		}
+		q = end == SIZE_MAX ? BYTES("") : bytes_cut(q, end + 1, q.len);
+	}
+	return false;
+}
+
+bool http_cookie_find(const struct http_field *f, size_t n, struct bytes name, struct bytes *value)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct bytes left = f[i].value;
+		if (f[i].id != HTTP_COOKIE)
+			continue;
+		while (left.len) {
+			size_t end = bytes_find_byte(left, ';');
+			struct bytes pair = bytes_trim(bytes_cut(left, 0, end));
+			size_t eq = bytes_find_byte(pair, '=');
+			if (eq != SIZE_MAX && bytes_eq(bytes_cut(pair, 0, eq), name)) {
+				struct bytes v = bytes_cut(pair, eq + 1, pair.len);
+				if (v.len >= 2 && v.at[0] == '"' && v.at[v.len - 1] == '"')
+					v = bytes_cut(v, 1, v.len - 1);
+				*value = v;
+				return true;
+			}
+			left = end == SIZE_MAX ? BYTES("") : bytes_cut(left, end + 1, left.len);
+		}
+	}
+	return false;
+}

@@ -1,0 +1,15 @@
+/* Query parameters and cookies by name. */
+#ifndef HTTP_PARAMS_H
+#define HTTP_PARAMS_H
+
+#include "http/message.h"
+
+/* The first cookie of that name over all Cookie fields; its value without surrounding quotes. */
+bool http_cookie_find(const struct http_field *f, size_t n, struct bytes name, struct bytes *value);
+/* The first parameter of that name (compared after decoding), its value decoded once ("+" is a space) into the
+ * arena. False when there is none, or the arena is full. */
+bool http_query_find(struct bytes raw_query, struct bytes name, struct arena *arena, struct bytes *value);
+/* Percent-decoding of a whole text; malformed escapes stay as they are. .at is NULL when the arena is full. */
+struct bytes http_percent_decode(struct bytes in, bool plus_is_space, struct arena *arena);
+
+#endif

@@ -1,0 +1,115 @@
+/* The table of docs/canonical.md: what becomes canonical and what is refused. */
+#include "http/canon.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+static const struct {
+	struct bytes raw, path, wire;
+	const char *refused; /* NULL: it is canonical */
+} cases[] = {
+	{ LIT("/"), LIT("/"), LIT("/"), NULL },
+	{ LIT("/a/b"), LIT("/a/b"), LIT("/a/b"), NULL },
+	{ LIT("/vpn/../vpns/cfg/smb.conf"), LIT("/vpns/cfg/smb.conf"), LIT("/vpns/cfg/smb.conf"), NULL },
+	{ LIT("/vpn/%2e%2e/vpns/"), LIT("/vpns/"), LIT("/vpns/"), NULL },
+	{ LIT("/vpn/%2E./vpns/"), LIT("/vpns/"), LIT("/vpns/"), NULL },
+	{ LIT("/vpn/..%2fvpns/"), LIT(""), LIT(""), "encoded-slash" },
+	{ LIT("/vpn/..%5cvpns/"), LIT(""), LIT(""), "backslash" },
+	{ LIT("/vpn/..\\vpns/"), LIT(""), LIT(""), "backslash" },
+	{ LIT("/vpn/%252e%252e/vpns/"), LIT(""), LIT(""), "doubly-encoded" },
+	{ LIT("/vpn/..;/vpns/"), LIT(""), LIT(""), "parameter" },
+	{ LIT("/a;b=c"), LIT(""), LIT(""), "parameter" },
+	{ LIT("/a%3bb"), LIT(""), LIT(""), "parameter" },
+	{ LIT("/../etc/passwd"), LIT(""), LIT(""), "above-root" },
+	{ LIT("/a/../../b"), LIT(""), LIT(""), "above-root" },
+	{ LIT("//a///b"), LIT("/a/b"), LIT("/a/b"), NULL },
+	{ LIT("/a//../b"), LIT("/b"), LIT("/b"), NULL },
+	{ LIT("/a/./b/."), LIT("/a/b/"), LIT("/a/b/"), NULL },
+	{ LIT("/a/b/.."), LIT("/a/"), LIT("/a/"), NULL },
+	{ LIT("/a%00b"), LIT(""), LIT(""), "encoded-nul" },
+	{ LIT("/a%0d%0ab"), LIT(""), LIT(""), "encoded-control" },
+	{ LIT("/%c0%ae%c0%ae/"), LIT(""), LIT(""), "overlong-utf8" },
+	{ LIT("/%e0%80%ae/"), LIT(""), LIT(""), "overlong-utf8" },
+	{ LIT("/%ff"), LIT(""), LIT(""), "not-utf8" },
+	{ LIT("/%ed%a0%80"), LIT(""), LIT(""), "not-utf8" },
+	{ LIT("/caf%C3%A9 "), LIT("/caf\xc3\xa9 "), LIT("/caf%C3%A9%20"), NULL },
+	{ LIT("/%41%7e"), LIT("/A~"), LIT("/A~"), NULL },
+	{ LIT("/a%3Fb%23c"), LIT("/a%3Fb%23c"), LIT("/a%3Fb%23c"), NULL },
+	{ LIT("/100%25"), LIT("/100%25"), LIT("/100%25"), NULL },
+	{ LIT("/a%2"), LIT(""), LIT(""), "escape-malformed" },
+	{ LIT("/a%zz"), LIT(""), LIT(""), "escape-malformed" },
+	{ LIT("a"), LIT(""), LIT(""), "path-form" },
+};
+
+static const struct canon_rules rules = { .merge_slashes = true };
+
+static void test_paths(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		unsigned char mem[8192];
+		struct bytes path, wire, again, wire_again;
+		const char *why = NULL;
+		struct arena a;
+		enum err e;
+
+		arena_init(&a, mem, sizeof mem);
+		e = canon_path(cases[i].raw, &rules, &a, &path, &wire, &why);
+		if (cases[i].refused) {
+			if (e != ERR_SYNTAX || strcmp(why, cases[i].refused) != 0)
+				fail_msg("%.*s: %s %s", FMT(cases[i].raw), err_name(e), why ? why : "");
+			continue;
+		}
+		if (e != OK || !bytes_eq(path, cases[i].path) || !bytes_eq(wire, cases[i].wire))
+			fail_msg("%.*s: %s %s", FMT(cases[i].raw), err_name(e), why ? why : "");
+		/* What the server gets reads as what policies saw. */
+		assert_int_equal(canon_path(wire, &rules, &a, &again, &wire_again, &why), OK);
+		assert_true(bytes_eq(again, path));
+	}
+}
+
+static const struct {
+	struct bytes host;
+	const char *refused;
+	struct bytes want;
+	uint16_t port;
+} hosts[] = {
+	{ LIT("Example.ORG"), NULL, LIT("example.org"), 0 },
+	{ LIT("example.org:8443"), NULL, LIT("example.org"), 8443 },
+	{ LIT("example.org."), NULL, LIT("example.org"), 0 },
+	{ LIT("[2001:DB8::1]:80"), NULL, LIT("[2001:db8::1]"), 80 },
+	{ LIT("user@example.org"), "host-malformed", LIT(""), 0 },
+	{ LIT("a, b"), "host-malformed", LIT(""), 0 },
+	{ LIT("example.org:port"), "port-malformed", LIT(""), 0 },
+	{ LIT("example.org:"), "port-malformed", LIT(""), 0 },
+	{ LIT(""), "host-malformed", LIT(""), 0 },
+	{ LIT("a/b"), "host-malformed", LIT(""), 0 },
+};
+
+static void test_hosts(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(hosts); i++) {
+		unsigned char mem[4096];
+		struct http_field field = { .name = BYTES("Host"), .value = hosts[i].host, .id = HTTP_HOST };
+		struct http_request r = { .target = BYTES("/"), .raw_path = BYTES("/"), .minor = 1, .fields = &field,
+			.field_count = 1 };
+		const char *why = "";
+		struct arena a;
+		enum err e;
+
+		arena_init(&a, mem, sizeof mem);
+		e = canon_request(&r, &rules, BYTES("http"), &a, &why);
+		if (hosts[i].refused ? e != ERR_SYNTAX || strcmp(why, hosts[i].refused) != 0
+				     : e != OK || !bytes_eq(r.host, hosts[i].want) || r.port != hosts[i].port)
+			fail_msg("%.*s: %s %s", FMT(hosts[i].host), err_name(e), why);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_paths), cmocka_unit_test(test_hosts) };
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
