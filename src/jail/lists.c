@@ -1,0 +1,44 @@
+/* The system calls of each role. What is not here kills the process. Arguments are narrowed in jail.c: no
+ * executable memory, sockets of the internet families only, signals to itself only. */
+#include "jail/jail.h"
+
+#include <sys/syscall.h>
+
+const int jail_base[] = {
+	/* its own memory and end */
+	SYS_mmap, SYS_munmap, SYS_mremap, SYS_mprotect, SYS_madvise, SYS_brk, SYS_futex, SYS_exit, SYS_exit_group,
+	SYS_rt_sigreturn, SYS_rt_sigprocmask, SYS_restart_syscall, SYS_sysinfo, SYS_tgkill, SYS_getpid, SYS_gettid,
+	SYS_getuid, SYS_geteuid, SYS_getgid, SYS_getegid,
+	/* the descriptors it has */
+	SYS_read, SYS_write, SYS_readv, SYS_writev, SYS_close, SYS_fstat, SYS_lseek, SYS_fcntl, SYS_poll,
+	SYS_epoll_wait, SYS_epoll_pwait, SYS_epoll_ctl, SYS_sendmsg, SYS_recvmsg, SYS_sendto, SYS_recvfrom,
+	/* time and randomness */
+	SYS_clock_gettime, SYS_clock_nanosleep, SYS_gettimeofday, SYS_time, SYS_getrandom, SYS_getrusage,
+	JAIL_END,
+};
+
+const int jail_worker[] = {
+	SYS_accept4, SYS_shutdown, SYS_setsockopt, SYS_getsockopt, SYS_getsockname, SYS_getpeername,
+	SYS_splice, SYS_pipe2, /* bodies between sockets */
+	JAIL_END,
+};
+
+const int jail_keeper[] = {
+	JAIL_END,
+};
+
+const int jail_dialer[] = {
+	SYS_socket, SYS_connect, SYS_setsockopt, SYS_getsockopt, SYS_getsockname, SYS_getpeername,
+	SYS_ioctl, /* c-ares: FIONBIO; narrowed to it */
+	JAIL_END,
+};
+
+const int jail_prober[] = {
+	SYS_shutdown, SYS_setsockopt, SYS_getsockopt, SYS_getsockname, SYS_getpeername,
+	JAIL_END,
+};
+
+const int jail_check[] = {
+	SYS_openat, SYS_newfstatat, SYS_readlink, SYS_getdents64, SYS_pread64, SYS_ioctl, SYS_getcwd,
+	JAIL_END,
+};
