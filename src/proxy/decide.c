@@ -44,6 +44,7 @@ static void fill_input(struct exchange *x)
 {
 	struct client *c = x->client;
 
+	x->peer_is_trusted = is_trusted(c->listener, &c->peer);
 	x->input = (struct policy_input){ .req = &x->req, .client = find_client(x), .peer = c->peer,
 		.listener = c->listener->conf->name, .is_tls = c->io.tls != NULL, .tls_version = c->tls.version,
 		.tls_sni = c->tls.sni, .tls_cipher = c->tls.cipher, .tls_client_subject = c->tls.client_subject,
@@ -52,7 +53,7 @@ static void fill_input(struct exchange *x)
 
 static void add_edit(struct exchange *x, const struct policy_action *a, bool on_response)
 {
-	struct field_edit *e = arena_alloc(&x->arena, sizeof *e), **end = &x->edits;
+	struct http1_edit *e = arena_alloc(&x->arena, sizeof *e), *last = x->edits;
 
 	if (!e) /* a full arena: the request would not be what the administrator wrote */
 		return;
@@ -62,9 +63,13 @@ static void add_edit(struct exchange *x, const struct policy_action *a, bool on_
 	e->replaces = a->kind == ACT_SET_FIELD;
 	if (a->value)
 		e->value = policy_string(a->value, &x->input);
-	while (*end)
-		end = &(*end)->next;
-	*end = e;
+	if (!last) {
+		x->edits = e;
+		return;
+	}
+	while (last->next)
+		last = (struct http1_edit *)(uintptr_t)last->next;
+	last->next = e;
 }
 
 static bool within_rate(struct exchange *x, const struct policy_action *a)

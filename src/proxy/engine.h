@@ -6,7 +6,9 @@
 #include "balance/balance.h"
 #include "board/board.h"
 #include "conf/conf.h"
+#include "http/params.h"
 #include "http1/chunk.h"
+#include "http1/write.h"
 #include "proxy/io.h"
 #include "proxy/route.h"
 
@@ -147,6 +149,7 @@ struct exchange {
 	bool any_answer;      /* bytes came from the server */
 	bool down_done;	      /* the answer is in the client's buffer whole */
 	bool sent_continue;
+	bool peer_is_trusted;
 	bool is_local;	      /* answered by us */
 	bool re_chunk;	      /* the answer goes out chunked */
 	bool sticky_set;      /* a cookie is to be set */
@@ -156,15 +159,10 @@ struct exchange {
 	bool *tried;	      /* per server of the pool */
 	const struct policy_rule *rule; /* the last that took part, for the log */
 	const char *refusal;  /* why we answered ourselves, for the log */
-	struct field_edit *edits; /* by policies, for request and answer */
+	struct http1_edit *edits; /* by policies, for request and answer */
 	struct bytes tags[16];
 	size_t tag_count;
 	char id[REQUEST_ID_LEN + 1];
-};
-struct field_edit {
-	struct field_edit *next;
-	struct bytes name, value;
-	bool on_response, removes, replaces;
 };
 struct exchange *exchange_new(struct client *c);
 void exchange_free(struct exchange *x);

@@ -1,0 +1,89 @@
+/* Shared memory boards and the rate limit table over them. */
+#define _GNU_SOURCE
+#include "board/board.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+size_t board_size(enum board_kind k)
+{
+	switch (k) {
+	case BOARD_MASTER: return sizeof(struct board_master);
+	case BOARD_HEALTH: return sizeof(struct board_health_board);
+	case BOARD_WORKER: return sizeof(struct board_worker);
+	case BOARD_LIMITS: return sizeof(struct board_limits);
+	}
+	return 0;
+}
+
+enum err board_create(enum board_kind k, int *out)
+{
+	int fd = memfd_create("board", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd < 0)
+		return ERR_IO;
+	/* Never smaller or larger: a reader's map cannot be pulled from under it. */
+	if (ftruncate(fd, (off_t)board_size(k)) < 0 || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) < 0) {
+		close(fd);
+		return ERR_IO;
+	}
+	*out = fd;
+	return OK;
+}
+
+enum err board_map(enum board_kind k, int fd, bool writable, void **out)
+{
+	struct stat st;
+	void *m;
+
+	if (fstat(fd, &st) < 0)
+		return ERR_IO;
+	if ((size_t)st.st_size != board_size(k))
+		return ERR_SYNTAX;
+	m = mmap(NULL, board_size(k), writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, fd, 0);
+	if (m == MAP_FAILED)
+		return ERR_IO;
+	*out = m;
+	return OK;
+}
+
+/* GCRA: each bucket is its theoretical arrival time. A slot is taken by its key; when all ways of a set are
+ * taken, the one whose time lies furthest back (it has the most tokens, so it forgets least) gives way. */
+bool board_rate_allow(struct board_limits *l, uint64_t key, uint32_t rate, uint32_t per_ms, uint32_t burst,
+	uint64_t now_us)
+{
+	uint64_t step = rate ? (uint64_t)per_ms * 1000 / rate : 0, tolerance = step * (burst ? burst : 1);
+	size_t set = key % (BOARD_LIMIT_SLOTS / BOARD_LIMIT_WAYS) * BOARD_LIMIT_WAYS, slot = set;
+	uint64_t oldest = UINT64_MAX;
+
+	if (rate == 0)
+		return false;
+	for (size_t i = set; i < set + BOARD_LIMIT_WAYS; i++) {
+		uint64_t k = __atomic_load_n(&l->rate[i].key, __ATOMIC_RELAXED);
+		uint64_t at = __atomic_load_n(&l->rate[i].arrival_us, __ATOMIC_RELAXED);
+		if (k == key) {
+			slot = i;
+			oldest = 0;
+			break;
+		}
+		if (at < oldest) {
+			oldest = at;
+			slot = i;
+		}
+	}
+	if (oldest != 0 || __atomic_load_n(&l->rate[slot].key, __ATOMIC_RELAXED) != key) {
+		__atomic_store_n(&l->rate[slot].arrival_us, 0, __ATOMIC_RELAXED);
+		__atomic_store_n(&l->rate[slot].key, key, __ATOMIC_RELAXED);
+	}
+	for (;;) {
+		uint64_t at = __atomic_load_n(&l->rate[slot].arrival_us, __ATOMIC_RELAXED);
+		uint64_t from = at > now_us ? at : now_us;
+		if (from - now_us + step > tolerance)
+			return false;
+		if (__atomic_compare_exchange_n(&l->rate[slot].arrival_us, &at, from + step, false, __ATOMIC_RELAXED,
+			__ATOMIC_RELAXED))
+			return true;
+	}
+}
