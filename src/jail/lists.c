@@ -10,7 +10,7 @@ const int jail_base[] = {
 	SYS_rt_sigreturn, SYS_rt_sigprocmask, SYS_restart_syscall, SYS_sysinfo, SYS_tgkill, SYS_getpid, SYS_gettid,
 	SYS_getuid, SYS_geteuid, SYS_getgid, SYS_getegid,
 	/* the descriptors it has */
-	SYS_read, SYS_write, SYS_readv, SYS_writev, SYS_close, SYS_fstat, SYS_lseek, SYS_fcntl, SYS_poll,
+	SYS_read, SYS_write, SYS_readv, SYS_writev, SYS_close, SYS_fstat, SYS_lseek, SYS_fcntl, SYS_poll, SYS_dup3,
 	SYS_epoll_wait, SYS_epoll_pwait, SYS_epoll_ctl, SYS_sendmsg, SYS_recvmsg, SYS_sendto, SYS_recvfrom,
 	/* time and randomness */
 	SYS_clock_gettime, SYS_clock_nanosleep, SYS_gettimeofday, SYS_time, SYS_getrandom, SYS_getrusage,

@@ -119,7 +119,15 @@ static enum err on_start(struct role_run *run, struct channel *from, struct ipc_
 	return role_send(from, MSG_READY, text_bytes(&report), NULL, 0);
 }
 
+static enum err on_error_log(struct role_run *run, struct channel *from, struct ipc_msg *m)
+{
+	(void)run;
+	(void)from;
+	return dup3(m->fds[0], STDERR_FILENO, 0) < 0 ? ERR_IO : OK;
+}
+
 static const struct call common[] = {
+	{ MSG_ERROR_LOG, FROM(ROLE_MASTER), WHEN_SETUP | WHEN_RUNNING, on_error_log },
 	{ MSG_SETUP, FROM(ROLE_MASTER), WHEN_SETUP, on_setup },
 	{ MSG_PEER, FROM(ROLE_MASTER), WHEN_SETUP | WHEN_RUNNING, on_peer },
 	{ MSG_START, FROM(ROLE_MASTER), WHEN_SETUP, on_start },

@@ -1,0 +1,332 @@
+/* One child process: started, given what it needs, listened to, restarted with back-off. What it says is
+ * held against a table of two messages; anything else kills it. */
+#define _GNU_SOURCE
+#include "roles/master_priv.h"
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/reader.h"
+#include "roles/role.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define BACKOFF_LEAST_MS 100
+#define BACKOFF_MOST_MS	 10000
+#define STABLE_MS	 30000 /* after so long a life, the next restart is quick again */
+#define HAND_OVER_MS	 2000  /* how long a starting child may leave its messages unread */
+#define CONTROL_BUFFER	 (1 << 20)
+
+enum err child_send(struct child *c, enum msg_type type, struct bytes body, int fd)
+{
+	enum err e;
+
+	while ((e = ipc_send(c->control.fd, type, body, &fd, fd >= 0)) == ERR_AGAIN) {
+		struct pollfd p = { c->control.fd, POLLOUT, 0 };
+
+		/* A running child is never waited for. A starting one has not heard the world yet. */
+		if (c->is_ready || poll(&p, 1, HAND_OVER_MS) <= 0)
+			break;
+	}
+	if (e != OK && e != ERR_CLOSED) {
+		LOG(EV_SYSTEM, KV_STR("call", "send"), KV_STR("message", ipc_msg_name(type)),
+			KV_STR("to", role_name(c->role)), KV_UINT("index", c->index), KV_STR("result", err_name(e)));
+		child_kill(c);
+	}
+	return e;
+}
+
+void child_kill(struct child *c)
+{
+	if (c->pid > 0)
+		kill(c->pid, SIGKILL);
+}
+
+void child_end(struct child *c)
+{
+	c->is_ending = true;
+	loop_timer_clear(c->gen->master->loop, &c->restart);
+	loop_remove(c->gen->master->loop, &c->control, true);
+	fd_close(&c->control.fd);
+}
+
+static struct child *child_find(struct generation *g, unsigned role, unsigned index)
+{
+	for (size_t i = 0; i < g->child_count; i++)
+		if (g->children[i].role == role && g->children[i].index == index)
+			return &g->children[i];
+	return NULL;
+}
+
+static void violation(struct child *c, const char *what)
+{
+	LOG(EV_IPC_VIOLATION, KV_STR("sender", role_name(c->role)), KV_UINT("index", c->index),
+		KV_INT("pid", c->pid), KV_STR("what", what));
+	child_kill(c);
+}
+
+static void on_ready(struct child *c, const struct ipc_msg *msg)
+{
+	if (c->is_ready) {
+		violation(c, "ready twice");
+		return;
+	}
+	c->is_ready = true;
+	LOG(EV_CHILD_STARTED, KV_STR("role", role_name(c->role)), KV_UINT("index", c->index), KV_INT("pid", c->pid),
+		KV_UINT("generation", c->gen->number), KV_BYTES("enforced", msg->body));
+	generation_child_ready(c->gen);
+}
+
+static bool may_talk(enum role_id a, enum role_id b)
+{
+	static const unsigned peers[ROLE_COUNT] = {
+		[ROLE_WORKER] = FROM(ROLE_KEEPER) | FROM(ROLE_DIALER),
+		[ROLE_KEEPER] = FROM(ROLE_WORKER),
+		[ROLE_DIALER] = FROM(ROLE_WORKER) | FROM(ROLE_PROBER),
+		[ROLE_PROBER] = FROM(ROLE_DIALER),
+	};
+
+	return peers[a] & FROM(b);
+}
+
+/* A child may accuse only those it has a channel to. */
+static void on_violation(struct child *c, const struct ipc_msg *msg)
+{
+	struct reader r = { .left = msg->body };
+	uint8_t role = reader_u8(&r);
+	uint16_t index = reader_u16(&r);
+	struct child *accused = reader_done(&r) ? child_find(c->gen, role, index) : NULL;
+
+	if (!accused || !may_talk(c->role, accused->role))
+		violation(c, "accuses a stranger");
+	else
+		violation(accused, "told by its peer");
+}
+
+static void child_event(struct watch *w, uint32_t events)
+{
+	static unsigned char buf[IPC_BODY_MAX + 2];
+	struct child *c = CONTAINER_OF(w, struct child, control);
+	struct ipc_msg msg;
+	enum err e = ipc_recv(w->fd, buf, &msg);
+
+	(void)events;
+	if (e == ERR_AGAIN)
+		return;
+	if (e == ERR_CLOSED || e == ERR_IO) { /* SIGCHLD tells the rest */
+		loop_remove(c->gen->master->loop, &c->control, true);
+		fd_close(&c->control.fd);
+		return;
+	}
+	if (e != OK)
+		violation(c, "not a message");
+	else if (msg.type == MSG_READY)
+		on_ready(c, &msg);
+	else if (msg.type == MSG_VIOLATION)
+		on_violation(c, &msg);
+	else
+		violation(c, ipc_msg_name(msg.type));
+	if (e == OK)
+		ipc_msg_close(&msg);
+}
+
+/* In the child between fork and exec: descriptor 3 is the channel, nothing else but 0 to 2 goes along. */
+NORETURN static void become(const char *path, enum role_id role, int control, const char *user)
+{
+	char name[32];
+	char *argv[] = { name, (char *)(uintptr_t)user, NULL };
+	sigset_t none;
+
+	snprintf(name, sizeof(name), "sluis-%s", role_name(role));
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (control == ROLE_CONTROL_FD ? fd_cloexec(control, false) != OK : dup2(control, ROLE_CONTROL_FD) < 0)
+		_exit(126);
+	if (close_range(ROLE_CONTROL_FD + 1, ~0u, 0) < 0)
+		_exit(126);
+	execv(path, argv);
+	_exit(127);
+}
+
+/* A descriptor that can only be read through: the same memory file, opened anew. */
+static int read_only(int fd)
+{
+	char path[40];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+static enum err send_numbered(struct child *c, enum msg_type type, size_t number, int fd)
+{
+	unsigned char body[2] = { (unsigned char)(number & 0xff), (unsigned char)(number >> 8) };
+
+	return child_send(c, type, bytes_of(body, sizeof(body)), fd);
+}
+
+static enum err send_board(struct child *c, enum board_kind kind, unsigned index, int fd, bool writable)
+{
+	unsigned char body[3] = { (unsigned char)kind, (unsigned char)(index & 0xff), (unsigned char)(index >> 8) };
+	AUTO(fd_close) int ro = writable ? -1 : read_only(fd);
+
+	if (!writable && ro < 0)
+		return ERR_IO;
+	return child_send(c, MSG_BOARD, bytes_of(body, sizeof(body)), writable ? fd : ro);
+}
+
+static enum err hand_over_worker(struct child *c)
+{
+	struct generation *g = c->gen;
+
+	for (size_t i = 0; i < g->conf->listener_count; i++)
+		TRY(send_numbered(c, MSG_LISTENER, i, g->listener_fds[i]));
+	if (g->admin_fd >= 0)
+		TRY(send_numbered(c, MSG_LISTENER, CONF_ADMIN_LISTENER, g->admin_fd));
+	TRY(send_board(c, BOARD_MASTER, 0, g->master_board, false));
+	TRY(send_board(c, BOARD_HEALTH, 0, g->health_board, false));
+	TRY(send_board(c, BOARD_LIMITS, 0, g->master->limits_board, true));
+	for (size_t i = 0; i < g->child_count; i++)
+		if (g->children[i].role == ROLE_WORKER)
+			TRY(send_board(c, BOARD_WORKER, g->children[i].index, g->children[i].board, &g->children[i] == c));
+	if (g->master->access_log >= 0)
+		TRY(child_send(c, MSG_ACCESS_LOG, BYTES(""), g->master->access_log));
+	return OK;
+}
+
+static enum err hand_over_keeper(struct child *c)
+{
+	struct generation *g = c->gen;
+
+	for (size_t i = 0; i < g->conf->key_count; i++) {
+		lseek(g->key_fds[i], 0, SEEK_SET); /* a keeper before may have read it */
+		TRY(send_numbered(c, MSG_KEY, i, g->key_fds[i]));
+	}
+	lseek(g->master->ticket_seed, 0, SEEK_SET);
+	return child_send(c, MSG_TICKET_SEED, BYTES(""), g->master->ticket_seed);
+}
+
+static enum err send_peer(struct child *to, const struct child *other, int fd)
+{
+	unsigned char body[3] = { (unsigned char)other->role, (unsigned char)(other->index & 0xff),
+		(unsigned char)(other->index >> 8) };
+
+	return child_send(to, MSG_PEER, bytes_of(body, sizeof(body)), fd);
+}
+
+/* Channels to all that run already; those that come later connect themselves. */
+static enum err connect_peers(struct child *c)
+{
+	for (size_t i = 0; i < c->gen->child_count; i++) {
+		struct child *other = &c->gen->children[i];
+		int pair[2];
+		enum err e;
+
+		if (other == c || other->pid <= 0 || other->control.fd < 0 || !may_talk(c->role, other->role))
+			continue;
+		TRY(ipc_pair(pair));
+		e = send_peer(c, other, pair[0]);
+		if (e == OK)
+			(void)!send_peer(other, c, pair[1]); /* if it does not take it, it is going */
+		fd_close(&pair[0]);
+		fd_close(&pair[1]);
+		TRY(e);
+	}
+	return OK;
+}
+
+static enum err hand_over(struct child *c)
+{
+	struct generation *g = c->gen;
+	unsigned char mem[8];
+	struct text setup;
+	unsigned workers = 0;
+
+	for (size_t i = 0; i < g->child_count; i++)
+		workers += g->children[i].role == ROLE_WORKER;
+	text_init(&setup, mem, sizeof(mem));
+	text_put_u32(&setup, g->number);
+	text_put_u16(&setup, c->index);
+	text_put_u16(&setup, (uint16_t)workers);
+	TRY(child_send(c, MSG_SETUP, text_bytes(&setup), g->bundle));
+	if (c->role == ROLE_WORKER)
+		TRY(hand_over_worker(c));
+	if (c->role == ROLE_KEEPER)
+		TRY(hand_over_keeper(c));
+	if (c->role == ROLE_PROBER)
+		TRY(send_board(c, BOARD_HEALTH, 0, g->health_board, true));
+	TRY(connect_peers(c));
+	return child_send(c, MSG_START, BYTES(""), -1);
+}
+
+enum err child_start(struct child *c)
+{
+	struct master *m = c->gen->master;
+	const int size = CONTROL_BUFFER;
+	char path[4200], user[64];
+	int pair[2];
+
+	snprintf(path, sizeof(path), "%s/sluis-%s", m->program_dir, role_name(c->role));
+	snprintf(user, sizeof(user), "%.*s", FMT(c->gen->conf->user));
+	TRY(ipc_pair(pair));
+	setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)); /* as much as the system grants */
+	c->pid = fork();
+	if (c->pid == 0)
+		become(path, c->role, pair[1], user);
+	fd_close(&pair[1]);
+	if (c->pid < 0) {
+		c->pid = 0;
+		fd_close(&pair[0]);
+		return ERR_IO;
+	}
+	c->is_ready = false;
+	c->started_ms = loop_now_ms(m->loop);
+	c->control = (struct watch){ .fd = pair[0], .on_event = child_event };
+	if (loop_add(m->loop, &c->control, EPOLLIN) != OK || hand_over(c) != OK)
+		child_kill(c); /* its exit is handled like any other */
+	return OK;
+}
+
+static void child_restart(struct timer *t)
+{
+	struct child *c = CONTAINER_OF(t, struct child, restart);
+
+	c->gen->master->child_restarts++;
+	c->gen->board->child_restarts++;
+	if (child_start(c) != OK) {
+		LOG(EV_SYSTEM, KV_STR("call", "fork"), KV_ERRNO());
+		loop_timer_set(c->gen->master->loop, t, BACKOFF_MOST_MS, child_restart);
+	}
+}
+
+void child_exited(struct child *c, int status)
+{
+	struct master *m = c->gen->master;
+	bool expected = c->is_ending && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+
+	if (!expected)
+		LOG(EV_CHILD_EXITED, KV_STR("role", role_name(c->role)), KV_UINT("index", c->index), KV_INT("pid", c->pid),
+			KV_UINT("generation", c->gen->number), KV_INT("status", WIFEXITED(status) ? WEXITSTATUS(status) : -1),
+			KV_INT("signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0));
+	c->pid = 0;
+	c->is_ready = false;
+	loop_remove(m->loop, &c->control, true);
+	fd_close(&c->control.fd);
+	if (c->role == ROLE_WORKER)
+		generation_counters_fold(c->gen, c);
+	if (c->is_ending || c->gen->state != GEN_ACTIVE) {
+		c->is_ending = true;
+		generation_child_gone(c->gen, c);
+		return;
+	}
+	if (loop_now_ms(m->loop) - c->started_ms > STABLE_MS || !c->backoff_ms)
+		c->backoff_ms = BACKOFF_LEAST_MS;
+	loop_timer_set(m->loop, &c->restart, c->backoff_ms, child_restart);
+	c->backoff_ms = c->backoff_ms * 2 > BACKOFF_MOST_MS ? BACKOFF_MOST_MS : c->backoff_ms * 2;
+}

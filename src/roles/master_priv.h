@@ -1,0 +1,113 @@
+/* The master's parts: generations of children (master_generation.c), single children (master_child.c), what
+ * administrators ask (master_admin.c), and start, signals and end (master.c). One thread. */
+#ifndef ROLES_MASTER_PRIV_H
+#define ROLES_MASTER_PRIV_H
+
+#include "admin/server.h"
+#include "board/board.h"
+#include "conf/bundle.h"
+#include "ipc/frame.h"
+#include "loop/loop.h"
+
+#include <sys/types.h>
+
+struct master;
+struct generation;
+
+struct child {
+	struct generation *gen;
+	enum role_id role;
+	uint16_t index;
+	pid_t pid; /* 0: does not run */
+	bool is_ready, is_ending; /* ending: not restarted */
+	struct watch control;
+	uint32_t backoff_ms;
+	struct timer restart;
+	uint64_t started_ms;
+	int board; /* a worker's own */
+	struct board_worker *counters;
+};
+
+enum generation_state { GEN_STARTING, GEN_ACTIVE, GEN_DRAINING, GEN_ENDING };
+
+struct generation {
+	struct generation *next;
+	struct master *master;
+	uint32_t number;
+	enum generation_state state;
+	struct conf *conf;
+	struct text text; /* the main file */
+	int bundle;
+	int *key_fds, *listener_fds; /* by their numbers in conf; listener_fds are master->sockets' own */
+	int admin_fd;		     /* the same for admin_address; -1: none */
+	int master_board, health_board;
+	struct board_master *board;
+	struct board_health_board *health;
+	struct child *children;
+	size_t child_count;
+	struct timer deadline;
+	struct admin_conn *asker; /* is told how the start went; may be NULL */
+	uid_t uid;
+	const char *why;
+	uint32_t confirm_s;
+};
+
+struct socket {
+	struct socket *next;
+	struct addr addr;
+	int fd;
+};
+
+struct master {
+	struct loop *loop;
+	const char *file; /* absolute */
+	char base_dir[4096], program_dir[4096];
+	const char *rules_dir;
+	struct generation *generations; /* newest first */
+	struct generation *active;
+	struct socket *sockets;
+	uint32_t last_number;
+	int limits_board, ticket_seed, access_log;
+	uint64_t reloads, reload_failures, child_restarts;
+	struct admin_server admin;
+	struct watch signals;
+	bool is_stopping;
+	/* reload --confirm: what to go back to */
+	struct timer confirm;
+	struct text fallback;
+	bool has_fallback;
+};
+
+/* master_child.c */
+enum err child_start(struct child *c) MUST_USE;
+void child_exited(struct child *c, int status); /* after waitpid */
+void child_kill(struct child *c);
+void child_end(struct child *c); /* closes its control channel: it exits by itself */
+enum err child_send(struct child *c, enum msg_type type, struct bytes body, int fd) MUST_USE; /* fd -1: none */
+
+/* master_generation.c */
+/* Loads text and starts its children. Not OK: nothing changed, and *errors (may be NULL) is an array of what is
+ * wrong (the caller's reference). asker is answered when the generation is active or has failed. */
+enum err generation_start(struct master *m, struct bytes text, struct admin_conn *asker, uid_t uid, const char *why,
+	uint32_t confirm_s, json_t **errors) MUST_USE;
+void generation_child_ready(struct generation *g);
+void generation_child_gone(struct generation *g, struct child *c); /* it is not restarted */
+void generation_fail(struct generation *g, const char *what);
+void generation_drain(struct generation *g);
+void generation_kill(struct generation *g);
+void generation_counters_fold(struct generation *g, struct child *worker);
+enum err master_access_log(struct master *m, const struct conf *conf) MUST_USE; /* opens it anew, tells all workers */
+
+/* master_admin.c */
+void master_on_request(struct admin_server *s, struct admin_conn *c, json_t *request);
+void master_on_gone(struct admin_server *s, struct admin_conn *c);
+json_t *admin_error(const char *what);
+
+/* master.c */
+void master_confirm_begin(struct master *m, uint32_t seconds, struct bytes fallback);
+void master_confirm_end(struct master *m);
+void master_reopen(struct master *m);
+void master_stop(struct master *m);
+void master_went_out(struct master *m); /* a generation is gone; ends the loop when all are and it is stopping */
+
+#endif
