@@ -85,13 +85,15 @@ static enum err landlock_apply(const struct jail *j, long *level)
 }
 
 /* The narrowed calls; 1 when nr was one of them. Negative: refused by the library. */
-static int seccomp_narrow(scmp_filter_ctx ctx, int nr)
+static int seccomp_narrow(scmp_filter_ctx ctx, const struct jail *j, int nr)
 {
 	int e;
 
 	switch (nr) {
 	case SYS_mmap:
 	case SYS_mprotect: /* no code that was not there at start */
+		if (j->makes_code)
+			return 0;
 		e = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
 		break;
 	case SYS_socket:
@@ -117,10 +119,10 @@ static int seccomp_narrow(scmp_filter_ctx ctx, int nr)
 	return e < 0 ? e : 1;
 }
 
-static enum err seccomp_list(scmp_filter_ctx ctx, const int *list, unsigned *count)
+static enum err seccomp_list(scmp_filter_ctx ctx, const struct jail *j, const int *list, unsigned *count)
 {
 	for (; *list != JAIL_END; list++, ++*count) {
-		int e = seccomp_narrow(ctx, *list);
+		int e = seccomp_narrow(ctx, j, *list);
 
 		if (e == 0)
 			e = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, *list, 0);
@@ -150,13 +152,13 @@ static void sanitizer_warm_up(void)
 static enum err seccomp_apply(const struct jail *j, unsigned *count)
 {
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
-	enum err e = ctx ? seccomp_list(ctx, jail_base, count) : ERR_MEMORY;
+	enum err e = ctx ? seccomp_list(ctx, j, jail_base, count) : ERR_MEMORY;
 
 	for (const int *const *list = j->syscalls; e == OK && list && *list; list++)
-		e = seccomp_list(ctx, *list, count);
+		e = seccomp_list(ctx, j, *list, count);
 #ifdef SLUIS_SANITIZED
 	if (e == OK)
-		e = seccomp_list(ctx, sanitizer_calls, count);
+		e = seccomp_list(ctx, j, sanitizer_calls, count);
 #endif
 	if (e == OK && (seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2) < 0 || seccomp_load(ctx) < 0))
 		e = ERR_DENIED;

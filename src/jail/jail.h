@@ -12,6 +12,7 @@ struct jail {
 	const int *const *syscalls; /* lists that end in JAIL_END, then NULL; jail_base is always there */
 	const char *const *reads;   /* paths below which files may be read (cli only), then NULL; NULL: none */
 	bool may_connect;	    /* TCP connects; nobody binds */
+	bool makes_code;	    /* executable memory: regular expressions are compiled inside (cli only) */
 	bool keeps_parent;	    /* not killed when the parent ends (cli) */
 	unsigned files;		    /* RLIMIT_NOFILE, as far as the hard limit allows; 0: as it is */
 };

@@ -1,0 +1,42 @@
+/* The command line: one file per subcommand, one line per subcommand in cli.c. A subcommand gets the words after
+ * its name and answers with the exit status: 0 done, 1 it failed and said why on stderr, 2 wrongly called. */
+#ifndef CLI_CLI_H
+#define CLI_CLI_H
+
+#include "base/text.h"
+
+#include <jansson.h>
+
+#define CLI_DEFAULT_SOCKET "/run/sluis/admin.sock"
+
+struct cli {
+	const char *config; /* -c FILE, or NULL */
+	const char *socket; /* -s SOCKET, or NULL */
+	const char *rules;  /* --rules DIR, or where the shipped ones are */
+	char program_dir[4096];
+	bool as_json; /* --json */
+	int confirm;  /* --confirm SECONDS, or 0 */
+};
+
+int cli_main(int argc, char **argv);
+
+int cli_check(const struct cli *cli, int argc, char **argv);
+int cli_run(const struct cli *cli, int argc, char **argv);
+int cli_reload(const struct cli *cli, int argc, char **argv);
+int cli_confirm(const struct cli *cli, int argc, char **argv);
+int cli_status(const struct cli *cli, int argc, char **argv);
+int cli_drain(const struct cli *cli, int argc, char **argv);
+int cli_enable(const struct cli *cli, int argc, char **argv);
+int cli_disable(const struct cli *cli, int argc, char **argv);
+int cli_reopen(const struct cli *cli, int argc, char **argv);
+int cli_config(const struct cli *cli, int argc, char **argv);
+int cli_version(const struct cli *cli, int argc, char **argv);
+
+/* Says what is wrong on stderr; answers status. */
+int cli_fail(int status, const char *fmt, ...) PRINTF(2, 3);
+/* Asks sluisd; takes request. NULL: it failed, or sluisd said no, and that was told. The answer is the caller's. */
+json_t *cli_ask(const struct cli *cli, json_t *request) MUST_USE;
+/* The same where nothing but yes or no is expected: the exit status. */
+int cli_ask_plain(const struct cli *cli, json_t *request);
+
+#endif

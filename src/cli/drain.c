@@ -1,0 +1,9 @@
+/* sluis drain POOL/SERVER: what administrators say about a server holds until they say otherwise, over reloads too. */
+#include "cli/cli.h"
+
+int cli_drain(const struct cli *cli, int argc, char **argv)
+{
+	if (argc != 1)
+		return cli_fail(2, "usage: sluis drain POOL/SERVER");
+	return cli_ask_plain(cli, json_pack("{s:s,s:s}", "command", "drain", "server", argv[0]));
+}

@@ -1,0 +1,10 @@
+/* sluis reopen: one word to sluisd. */
+#include "cli/cli.h"
+
+int cli_reopen(const struct cli *cli, int argc, char **argv)
+{
+	(void)argv;
+	if (argc)
+		return cli_fail(2, "usage: sluis reopen");
+	return cli_ask_plain(cli, json_pack("{s:s}", "command", "reopen"));
+}
