@@ -221,19 +221,26 @@ static enum err start_shared(struct master *m)
 	return board_create(BOARD_LIMITS, &m->limits_board);
 }
 
+static void make_dir(const char *path, mode_t mode)
+{
+	if (mkdir(path, mode) < 0 && errno != EEXIST)
+		LOG(EV_SYSTEM, KV_STR("call", "mkdir"), KV_STR("path", path), KV_ERRNO());
+}
+
 static enum err start_admin(struct master *m)
 {
 	const struct conf *conf = m->generations->conf;
-	char dir[4096];
+	char path[4097];
 	enum err e;
 
 	if (conf->state_dir.len) {
-		snprintf(dir, sizeof(dir), "%.*s", FMT(conf->state_dir));
-		if (mkdir(dir, 0700) < 0 && errno != EEXIST)
-			LOG(EV_SYSTEM, KV_STR("call", "mkdir"), KV_STR("path", dir), KV_ERRNO());
+		snprintf(path, sizeof(path), "%.*s", FMT(conf->state_dir));
+		make_dir(path, 0700);
 	}
 	if (conf->admin_socket.len == 0)
 		return OK;
+	snprintf(path, sizeof(path), "%.*s", FMT(conf->admin_socket));
+	make_dir(dirname(path), 0755); /* /run/sluis is gone after each boot */
 	m->admin.ctx = m;
 	m->admin.on_request = master_on_request;
 	m->admin.on_gone = master_on_gone;
