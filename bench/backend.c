@@ -12,7 +12,8 @@ struct answer {
 	char *bytes;
 	size_t len;
 };
-static struct answer answers[] = { { "/64k", 65536, NULL, 0 }, { "/10m", 10 << 20, NULL, 0 }, { "", 1024, NULL, 0 } };
+static struct answer answers[] = { { "/64k", 65536, NULL, 0 }, { "/10m", 10 << 20, NULL, 0 },
+	{ "", 1024, NULL, 0 } };
 
 struct conn {
 	int fd;

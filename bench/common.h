@@ -64,7 +64,7 @@ static inline int listen_and_tell(void)
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof(a)) || listen(fd, 4096) ||
-	    getsockname(fd, (struct sockaddr *)&a, &len))
+		getsockname(fd, (struct sockaddr *)&a, &len))
 		quit("listen");
 	printf("PORT %u\n", ntohs(a.sin_port));
 	fflush(stdout);

@@ -161,7 +161,8 @@ static void on_accept(int listener, uint16_t server_port)
 		if (!c || !s)
 			quit("memory");
 		*c = (struct side){ .fd = fd, .is_client = true, .is_writable = true, .other = s };
-		*s = (struct side){ .fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), .other = c };
+		*s = (struct side){ .fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0),
+			.other = c };
 		if (s->fd < 0)
 			quit("socket");
 		if (connect(s->fd, (struct sockaddr *)&a, sizeof(a)) && errno != EINPROGRESS) {

@@ -144,7 +144,8 @@ static void conn_open(struct conn *c)
 		quit("connect");
 	if (opt.tls) {
 		c->ssl = SSL_new(tls);
-		if (!c->ssl || !SSL_set_fd(c->ssl, c->fd) || !SSL_set_tlsext_host_name(c->ssl, "bench.example"))
+		if (!c->ssl || !SSL_set_fd(c->ssl, c->fd) ||
+			!SSL_set_tlsext_host_name(c->ssl, "bench.example"))
 			quit("SSL_new");
 		SSL_set_app_data(c->ssl, c);
 		if (opt.mode == MODE_RESUME && c->session)
@@ -168,8 +169,8 @@ static int on_session(SSL *ssl, SSL_SESSION *s)
 static void conn_fail(struct conn *c, const char *what)
 {
 	if (stat_.errors++ < 5)
-		fprintf(stderr, "bench_load: %s (state %d, %zu bytes of head, %s)\n", what, (int)c->state, c->have,
-			strerror(errno));
+		fprintf(stderr, "bench_load: %s (state %d, %zu bytes of head, %s)\n", what, (int)c->state,
+			c->have, strerror(errno));
 	if (stat_.errors > ERRORS_MAX) {
 		errno = 0;
 		quit("too many errors");
@@ -404,7 +405,8 @@ static void tls_init(void)
 {
 	tls = SSL_CTX_new(TLS_client_method());
 	if (!tls || !SSL_CTX_set_min_proto_version(tls, TLS1_3_VERSION) ||
-	    !SSL_CTX_set_ciphersuites(tls, "TLS_AES_128_GCM_SHA256") || !SSL_CTX_set1_groups_list(tls, "X25519"))
+		!SSL_CTX_set_ciphersuites(tls, "TLS_AES_128_GCM_SHA256") ||
+		!SSL_CTX_set1_groups_list(tls, "X25519"))
 		quit("SSL_CTX");
 	SSL_CTX_set_verify(tls, SSL_VERIFY_NONE, NULL); /* the proxy is measured, not its certificate */
 	SSL_CTX_set_session_cache_mode(tls, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
@@ -415,8 +417,9 @@ static void tls_init(void)
 
 static void usage(void)
 {
-	fprintf(stderr, "usage: bench_load -p PORT -r REQUESTS_FILE [-c CONNECTIONS] [-d MILLISECONDS | -n COUNT]\n"
-			"                  [-w WARM_UP_MILLISECONDS] [-m keep|new|resume|idle] [-t]\n");
+	fprintf(stderr,
+		"usage: bench_load -p PORT -r REQUESTS_FILE [-c CONNECTIONS] [-d MILLISECONDS | -n COUNT]\n"
+		"                  [-w WARM_UP_MILLISECONDS] [-m keep|new|resume|idle] [-t]\n");
 	exit(2);
 }
 
@@ -490,8 +493,9 @@ int main(int argc, char **argv)
 		lost += conns[i].state == STATE_IDLE ? 0 : 1;
 	printf("{\"requests\": %lu, \"errors\": %lu, \"seconds\": %.3f, \"rps\": %.1f, \"p50_ms\": %.3f, \"p99_ms\": %.3f, "
 	       "\"bytes\": %lu, \"handshakes\": %lu, \"resumed\": %lu, \"lost\": %lu}\n",
-		stat_.requests, stat_.errors, (double)stat_.ns / 1e9, (double)stat_.requests * 1e9 / (double)stat_.ns,
-		percentile_ms(0.5), percentile_ms(0.99), stat_.bytes, stat_.handshakes, stat_.resumed, lost);
+		stat_.requests, stat_.errors, (double)stat_.ns / 1e9,
+		(double)stat_.requests * 1e9 / (double)stat_.ns, percentile_ms(0.5), percentile_ms(0.99),
+		stat_.bytes, stat_.handshakes, stat_.resumed, lost);
 	fflush(stdout);
 	for (;;)
 		wait_for_line();
