@@ -155,51 +155,43 @@ frontend front
 
 SLUIS_POLICIES = [
     'starts_with(http.path, "/admin/")',
-    'contains(http.raw_path, "/../")',
+    'http.path.raw contains "/../"',
     'ends_with(http.path, ".php")',
     'http.method == "DELETE"',
-    'contains(lower(http.fields["user-agent"]), "sqlmap")',
-    'contains(lower(http.fields["user-agent"]), "nikto")',
+    'lower(http.user_agent) contains "sqlmap"',
+    'lower(http.user_agent) contains "nikto"',
     'http.query matches "(?i)union.*select"',
-    'contains(http.fields["cookie"], "<script")',
+    'header("Cookie") contains "<script"',
     "client.ip in $bad_clients",
-    'http.fields["x-original-url"] != ""',
+    'header("X-Original-URL") != ""',
 ]
 
 
 def sluis(s):
-    listener = {"name": "front", "address": f"127.0.0.1:{s.port}"}
+    listener = {"address": f"127.0.0.1:{s.port}"}
     if s.tls:
         listener["tls"] = {"certificates": [{"chain": s.cert, "key": s.key}], "min_version": "1.3"}
+    pool = {"servers": [f"127.0.0.1:{s.server_port}"], "keep": 512, "keep_time": "600s"}
     conf = {
         "workers": 1,
         "state_dir": f"{s.directory}/state",
         "admin": {"socket": f"{s.directory}/admin.sock"},
         "limits": {
-            "connections": 16000,
-            "connections_per_client": 16000,
+            "connections": 20000,
+            "connections_per_client": 0,
             "requests_per_connection": 1000000000,
-            "idle": "600s",
+            "idle_time": "600s",
         },
-        "listeners": [listener],
-        "pools": [
-            {
-                "name": f"pool{i}",
-                "servers": [{"name": "s", "address": f"127.0.0.1:{s.server_port}"}],
-                "keep": {"max": 512, "requests": 1000000000},
-            }
-            for i in range(POOLS if s.routes > 1 else 1)
-        ],
-        "routes": [
-            ({"hosts": [h]} if h else {}) | {"path": p.rstrip("/") or "/", "pool": f"pool{n}"} for h, p, n in s.route_list()
-        ]
-        if s.routes
-        else [{"pool": "pool0"}],
+        "listeners": {"front": listener},
+        "pools": {f"pool{i}": pool for i in range(POOLS if s.routes > 1 else 1)},
+        "routes": [{"pool": "pool0"}],
     }
+    if s.routes > 1:
+        conf["routes"] = [{"host": h, "path": p.rstrip("/"), "pool": f"pool{n}"} for h, p, n in s.route_list()]
     if s.policies:
-        conf["sets"] = [{"name": "bad_clients", "addresses": ["192.0.2.0/24", "198.51.100.0/24"]}]
+        conf["sets"] = {"bad_clients": {"addresses": ["192.0.2.0/24", "198.51.100.0/24"]}}
         conf["policies"] = [
-            {"name": f"p{i}", "when": when, "block": 403} for i, when in enumerate(SLUIS_POLICIES)
+            {"name": f"bench-{i}", "if": when, "then": [{"block": 403}]} for i, when in enumerate(SLUIS_POLICIES)
         ]
     os.makedirs(f"{s.directory}/state", exist_ok=True)
     return [SLUIS[0], "run", s.write("sluis.yaml", json.dumps(conf, indent=1))]  # JSON is YAML
