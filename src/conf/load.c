@@ -1,0 +1,531 @@
+/* From text to snapshot. Order matters: sets before expressions, pools before what names them. */
+#include "conf/conf.h"
+#include "conf/load_priv.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define CONF_MEMORY (256u << 20)
+#define DEPTH_MAX   32
+
+/* Aliases are refused: they save little and can make a small file huge. */
+bool conf_parse_doc(struct loader *l, struct bytes text, yaml_document_t *doc)
+{
+	yaml_parser_t p;
+	yaml_event_t ev;
+	bool ok = true, end = false;
+	unsigned depth = 0;
+
+	CHECK(yaml_parser_initialize(&p));
+	yaml_parser_set_input_string(&p, text.at ? text.at : (const unsigned char *)"", text.len);
+	while (ok && !end) {
+		if (!yaml_parser_parse(&p, &ev)) {
+			conf_fail(l, &p.problem_mark, NULL, "this is not YAML: %s", p.problem ? p.problem : "syntax");
+			ok = false;
+			break;
+		}
+		if (ev.type == YAML_ALIAS_EVENT) {
+			conf_fail(l, &ev.start_mark, "write the value again", "aliases are not allowed");
+			ok = false;
+		}
+		depth += ev.type == YAML_MAPPING_START_EVENT || ev.type == YAML_SEQUENCE_START_EVENT;
+		depth -= ev.type == YAML_MAPPING_END_EVENT || ev.type == YAML_SEQUENCE_END_EVENT;
+		if (depth > DEPTH_MAX) {
+			conf_fail(l, &ev.start_mark, NULL, "nested too deeply");
+			ok = false;
+		}
+		end = ev.type == YAML_STREAM_END_EVENT || ev.type == YAML_DOCUMENT_END_EVENT;
+		yaml_event_delete(&ev);
+	}
+	yaml_parser_delete(&p);
+	if (!ok)
+		return false;
+	CHECK(yaml_parser_initialize(&p));
+	yaml_parser_set_input_string(&p, text.at ? text.at : (const unsigned char *)"", text.len);
+	ok = yaml_parser_load(&p, doc);
+	if (!ok)
+		conf_fail(l, &p.problem_mark, NULL, "this is not YAML: %s", p.problem ? p.problem : "syntax");
+	yaml_parser_delete(&p);
+	return ok;
+}
+
+static void read_prefixes(struct loader *l, yaml_node_t **items, size_t n, const struct addr_prefix **out, size_t *count)
+{
+	struct addr_prefix *list = conf_array(l, n, sizeof *list);
+
+	*count = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (addr_parse_prefix(node_text(items[i]), &list[*count]) == OK)
+			++*count;
+		else
+			conf_fail(l, &items[i]->start_mark, "write 192.0.2.1 or 192.0.2.0/24, with no bits set behind the prefix",
+				"'%.*s' is not an address or prefix", FMT(node_text(items[i])));
+	}
+	*out = list;
+}
+
+static void read_set_file(struct loader *l, const struct map *m, struct policy_set_def *s)
+{
+	struct bytes text = map_file(m, "file"), line;
+	size_t lines = 1, n = 0;
+	struct addr_prefix *prefixes;
+	struct bytes *strings;
+	yaml_mark_t at = map_mark(m, "file");
+
+	for (size_t i = 0; i < text.len; i++)
+		lines += text.at[i] == '\n';
+	prefixes = conf_array(l, lines, sizeof *prefixes);
+	strings = conf_array(l, lines, sizeof *strings);
+	for (unsigned number = 1; text.len; number++) {
+		size_t lf = bytes_find_byte(text, '\n');
+		line = bytes_cut(text, 0, lf);
+		text = lf == SIZE_MAX ? BYTES("") : bytes_cut(text, lf + 1, text.len);
+		line = bytes_trim(bytes_cut(line, 0, bytes_find_byte(line, '#')));
+		if (line.len && line.at[line.len - 1] == '\r')
+			line.len--;
+		if (line.len == 0)
+			continue;
+		strings[n] = line;
+		if (s->is_addresses && addr_parse_prefix(line, &prefixes[n]) != OK)
+			conf_fail(l, &at, NULL, "in the file, line %u: '%.*s' is not an address or prefix", number, FMT(line));
+		else
+			n++;
+	}
+	s->prefixes = prefixes;
+	s->strings = strings;
+	s->prefix_count = s->string_count = n;
+}
+
+void conf_read_sets(struct loader *l, const struct map *top)
+{
+	yaml_node_t *n = map_node(top, "sets"), **items;
+	struct policy_set_def *sets;
+	size_t count;
+
+	if (!n || n->type != YAML_MAPPING_NODE)
+		return;
+	count = (size_t)(n->data.mapping.pairs.top - n->data.mapping.pairs.start);
+	l->conf->sets = sets = conf_array(l, count, sizeof *sets);
+	for (size_t i = 0; i < count; i++) {
+		struct policy_set_def *s = &sets[i];
+		struct map m = conf_map(l, yaml_document_get_node(l->doc, n->data.mapping.pairs.start[i].value), "set");
+		size_t values;
+		s->name = arena_copy(l->arena, node_text(yaml_document_get_node(l->doc, n->data.mapping.pairs.start[i].key)));
+		s->is_addresses = map_node(&m, "strings") ? false : map_choice(&m, "type", "addresses strings") == 0;
+		if (map_node(&m, "file")) {
+			read_set_file(l, &m, s);
+		} else if (s->is_addresses) {
+			values = map_items(&m, "addresses", &items);
+			read_prefixes(l, items, values, &s->prefixes, &s->prefix_count);
+		} else {
+			struct bytes *strings;
+			s->string_count = map_items(&m, "strings", &items);
+			s->strings = strings = conf_array(l, s->string_count, sizeof *strings);
+			for (size_t k = 0; k < s->string_count; k++)
+				strings[k] = arena_copy(l->arena, node_text(items[k]));
+		}
+	}
+	l->conf->set_count = count;
+}
+
+bool conf_read_cert(struct loader *l, const struct map *m, struct conf_cert *out)
+{
+	struct conf *c = l->conf;
+	struct bytes *keys;
+	yaml_mark_t at = m->node ? m->node->start_mark : (yaml_mark_t){ 0 };
+
+	out->chain_path = map_string(m, "chain");
+	out->key_path = map_string(m, "key");
+	out->chain_pem = map_file(m, "chain");
+	if (out->chain_path.len == 0 || out->key_path.len == 0) {
+		conf_fail(l, &at, "write chain: FILE and key: FILE", "a certificate needs 'chain' and 'key'");
+		return false;
+	}
+	for (size_t i = 0; i < c->key_count; i++)
+		if (bytes_eq(c->keys[i], out->key_path)) {
+			out->key = (uint16_t)i;
+			return true;
+		}
+	keys = conf_array(l, c->key_count + 1, sizeof *keys);
+	if (c->key_count)
+		memcpy(keys, c->keys, c->key_count * sizeof *keys);
+	keys[c->key_count] = out->key_path;
+	c->keys = keys;
+	out->key = (uint16_t)c->key_count++;
+	return true;
+}
+
+static void read_listener_tls(struct loader *l, const struct map *m, struct conf_tls *tls)
+{
+	struct map client = map_map(m, "client_certificates", "client_certificates");
+	struct conf_cert *certs;
+	yaml_node_t **items;
+
+	tls->is_on = true;
+	tls->cert_count = map_items(m, "certificates", &items);
+	tls->certs = certs = conf_array(l, tls->cert_count, sizeof *certs);
+	if (tls->cert_count == 0) {
+		yaml_mark_t at = m->node->start_mark;
+		conf_fail(l, &at, "write certificates: [{chain: FILE, key: FILE}]", "TLS needs a certificate");
+	}
+	for (size_t i = 0; i < tls->cert_count; i++) {
+		struct map c = conf_map(l, items[i], "certificate");
+		if (!conf_read_cert(l, &c, &certs[i]))
+			continue;
+		certs[i].ocsp_path = map_string(&c, "ocsp");
+		certs[i].ocsp_der = map_file(&c, "ocsp");
+	}
+	tls->min_version = map_choice(m, "min_version", "1.2 1.3") ? 0x0304 : 0x0303;
+	tls->hsts_s = map_ms(m, "hsts");
+	tls->hsts_subdomains = map_bool(m, "hsts_subdomains");
+	tls->hsts_preload = map_bool(m, "hsts_preload");
+	if (client.node) {
+		tls->client_certs = map_choice(&client, "mode", "optional require") ? CLIENT_CERTS_REQUIRE : CLIENT_CERTS_OPTIONAL;
+		tls->client_ca_pem = map_file(&client, "ca");
+		if (tls->client_ca_pem.len == 0)
+			conf_fail(l, &client.node->start_mark, "write ca: FILE", "client certificates need authorities to trust");
+	}
+}
+
+static size_t each_named(struct loader *l, const struct map *top, const char *key, yaml_node_pair_t **pairs)
+{
+	yaml_node_t *n = map_node(top, key);
+
+	*pairs = NULL;
+	if (!n || (n->type == YAML_SCALAR_NODE && n->data.scalar.length == 0))
+		return 0;
+	if (n->type != YAML_MAPPING_NODE) {
+		conf_fail(l, &n->start_mark, "write NAME: and its keys below it", "'%s' is a map of names", key);
+		return 0;
+	}
+	*pairs = n->data.mapping.pairs.start;
+	for (yaml_node_pair_t *p = n->data.mapping.pairs.start; p < n->data.mapping.pairs.top; p++)
+		for (yaml_node_pair_t *q = n->data.mapping.pairs.start; q < p; q++) {
+			yaml_node_t *name = yaml_document_get_node(l->doc, p->key);
+			if (bytes_eq(node_text(name), node_text(yaml_document_get_node(l->doc, q->key))))
+				conf_fail(l, &name->start_mark, "give each its own name", "'%.*s' stands here twice", FMT(node_text(name)));
+		}
+	return (size_t)(n->data.mapping.pairs.top - n->data.mapping.pairs.start);
+}
+
+void conf_read_listeners(struct loader *l, const struct map *top)
+{
+	struct conf *c = l->conf;
+	yaml_node_pair_t *pairs;
+	yaml_node_t **items;
+	size_t n = each_named(l, top, "listeners", &pairs);
+
+	c->listeners = conf_array(l, n, sizeof *c->listeners);
+	for (size_t i = 0; i < n; i++) {
+		struct conf_listener *s = &c->listeners[i];
+		struct map m = conf_map(l, yaml_document_get_node(l->doc, pairs[i].value), "listener");
+		struct map tls = map_map(&m, "tls", "listener_tls");
+		struct bytes address = map_string(&m, "address");
+		yaml_mark_t at = map_mark(&m, "address");
+		size_t peers;
+
+		s->name = arena_copy(l->arena, node_text(yaml_document_get_node(l->doc, pairs[i].key)));
+		if (addr_parse(address, &s->address) != OK)
+			conf_fail(l, &at, "write address: 0.0.0.0:443 or [::]:443", "'%.*s' is not an address with a port", FMT(address));
+		for (size_t k = 0; k < i; k++)
+			if (memcmp(&c->listeners[k].address, &s->address, sizeof s->address) == 0 && s->address.port)
+				conf_fail(l, &at, NULL, "the address is already used by the listener '%.*s'", FMT(c->listeners[k].name));
+		if (tls.node)
+			read_listener_tls(l, &tls, &s->tls);
+		s->redirect_port = (uint16_t)map_number(&m, "redirect_to_https", 0, 65535);
+		s->redirect_to_https = s->redirect_port != 0;
+		peers = map_items(&m, "trusted_peers", &items);
+		read_prefixes(l, items, peers, &s->trusted, &s->trusted_count);
+	}
+	c->listener_count = n;
+	if (n == 0)
+		conf_fail(l, top->node ? &top->node->start_mark : NULL, "write listeners: {web: {address: 0.0.0.0:80}}",
+			"there is no listener");
+}
+
+static void read_server(struct loader *l, yaml_node_t *n, struct conf_server *s)
+{
+	struct map m = { l, NULL, "server" };
+	struct bytes address;
+	size_t colon;
+	uint64_t port;
+
+	if (n->type == YAML_SCALAR_NODE) {
+		address = arena_copy(l->arena, node_text(n));
+	} else {
+		m = conf_map(l, n, "server");
+		address = map_string(&m, "address");
+	}
+	s->name = map_string(&m, "name").len ? map_string(&m, "name") : address;
+	s->weight = (uint16_t)map_number(&m, "weight", 0, 1000);
+	s->is_backup = map_bool(&m, "backup");
+	s->max_connections = (uint32_t)map_number(&m, "max_connections", 0, 1000000);
+	if (addr_parse(address, &s->address) == OK) {
+		s->port = s->address.port;
+		s->host = bytes_cut(address, 0, address.len - 1);
+		while (s->host.len && s->host.at[s->host.len - 1] != ':')
+			s->host.len--;
+		s->host.len -= s->host.len > 0;
+		return;
+	}
+	colon = bytes_find_byte(address, ':');
+	if (colon == SIZE_MAX || colon == 0 || colon > 253 || bytes_u64(bytes_cut(address, colon + 1, address.len), &port) != OK || port == 0 || port > 65535) {
+		conf_fail(l, &n->start_mark, "write 10.0.0.1:8080, [2001:db8::1]:8080 or name.example.org:8080",
+			"'%.*s' is not an address or name with a port", FMT(address));
+		return;
+	}
+	s->host = bytes_cut(address, 0, colon);
+	s->is_name = true;
+	s->port = (uint16_t)port;
+}
+
+static void read_check(struct loader *l, const struct map *pool, struct conf_pool *p)
+{
+	struct map m = map_map(pool, "check", "check");
+	struct bytes status = map_string(&m, "status");
+	size_t dash = bytes_find_byte(status, '-');
+	yaml_mark_t at = map_mark(&m, "status");
+	uint64_t low = 0, high = 0;
+
+	p->check_path = map_string(&m, "http");
+	p->check = !m.node ? CHECK_NONE : p->check_path.len ? CHECK_HTTP : CHECK_TCP;
+	p->check_host = map_string(&m, "host");
+	p->check_text = map_string(&m, "text");
+	p->check_interval_ms = map_ms(&m, "interval");
+	p->check_timeout_ms = map_ms(&m, "timeout");
+	p->check_rise = (uint32_t)map_number(&m, "rise", 1, 100);
+	p->check_fall = (uint32_t)map_number(&m, "fall", 1, 100);
+	if (p->check_interval_ms < 50)
+		p->check_interval_ms = 50;
+	if (bytes_u64(bytes_cut(status, 0, dash), &low) != OK ||
+		(dash != SIZE_MAX && bytes_u64(bytes_cut(status, dash + 1, status.len), &high) != OK) || low < 100 || low > 599 || high > 599)
+		conf_fail(l, &at, "write 200 or 200-399", "'%.*s' is not a status", FMT(status));
+	p->check_status_least = (uint16_t)low;
+	p->check_status_most = (uint16_t)(dash == SIZE_MAX ? low : high);
+	if (p->check == CHECK_HTTP && p->check_path.at[0] != '/') {
+		at = map_mark(&m, "http");
+		conf_fail(l, &at, "write http: /path", "the path of a check starts with /");
+	}
+}
+
+static void read_pool_tls(struct loader *l, const struct map *pool, struct conf_pool_tls *t)
+{
+	struct map m = map_map(pool, "tls", "pool_tls");
+
+	if (!m.node)
+		return;
+	t->is_on = true;
+	t->verify = map_bool(&m, "verify");
+	if (t->verify)
+		t->ca_pem = map_file(&m, "ca");
+	t->server_name = map_string(&m, "server_name");
+	if (map_node(&m, "chain") || map_node(&m, "key")) {
+		t->client_cert.chain_path = map_string(&m, "chain");
+		t->has_client_cert = conf_read_cert(l, &m, &t->client_cert);
+	}
+}
+
+static void read_pool(struct loader *l, const struct map *m, struct conf_pool *p)
+{
+	struct map eject = map_map(m, "eject", "eject"), retry = map_map(m, "retry", "retry");
+	yaml_node_t **items, *hash = map_node(m, "hash");
+	yaml_mark_t at = map_mark(m, "servers");
+
+	p->algorithm = (enum conf_algorithm)map_choice(m, "balance", "round_robin least_requests two_choices hash");
+	if (hash)
+		p->hash_key = conf_expr(l, hash, POLICY_STRING, false);
+	if (p->algorithm == BALANCE_HASH && !hash)
+		conf_fail(l, &at, "write hash: client.ip", "balance: hash needs an expression in 'hash'");
+	p->server_count = map_items(m, "servers", &items);
+	p->servers = conf_array(l, p->server_count, sizeof *p->servers);
+	if (p->server_count == 0)
+		conf_fail(l, &at, "write servers: [10.0.0.1:8080]", "the pool '%.*s' has no servers", FMT(p->name));
+	for (size_t i = 0; i < p->server_count; i++) {
+		read_server(l, items[i], &p->servers[i]);
+		p->servers[i].global = (uint16_t)l->conf->server_total++;
+		for (size_t k = 0; k < i; k++)
+			if (bytes_eq(p->servers[k].name, p->servers[i].name))
+				conf_fail(l, &items[i]->start_mark, "give one of them a name of its own", "the server '%.*s' stands in this pool twice",
+					FMT(p->servers[i].name));
+	}
+	p->sticky_cookie = map_string(m, "sticky");
+	p->slow_start_ms = map_ms(m, "slow_start");
+	p->queue_max = (uint32_t)map_number(m, "queue", 0, 100000);
+	p->queue_ms = map_ms(m, "queue_time");
+	p->keep_max = (uint32_t)map_number(m, "keep", 0, 10000);
+	p->keep_idle_ms = map_ms(m, "keep_time");
+	p->keep_requests = (uint32_t)map_number(m, "keep_requests", 0, UINT32_MAX);
+	p->connect_ms = map_ms(m, "connect_time");
+	p->response_ms = map_ms(m, "response_time");
+	p->total_ms = map_ms(m, "total_time");
+	p->eject_failures = (uint32_t)map_number(&eject, "failures", 0, 10000);
+	p->eject_ms = map_ms(&eject, "time");
+	p->eject_max_percent = (uint32_t)map_number(&eject, "max_percent", 0, 100);
+	p->retry_tries = (uint32_t)map_number(&retry, "tries", 0, 10);
+	p->retry_budget_percent = (uint32_t)map_number(&retry, "budget", 0, 100);
+	read_check(l, m, p);
+	read_pool_tls(l, m, &p->tls);
+}
+
+void conf_read_pools(struct loader *l, const struct map *top)
+{
+	struct conf *c = l->conf;
+	yaml_node_pair_t *pairs;
+	size_t n = each_named(l, top, "pools", &pairs);
+
+	c->pools = conf_array(l, n, sizeof *c->pools);
+	c->pool_count = n;
+	for (size_t i = 0; i < n; i++) {
+		struct map m = conf_map(l, yaml_document_get_node(l->doc, pairs[i].value), "pool");
+		c->pools[i].name = arena_copy(l->arena, node_text(yaml_document_get_node(l->doc, pairs[i].key)));
+		read_pool(l, &m, &c->pools[i]);
+	}
+}
+
+size_t conf_find_pool(struct loader *l, struct bytes name, const yaml_mark_t *at)
+{
+	const char *names[64], *best;
+	char hint[128] = "name it under pools:";
+	size_t n = 0;
+
+	for (size_t i = 0; i < l->conf->pool_count; i++) {
+		if (bytes_eq(l->conf->pools[i].name, name))
+			return i;
+		if (n < COUNT_OF(names))
+			names[n++] = (const char *)l->conf->pools[i].name.at; /* arena_copy ends it with NUL */
+	}
+	best = conf_nearest(name, names, n);
+	if (best)
+		snprintf(hint, sizeof hint, "write '%s'", best);
+	conf_fail(l, at, hint, "there is no pool '%.*s'", FMT(name));
+	return 0;
+}
+
+void conf_read_routes(struct loader *l, const struct map *top)
+{
+	struct conf *c = l->conf;
+	yaml_node_t **items, **hosts;
+	size_t n = map_items(top, "routes", &items);
+
+	c->routes = conf_array(l, n + 1, sizeof *c->routes);
+	for (size_t i = 0; i < n; i++) {
+		struct conf_route *r = &c->routes[i];
+		struct map m = conf_map(l, items[i], "route");
+		yaml_node_t *when = map_node(&m, "if");
+		yaml_mark_t at = map_mark(&m, "pool"), path_at = map_mark(&m, "path");
+		struct bytes *list;
+
+		r->host_count = map_items(&m, "host", &hosts);
+		r->hosts = list = conf_array(l, r->host_count, sizeof *list);
+		for (size_t k = 0; k < r->host_count; k++) {
+			struct bytes h = arena_copy(l->arena, node_text(hosts[k]));
+			unsigned char *low = (unsigned char *)(uintptr_t)h.at;
+			for (size_t b = 0; b < h.len; b++)
+				low[b] = ascii_lower(low[b]);
+			if (h.len == 0 || h.len > 253 || (h.at[0] == '*' && (h.len < 3 || h.at[1] != '.')))
+				conf_fail(l, &hosts[k]->start_mark, "write www.example.org or *.example.org", "'%.*s' is not a host", FMT(h));
+			list[k] = h;
+		}
+		r->path = map_string(&m, "path");
+		if (r->path.len && (r->path.at[0] != '/' || r->path.len > 1024))
+			conf_fail(l, &path_at, "write path: /prefix", "a path starts with / and has at most 1024 octets");
+		r->when = when ? conf_expr(l, when, POLICY_BOOL, false) : NULL;
+		r->pool = (uint16_t)conf_find_pool(l, map_string(&m, "pool"), &at);
+	}
+	c->route_count = n;
+	if (n == 0 && c->pool_count == 1)
+		c->route_count = 1; /* one pool and no route: all goes there */
+}
+
+static void read_limits(struct loader *l, const struct map *top)
+{
+	struct map m = map_map(top, "limits", "limits"), k = map_map(top, "canonical", "canonical");
+	struct conf_limits *s = &l->conf->limits;
+
+	s->http.line_max = map_number(&m, "request_line", 64, 32768);
+	s->http.field_max = map_number(&m, "field", 64, 65536);
+	s->http.head_max = map_number(&m, "head", 256, 96 * 1024);
+	s->http.fields_max = map_number(&m, "fields", 8, 200);
+	s->http.drop_ambiguous = map_choice(&m, "ambiguous_fields", "drop refuse") == 0;
+	s->body_max = map_number(&m, "body", 0, INT64_MAX);
+	s->header_ms = map_ms(&m, "header_time");
+	s->body_ms = map_ms(&m, "body_time");
+	s->idle_ms = map_ms(&m, "idle_time");
+	s->tunnel_idle_ms = map_ms(&m, "tunnel_idle_time");
+	s->drain_ms = map_ms(&m, "drain_time");
+	s->connections = (uint32_t)map_number(&m, "connections", 1, 1000000);
+	s->connections_per_client = (uint32_t)map_number(&m, "connections_per_client", 0, 1000000);
+	s->requests_per_connection = (uint32_t)map_number(&m, "requests_per_connection", 1, UINT32_MAX);
+	l->conf->canon.encoded_slash = map_choice(&k, "encoded_slash", "refuse keep") ? CANON_KEEP : CANON_REFUSE;
+	l->conf->canon.parameters = map_choice(&k, "parameters", "refuse keep") ? CANON_KEEP : CANON_REFUSE;
+	l->conf->canon.merge_slashes = map_bool(&k, "merge_slashes");
+}
+
+static void read_top(struct loader *l, const struct map *top)
+{
+	struct map admin = map_map(top, "admin", "admin"), log = map_map(top, "log", "log");
+	struct conf *c = l->conf;
+	yaml_mark_t at = map_mark(&admin, "listen");
+
+	c->workers = (uint16_t)map_number(top, "workers", 0, 64);
+	c->user = map_string(top, "user");
+	c->state_dir = map_string(top, "state_dir");
+	c->contact = map_string(top, "contact");
+	c->admin_socket = map_string(&admin, "socket");
+	if (map_string(&admin, "listen").len && addr_parse(map_string(&admin, "listen"), &c->admin_address) != OK)
+		conf_fail(l, &at, "write listen: 127.0.0.1:9180", "'%.*s' is not an address with a port", FMT(map_string(&admin, "listen")));
+	c->access_log = map_string(&log, "access");
+	c->error_log = map_string(&log, "error");
+	read_limits(l, top);
+	conf_read_sets(l, top);
+	conf_read_pools(l, top);
+	conf_read_listeners(l, top);
+	conf_read_routes(l, top);
+	conf_read_rules(l, top);
+}
+
+enum err conf_load(struct bytes file, struct bytes text, struct conf_source *source, struct conf **out,
+	struct conf_errors *errors)
+{
+	struct conf *c = calloc(1, sizeof *c);
+	struct loader l = { .source = source, .errors = errors };
+	yaml_document_t doc;
+
+	CHECK(c != NULL);
+	arena_init_growing(&c->arena, CONF_MEMORY);
+	*errors = (struct conf_errors){ 0 };
+	*out = c;
+	l.conf = c;
+	l.arena = &c->arena;
+	c->file = l.file = arena_copy(&c->arena, file);
+	if (!conf_parse_doc(&l, text, &doc))
+		return ERR_SYNTAX;
+	l.doc = &doc;
+	struct map top = conf_map(&l, yaml_document_get_root_node(&doc), "top");
+	read_top(&l, &top);
+	yaml_document_delete(&doc);
+	return errors->errors ? ERR_SYNTAX : OK;
+}
+
+void conf_free(struct conf **c)
+{
+	if (!*c)
+		return;
+	for (size_t i = 0; i < (*c)->rule_count; i++) {
+		const struct policy_rule *r = &(*c)->rules[i];
+		if (r->when)
+			policy_expr_fini(r->when);
+		for (size_t k = 0; k < r->action_count; k++)
+			if (r->actions[k].value)
+				policy_expr_fini(r->actions[k].value);
+	}
+	for (size_t i = 0; i < (*c)->route_count; i++)
+		if ((*c)->routes[i].when)
+			policy_expr_fini((*c)->routes[i].when);
+	for (size_t i = 0; i < (*c)->pool_count; i++)
+		if ((*c)->pools[i].hash_key)
+			policy_expr_fini((*c)->pools[i].hash_key);
+	arena_fini(&(*c)->arena);
+	free(*c);
+	*c = NULL;
+}
