@@ -187,7 +187,7 @@ enum err admin_open(struct admin_server *s, struct loop *loop, struct bytes path
 
 	TRY(unix_address(path, &a));
 	if (is_answered(&a))
-		return ERR_STATE;
+		return ERR_ORDER;
 	if (lstat(a.sun_path, &st) == 0 && S_ISSOCK(st.st_mode) && unlink(a.sun_path) < 0)
 		return ERR_IO;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

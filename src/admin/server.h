@@ -38,7 +38,7 @@ struct admin_server {
 	char path[108];
 };
 
-/* Listens at path. ERR_STATE: another process answers there; ERR_LIMIT: the path is too long; ERR_IO: errno says. */
+/* Listens at path. ERR_ORDER: another process answers there; ERR_LIMIT: the path is too long; ERR_IO: errno says. */
 enum err admin_open(struct admin_server *s, struct loop *loop, struct bytes path) MUST_USE;
 /* Closes everything and removes the socket. */
 void admin_close(struct admin_server *s);

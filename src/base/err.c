@@ -19,7 +19,7 @@ const char *err_name(enum err e)
 	case ERR_DENIED: return "denied";
 	case ERR_NOT_FOUND: return "not_found";
 	case ERR_TIMEOUT: return "timeout";
-	case ERR_STATE: return "state";
+	case ERR_ORDER: return "order";
 	case ERR_UNSUPPORTED: return "unsupported";
 	case ERR_TLS: return "tls";
 	}

@@ -27,7 +27,7 @@ enum err {
 	ERR_DENIED,	 /* not allowed to */
 	ERR_NOT_FOUND,	 /* no such thing */
 	ERR_TIMEOUT,	 /* too late */
-	ERR_STATE,	 /* a right message at the wrong moment */
+	ERR_ORDER,	 /* a right message at the wrong moment */
 	ERR_UNSUPPORTED, /* understood, and not done here */
 	ERR_TLS,	 /* a TLS handshake or record failed */
 };

@@ -59,6 +59,25 @@ enum err fd_read_all(int fd, struct text *out)
 	}
 }
 
+enum err fd_read_at_start(int fd, struct text *out)
+{
+	unsigned char buf[4096];
+
+	for (off_t at = 0;;) {
+		ssize_t n = pread(fd, buf, sizeof buf, at);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return ERR_IO;
+		if (n == 0)
+			return OK;
+		at += n;
+		text_add(out, bytes_of(buf, (size_t)n));
+		if (out->failed)
+			return ERR_LIMIT;
+	}
+}
+
 enum err file_read(const char *path, struct text *out)
 {
 	AUTO(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);

@@ -75,7 +75,7 @@ static struct policy_expr *part_expr(struct loader *l, yaml_node_t *map, const c
 	yaml_node_t *n = key ? part(l, map, key) : map;
 
 	if (!n) {
-		conf_fail(l, &map->start_mark, NULL, "'%s' is missing here", key);
+		conf_fail(l, &map->start_mark, NULL, "'%s' is missing here", key ? key : "a value");
 		return NULL;
 	}
 	return conf_expr(l, n, POLICY_STRING, on_response);

@@ -89,7 +89,7 @@ static enum err line_byte(struct chunk_reader *c, unsigned char b, struct text *
 		c->seen_field = false;
 		c->state = TRAILER;
 		return ERR_AGAIN;
-	default: return ERR_STATE;
+	default: return ERR_ORDER;
 	}
 }
 

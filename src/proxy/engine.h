@@ -212,7 +212,7 @@ struct board_worker_server *server_row(struct engine *g, const struct pool *p, u
 /* --- records --- */
 void access_log_write(struct exchange *x);
 void access_log_flush(struct engine *g);
-void admin_answer(struct exchange *x); /* /metrics and /health */
+void metrics_answer(struct exchange *x); /* /metrics and /health */
 void metrics_write(struct engine *g, struct text *out);
 
 /* --- connections per client address, of this worker --- */

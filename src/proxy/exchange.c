@@ -73,7 +73,7 @@ void exchange_start(struct exchange *x)
 	x->up_left = x->req.framing == HTTP_BODY_LENGTH ? x->req.length : 0;
 	x->up_done = x->req.framing == HTTP_BODY_NONE || (x->req.framing == HTTP_BODY_LENGTH && x->req.length == 0);
 	if (x->client->listener->conf == NULL) {
-		admin_answer(x);
+		metrics_answer(x);
 		return;
 	}
 	if (x->req.framing == HTTP_BODY_LENGTH && g->conf->limits.body_max && x->req.length > g->conf->limits.body_max) {

@@ -122,7 +122,7 @@ void metrics_write(struct engine *g, struct text *t)
 	put_certificates(g, t);
 }
 
-void admin_answer(struct exchange *x)
+void metrics_answer(struct exchange *x)
 {
 	struct text t;
 

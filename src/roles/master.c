@@ -247,7 +247,7 @@ static enum err start_admin(struct master *m)
 	e = admin_open(&m->admin, m->loop, conf->admin_socket);
 	if (e != OK)
 		LOG(EV_SYSTEM, KV_STR("call", "admin socket"), KV_BYTES("path", conf->admin_socket), KV_STR("result", err_name(e)),
-			KV_STR("error", e == ERR_STATE ? "another sluisd runs there" : strerror(errno)));
+			KV_STR("error", e == ERR_ORDER ? "another sluisd runs there" : strerror(errno)));
 	return e;
 }
 

@@ -31,7 +31,7 @@ static enum err on_setup(struct role_run *run, struct channel *from, struct ipc_
 
 	(void)from;
 	if (run->bundle.at)
-		return ERR_STATE;
+		return ERR_ORDER;
 	run->generation = reader_u32(&r);
 	run->index = reader_u16(&r);
 	run->workers = reader_u16(&r);
@@ -106,7 +106,7 @@ static enum err on_start(struct role_run *run, struct channel *from, struct ipc_
 
 	(void)m;
 	if (!run->bundle.at)
-		return ERR_STATE;
+		return ERR_ORDER;
 	if (run->role->start)
 		TRY(run->role->start(run));
 	TRY(jail_apply(&jail, &report));
@@ -175,7 +175,7 @@ static bool dispatch(struct channel *c, struct ipc_msg *m)
 	if (!call || !(call->from & FROM(c->role)))
 		e = ERR_DENIED;
 	else if (!(call->when & (run->is_running ? WHEN_RUNNING : WHEN_SETUP)))
-		e = ERR_STATE;
+		e = ERR_ORDER;
 	else
 		e = call->handle(run, c, m);
 	if (e == OK || c->is_closed)

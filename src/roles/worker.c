@@ -220,7 +220,7 @@ static enum err worker_start(struct role_run *run)
 	worker.signer.post = post_sign;
 	TRY(role_conf(run, &worker.conf));
 	if (!g->board || !g->admin || !g->health || !g->limits)
-		return ERR_STATE;
+		return ERR_ORDER;
 	g->worker_count = run->workers < BOARD_WORKERS_MAX ? run->workers : BOARD_WORKERS_MAX;
 	g->index = run->index;
 	g->role = &worker;
@@ -228,7 +228,7 @@ static enum err worker_start(struct role_run *run)
 	g->on_drained = on_drained;
 	if (engine_init(g, run->loop, worker.conf, &worker.signer, error, sizeof error) != OK) {
 		LOG(EV_INTERNAL, KV_STR("what", "the proxy cannot start"), KV_STR("why", error));
-		return ERR_STATE;
+		return ERR_ORDER;
 	}
 	g->access_fd = access_fd ? access_fd : -1;
 	return OK;
