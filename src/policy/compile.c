@@ -399,9 +399,10 @@ static struct policy_expr *in_list(struct compiler *c, struct policy_expr *e)
 	size_t cap = 0, n = 0, size = want == T_STRING ? sizeof(struct bytes) : want == T_INT ? sizeof(int64_t) : sizeof(struct addr_prefix);
 	unsigned char *list;
 
-	for (size_t i = c->at; i < c->in.len && c->in.at[i] != '}'; i++)
-		cap++;
-	list = arena_array(c->arena, cap / 2 + 2 < LIST_MAX ? cap / 2 + 2 : LIST_MAX, size);
+	cap = (c->in.len - c->at) / 2 + 2; /* an item takes two octets at least; a string may hold a } */
+	if (cap > LIST_MAX)
+		cap = LIST_MAX;
+	list = arena_array(c->arena, cap, size);
 	if (!list)
 		return fail(c, c->start, "the list is too long; use a set from a file");
 	for (next(c); c->token != T_RBRACE; n++) {
@@ -413,7 +414,7 @@ static struct policy_expr *in_list(struct compiler *c, struct policy_expr *e)
 		if (c->token != want)
 			return fail(c, c->start, "the list must hold only %s here, and end with }",
 				want == T_STRING ? "strings" : want == T_INT ? "numbers" : "addresses and prefixes");
-		if (n >= LIST_MAX)
+		if (n >= cap)
 			return fail(c, c->start, "the list is too long; use a set from a file");
 		if (want == T_STRING)
 			memcpy(list + n * size, &c->text, size);
@@ -457,6 +458,9 @@ static struct policy_expr *parse_in(struct compiler *c, struct policy_expr *left
 static struct policy_expr *parse_matches(struct compiler *c, struct policy_expr *left)
 {
 	struct policy_expr *e = node(c, OP_MATCHES, POLICY_BOOL);
+	/* What the pattern itself may set is only lower: PCRE2 takes the lowest. */
+	static const struct bytes limits = LIT("(*LIMIT_MATCH=100000)(*LIMIT_DEPTH=1000)");
+	unsigned char *limited;
 	int code;
 	PCRE2_SIZE at;
 
@@ -464,12 +468,17 @@ static struct policy_expr *parse_matches(struct compiler *c, struct policy_expr 
 	if (!e || left->type != POLICY_STRING || c->token != T_STRING)
 		return fail(c, c->start, "matches wants a string on its left and a regular expression in quotes on its right");
 	e->a = left;
-	e->regex = pcre2_compile(c->text.at, c->text.len, PCRE2_NEVER_UTF | PCRE2_NEVER_BACKSLASH_C | PCRE2_DOLLAR_ENDONLY,
+	limited = arena_alloc_raw(c->arena, limits.len + c->text.len);
+	if (!limited)
+		return fail(c, c->start, "the expression is too large");
+	memcpy(limited, limits.at, limits.len);
+	memcpy(limited + limits.len, c->text.at, c->text.len);
+	e->regex = pcre2_compile(limited, limits.len + c->text.len, PCRE2_NEVER_UTF | PCRE2_NEVER_BACKSLASH_C | PCRE2_DOLLAR_ENDONLY,
 		&code, &at, NULL);
 	if (!e->regex) {
 		unsigned char what[128];
 		pcre2_get_error_message(code, what, sizeof what);
-		return fail(c, c->start, "the regular expression is wrong at its octet %zu: %s", (size_t)at + 1, (char *)what);
+		return fail(c, c->start, "the regular expression is wrong at its octet %zu: %s", at > limits.len ? at - limits.len + 1 : 1, (char *)what);
 	}
 	pcre2_jit_compile(e->regex, PCRE2_JIT_COMPLETE); /* without it the interpreter serves */
 	e->match = pcre2_match_data_create(1, NULL);
