@@ -1,0 +1,169 @@
+# ./dev demo: two real web servers, Sluis in front of them, and its main job shown. Sourced by dev.
+DEMO_HTTPS=8443
+DEMO_HTTP=8080
+
+demo_say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+
+# Waits until a command succeeds, at most about 10 seconds.
+demo_await() {
+	local i
+	for i in $(seq 100); do "$@" >/dev/null 2>&1 && return 0; sleep 0.1; done
+	return 1
+}
+
+demo_certificates() { # a local CA and a certificate for localhost
+	cd "$DEMO"
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj '/CN=Sluis demo CA' \
+		-keyout ca.key -out ca.pem 2>/dev/null
+	openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost -keyout site.key -out site.csr 2>/dev/null
+	printf 'subjectAltName=DNS:localhost,IP:127.0.0.1\n' >site.ext
+	openssl x509 -req -in site.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 30 -extfile site.ext -out site.crt 2>/dev/null
+	cat site.crt ca.pem >site.pem
+	cd - >/dev/null
+}
+
+demo_free_port() { "$PYTHON" -c 'import socket; s=socket.socket(); s.bind(("127.0.0.1",0)); print(s.getsockname()[1])'; }
+
+demo_web_server() { # NUMBER PORT
+	mkdir -p "$DEMO/web$1"
+	echo "<h1>Hello from web server $1</h1>" >"$DEMO/web$1/index.html"
+	head -c 20000000 /dev/zero | tr '\0' "$1" >"$DEMO/web$1/big"
+	cat >"$DEMO/web$1.conf" <<-EOF
+	daemon off; master_process off; pid $DEMO/web$1.pid; error_log $DEMO/web$1.log;
+	events {}
+	http {
+		access_log off; client_body_temp_path $DEMO/tmp$1; proxy_temp_path $DEMO/tmp$1; fastcgi_temp_path $DEMO/tmp$1;
+		uwsgi_temp_path $DEMO/tmp$1; scgi_temp_path $DEMO/tmp$1;
+		server { listen 127.0.0.1:$2; root $DEMO/web$1; default_type text/html; }
+	}
+	EOF
+	nginx -e "$DEMO/web$1.log" -c "$DEMO/web$1.conf" &
+	DEMO_WEB[$1]=$!
+}
+
+demo_config() { # CONTACT
+	cat >"$DEMO/sluis.yaml" <<-EOF
+	workers: 2
+	state_dir: $DEMO/state
+	contact: $1
+	admin:
+	  socket: $DEMO/admin.sock
+	log:
+	  access: $DEMO/access.log
+	limits:
+	  drain_time: 5m
+	listeners:
+	  plain:
+	    address: 127.0.0.1:$DEMO_HTTP
+	    redirect_to_https: $DEMO_HTTPS
+	  web:
+	    address: 127.0.0.1:$DEMO_HTTPS
+	    tls:
+	      certificates:
+	        - chain: site.pem
+	          key: site.key
+	pools:
+	  app:
+	    servers:
+	      - {name: one, address: "127.0.0.1:${DEMO_PORT[1]}"}
+	      - {name: two, address: "127.0.0.1:${DEMO_PORT[2]}"}
+	    check: {http: /, interval: 500ms}
+	rules: [netscaler]
+	EOF
+}
+
+demo_stop() {
+	local p
+	for p in ${DEMO_SLUIS:-} ${DEMO_WEB[@]+"${DEMO_WEB[@]}"}; do kill "$p" 2>/dev/null || true; done
+	[ -n "${DEMO_SLUIS:-}" ] && wait "$DEMO_SLUIS" 2>/dev/null || true
+	[ -z "${DEMO:-}" ] || [ -n "${DEMO_KEEP:-}" ] || rm -rf "$DEMO"
+}
+
+demo_get() { curl -sS --max-time 10 --cacert "$DEMO/ca.pem" "$@"; }
+demo_url=https://localhost:$DEMO_HTTPS
+
+demo_check() { # TEXT COMMAND...: says whether it held
+	local text=$1; shift
+	if "$@"; then echo "  ok    $text"; else echo "  FAIL  $text"; DEMO_FAILED=$((DEMO_FAILED + 1)); fi
+}
+
+demo_both_answer() { # requests reach both
+	local out
+	out=$(for i in 1 2 3 4 5 6 7 8; do demo_get "$demo_url/"; done) || return 1
+	grep -q 'server 1' <<<"$out" && grep -q 'server 2' <<<"$out"
+}
+demo_redirects() {
+	[ "$(curl -sS -o /dev/null -w '%{http_code} %{redirect_url}' "http://localhost:$DEMO_HTTP/a?b=c")" = "308 $demo_url/a?b=c" ]
+}
+demo_goes_on() { # no error while one server is gone
+	local i
+	for i in $(seq 40); do demo_get -f "$demo_url/" | grep -q 'server 1' || return 1; done
+}
+demo_probe_refused() {
+	[ "$(demo_get -o /dev/null -w '%{http_code}' --path-as-is "$demo_url/vpn/../vpns/cfg/smb.conf")" = 403 ]
+}
+demo_probe_logged() { grep -q '"url.original":"/vpn/../vpns/cfg/smb.conf".*"http.response.status_code":403' "$DEMO/access.log"; }
+demo_new_contact() { demo_get "$demo_url/vpns/" | grep -q 'Second contact'; }
+demo_download_whole() {
+	wait "$DEMO_DOWNLOAD" || return 1
+	[ "$(stat -c %s "$DEMO/big.out")" = 20000000 ]
+}
+
+cmd_demo() {
+	[ $# -eq 0 ] || [ "$*" = --once ] || die "usage: ./dev demo [--once]"
+	need $BUILD_PACKAGES $DEMO_PACKAGES
+	cmd_build >/dev/null
+	declare -gA DEMO_WEB DEMO_PORT
+	DEMO_FAILED=0
+	DEMO=$(mktemp -d /tmp/sluis-demo.XXXXXX)
+	chmod 755 "$DEMO"
+	trap demo_stop EXIT
+	trap 'exit 130' INT TERM
+	demo_certificates
+	DEMO_PORT[1]=$(demo_free_port)
+	DEMO_PORT[2]=$(demo_free_port)
+	demo_web_server 1 "${DEMO_PORT[1]}"
+	demo_web_server 2 "${DEMO_PORT[2]}"
+	demo_config "First contact"
+	build/sluis check "$DEMO/sluis.yaml" || die "the demo's configuration is not valid"
+	build/sluisd -c "$DEMO/sluis.yaml" 2>"$DEMO/error.log" &
+	DEMO_SLUIS=$!
+	demo_await demo_get -f "$demo_url/" || { cat "$DEMO/error.log"; die "Sluis does not answer (is port $DEMO_HTTPS or $DEMO_HTTP in use?)"; }
+
+	demo_say "1. Requests are balanced over two web servers"
+	demo_check "both servers answer at $demo_url/" demo_await demo_both_answer
+	demo_check "http://localhost:$DEMO_HTTP/ redirects to HTTPS" demo_redirects
+	demo_say "2. One web server is stopped; traffic goes on"
+	kill "${DEMO_WEB[2]}"; wait "${DEMO_WEB[2]}" 2>/dev/null || true
+	demo_check "40 requests, no error, all answered by server 1" demo_goes_on
+	demo_web_server 2 "${DEMO_PORT[2]}"
+	demo_check "it is started again and gets requests again" demo_await demo_both_answer
+	demo_say "3. A probe for CVE-2019-19781 is refused"
+	demo_check "GET /vpn/../vpns/cfg/smb.conf gets 403" demo_probe_refused
+	demo_check "and its line is in the access log:" demo_await demo_probe_logged
+	grep '"url.original":"/vpn/../vpns/cfg/smb.conf"' "$DEMO/access.log" | tail -n 1 | cut -c1-300
+	demo_say "4. The configuration changes while a download runs"
+	demo_get --limit-rate 8M --max-time 60 -o "$DEMO/big.out" "$demo_url/big" &
+	DEMO_DOWNLOAD=$!
+	demo_await test -s "$DEMO/big.out" || true
+	demo_config "Second contact"
+	demo_check "sluis reload takes the new configuration" build/sluis -c "$DEMO/sluis.yaml" reload
+	demo_check "new requests see it" demo_await demo_new_contact
+	demo_check "the download arrived whole" demo_download_whole
+	if [ "${1:-}" = --once ]; then
+		kill "$DEMO_SLUIS"
+		demo_check "Sluis ends when it is told to" demo_await sh -c "! kill -0 $DEMO_SLUIS"
+		[ "$DEMO_FAILED" = 0 ] || { DEMO_KEEP=1; cat "$DEMO/error.log"; echo "$DEMO_FAILED of the demo's checks failed (kept: $DEMO)"; exit 1; }
+		demo_say "All of it held."
+		exit 0
+	fi
+	demo_say "Sluis runs. Open $demo_url/ (the CA to trust is $DEMO/ca.pem), try:"
+	cat <<-EOF
+	  curl --cacert $DEMO/ca.pem $demo_url/
+	  build/sluis -c $DEMO/sluis.yaml status
+	  \$EDITOR $DEMO/sluis.yaml; build/sluis -c $DEMO/sluis.yaml reload
+	  tail -f $DEMO/access.log
+	Stop it with Ctrl-C; everything is removed then.
+	EOF
+	wait "$DEMO_SLUIS"
+}
