@@ -1,0 +1,23 @@
+"""Every scenario gets a world of its own; when it fails, the logs of its Sluis are shown and kept."""
+import pytest
+
+from harness import World
+
+
+@pytest.hookimpl(hookwrapper=True, tryfirst=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    report = outcome.get_result()
+    setattr(item, "report_" + report.when, report)
+    world = getattr(item, "funcargs", {}).get("world")
+    if report.failed and world:
+        for s in world.sluis:
+            report.sections.append((f"log of sluisd {s.n} (kept in {world.dir})", s.log()[-8000:]))
+
+
+@pytest.fixture
+def world(request):
+    w = World()
+    yield w
+    report = getattr(request.node, "report_call", None)
+    w.close(keep=report is None or report.failed)
