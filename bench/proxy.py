@@ -339,22 +339,24 @@ class Bench:
             return case.conns
         return max(100, min(2000 if self.quick else case.conns, self.descriptors - 1000))
 
-    def case(self, names, case, rounds, seconds):
-        """{program: [figures of each round]} and {program: why it failed}."""
-        got, failed, running = {n: [] for n in names}, {}, {}
+    def together(self, pairs, rounds, seconds):
+        """Interleaves all (case name, program): {pair: [figures of each round]} and {pair: why it failed}."""
+        got, failed, running = {p: [] for p in pairs}, {}, {}
         try:
             for r in range(rounds):
-                for name in names[r % len(names) :] + names[: r % len(names)]:  # none is always first
-                    if name in failed:
+                shift = r % len(pairs)  # none is always first
+                for pair in pairs[shift:] + pairs[:shift]:
+                    if pair in failed:
                         continue
+                    case = CASES[pair[0]]
                     try:
-                        if name not in running:
-                            running[name] = Server(name, case, self)
-                        got[name].append(running[name].round(self, seconds))
+                        if pair not in running:
+                            running[pair] = Server(pair[1], case, self)
+                        got[pair].append(running[pair].round(self, seconds))
                         if case.mode == "idle":  # the next round starts with memory that was never used
-                            running.pop(name).stop()
+                            running.pop(pair).stop()
                     except (Failed, RuntimeError, OSError) as e:
-                        failed[name] = str(e)
+                        failed[pair] = str(e)
         finally:
             for server in running.values():
                 server.stop()
@@ -408,6 +410,13 @@ def table(name, case, result, conns):
     sys.stdout.flush()
 
 
+def groups(names):
+    """The cases in order, those that are compared with each other in one group."""
+    compared = ("routes_1", "routes_1000")
+    out = [[n] for n in CASES if n in names and n not in compared]
+    return out + [g for g in [[n for n in compared if n in names]] if g]
+
+
 def arguments():
     p = argparse.ArgumentParser(prog="./dev bench proxy", description=__doc__.split("\n", maxsplit=1)[0])
     p.add_argument("--build", default="build", help=argparse.SUPPRESS)
@@ -439,13 +448,17 @@ def main():
         print(f"bench: {why}; leave it out with --programs", file=sys.stderr)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with Bench(a.build, a.quick) as bench:
-        for name in a.case or CASES:
-            case = CASES[name]
-            idle_rounds = min(rounds, 3) if case.mode == "idle" else rounds
-            got, failed = bench.case([n for n in present if n not in case.without], case, idle_rounds, seconds)
-            results[name] = summary(got)
-            table(name, case, results[name], bench.conns(case))
-            for program, why in failed.items():
+        for group in groups(a.case or CASES):
+            pairs = [(name, p) for name in group for p in present if p not in CASES[name].without]
+            if not pairs:
+                print(f"\n{', '.join(group)}: none of the chosen programs can do it")
+                continue
+            is_idle = CASES[group[0]].mode == "idle"
+            got, failed = bench.together(pairs, min(rounds, 3) if is_idle else rounds, seconds)
+            for name in group:
+                results[name] = summary({p: got[n, p] for n, p in pairs if n == name})
+                table(name, CASES[name], results[name], bench.conns(CASES[name]))
+            for (name, program), why in failed.items():
                 broken.append(f"{name}: {program}")
                 print(f"bench: FAILED {name}: {why}", file=sys.stderr)
     both = [results.get(n, {}) for n in ("routes_1", "routes_1000")]
