@@ -76,10 +76,21 @@ static enum err decode(struct bytes raw, const struct canon_rules *rules, struct
 			return refuse(why, "backslash");
 		} else if (c == ';' && rules->parameters == CANON_REFUSE) {
 			return refuse(why, "parameter");
+		} else if (c < 0x20 || c == 0x7f || c == '?' || c == '#') {
+			return refuse(why, "path-form"); /* http1 lets none of them come here; others may call too */
 		} else {
 			o->at[o->len++] = c;
 		}
 	}
+	return OK;
+}
+
+/* An escape can also be put together from several: "%25%32%65", "%252%65" hold "%2e" for a second decoder. */
+static enum err check_twice(struct bytes b, const char **why)
+{
+	for (size_t i = 0; i + 5 <= b.len; i++)
+		if (b.at[i] == '%' && b.at[i + 1] == '2' && b.at[i + 2] == '5' && hex(b.at[i + 3]) >= 0 && hex(b.at[i + 4]) >= 0)
+			return refuse(why, "doubly-encoded");
 	return OK;
 }
 
@@ -111,19 +122,39 @@ static enum err check_utf8(struct bytes b, const char **why)
 	return OK;
 }
 
-/* A segment that a server which drops parameters would read as a dot segment. */
-static bool is_dots_with_parameter(struct bytes s)
+static bool is_dots(struct bytes s)
 {
-	size_t semi = bytes_find_byte(s, ';');
-	struct bytes name = bytes_cut(s, 0, semi);
+	return bytes_eq(s, BYTES(".")) || bytes_eq(s, BYTES(".."));
+}
 
-	return semi != SIZE_MAX && (bytes_eq(name, BYTES(".")) || bytes_eq(name, BYTES("..")));
+/* A segment that a server which drops parameters, or which decodes the slashes that are kept, would read as
+ * a dot segment: "..;a", "..%2Fb". NULL when there is none. */
+static const char *hidden_dots(struct bytes s)
+{
+	size_t from = 0;
+
+	for (size_t i = 0; i <= s.len; i++) {
+		struct bytes escape = bytes_cut(s, i, i + 3), piece;
+		size_t semi;
+		bool is_slash = bytes_eq(escape, BYTES("%2F")) || bytes_eq(escape, BYTES("%5C"));
+		if (i < s.len && !is_slash)
+			continue;
+		piece = bytes_cut(s, from, i);
+		semi = bytes_find_byte(piece, ';');
+		if (semi != SIZE_MAX && is_dots(bytes_cut(piece, 0, semi)))
+			return "parameter";
+		if (piece.len != s.len && is_dots(piece))
+			return "encoded-slash";
+		from = i + 3;
+	}
+	return NULL;
 }
 
 static enum err resolve(struct canon_out *o, const struct canon_rules *rules, const char **why)
 {
 	struct bytes in = bytes_of(o->at, o->len);
 	size_t starts[SEGMENTS_MAX], depth = 0, out = 0, i = 0;
+	const char *hidden;
 
 	while (i < in.len) { /* at a '/' */
 		size_t end = i + 1;
@@ -134,9 +165,9 @@ static enum err resolve(struct canon_out *o, const struct canon_rules *rules, co
 		if (s.len == 0 && !is_last) {
 			if (!rules->merge_slashes)
 				return refuse(why, "empty-segment");
-		} else if (is_dots_with_parameter(s)) {
-			return refuse(why, "parameter");
-		} else if (bytes_eq(s, BYTES(".")) || bytes_eq(s, BYTES(".."))) {
+		} else if ((hidden = hidden_dots(s)) != NULL) {
+			return refuse(why, hidden);
+		} else if (is_dots(s)) {
 			if (s.len == 2) {
 				if (depth == 0)
 					return refuse(why, "above-root");
@@ -174,6 +205,7 @@ enum err canon_path(struct bytes raw, const struct canon_rules *rules, struct ar
 	if (raw.len == 0 || raw.at[0] != '/')
 		return refuse(why, "path-form");
 	TRY(decode(raw, rules, &o, why));
+	TRY(check_twice(bytes_of(o.at, o.len), why));
 	TRY(check_utf8(bytes_of(o.at, o.len), why));
 	TRY(resolve(&o, rules, why));
 	if (o.len == 0)

@@ -1,6 +1,7 @@
 /* One small page: what happened, what the reader can do, and the number under which we find it. */
 #include "http/error_page.h"
 #include "http/message.h"
+#include "json/write.h"
 
 static void put_html(struct text *t, struct bytes b)
 {
@@ -50,8 +51,13 @@ void error_page_write(struct text *t, unsigned status, struct bytes accept, stru
 
 	if (wants_json(accept)) {
 		*type = BYTES("application/problem+json");
-		text_fmt(t, "{\"status\":%u,\"title\":\"%s\",\"detail\":\"%s\",\"request_id\":\"%.*s\"}\n", status, reason,
-			advice(status), FMT(request_id));
+		text_fmt(t, "{\"status\":%u,\"title\":\"%s\",\"detail\":\"%s\",\"request_id\":", status, reason, advice(status));
+		json_string(t, request_id);
+		if (contact.len) {
+			text_lit(t, ",\"contact\":");
+			json_string(t, contact);
+		}
+		text_lit(t, "}\n");
 		return;
 	}
 	*type = BYTES("text/html; charset=utf-8");

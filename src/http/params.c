@@ -27,18 +27,37 @@ struct bytes http_percent_decode(struct bytes in, bool plus_is_space, struct are
 	return bytes_of(out, n);
 }
 
+/* Compares without room: a full arena must not hide a parameter from a policy. */
+static bool key_is(struct bytes raw, struct bytes name)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < raw.len; i++, n++) {
+		unsigned char c = raw.at[i] == '+' ? ' ' : raw.at[i];
+		if (c == '%' && raw.len - i > 2 && hex(raw.at[i + 1]) >= 0 && hex(raw.at[i + 2]) >= 0) {
+			c = (unsigned char)(hex(raw.at[i + 1]) << 4 | hex(raw.at[i + 2]));
+			i += 2;
+		}
+		if (n == name.len || name.at[n] != c)
+			return false;
+	}
+	return n == name.len;
+}
+
 bool http_query_find(struct bytes q, struct bytes name, struct arena *arena, struct bytes *value)
 {
 	while (q.len) {
 		size_t end = bytes_find_byte(q, '&');
 		struct bytes pair = bytes_cut(q, 0, end);
 		size_t eq = bytes_find_byte(pair, '=');
-		struct bytes key = http_percent_decode(bytes_cut(pair, 0, eq), true, arena);
-		if (!key.at)
-			return false;
-		if (bytes_eq(key, name)) {
-			*value = eq == SIZE_MAX ? BYTES("") : http_percent_decode(bytes_cut(pair, eq + 1, pair.len), true, arena);
-			return value->at != NULL;
+		if (pair.len && key_is(bytes_cut(pair, 0, eq), name)) {
+			struct bytes raw = eq == SIZE_MAX ? BYTES("") : bytes_cut(pair, eq + 1, pair.len);
+			if (bytes_find_byte(raw, '%') != SIZE_MAX || bytes_find_byte(raw, '+') != SIZE_MAX)
+				raw = http_percent_decode(raw, true, arena);
+			if (!raw.at)
+				return false;
+			*value = raw;
+			return true;
 		}
 		q = end == SIZE_MAX ? BYTES("") : bytes_cut(q, end + 1, q.len);
 	}

@@ -6,8 +6,8 @@
 
 /* The first cookie of that name over all Cookie fields; its value without surrounding quotes. */
 bool http_cookie_find(const struct http_field *f, size_t n, struct bytes name, struct bytes *value);
-/* The first parameter of that name (compared after decoding), its value decoded once ("+" is a space) into the
- * arena. False when there is none, or the arena is full. */
+/* The first parameter of that name (compared after decoding), its value decoded once ("+" is a space): a
+ * view where nothing is encoded, else from the arena. False when there is none, or the value does not fit. */
 bool http_query_find(struct bytes raw_query, struct bytes name, struct arena *arena, struct bytes *value);
 /* Percent-decoding of a whole text; malformed escapes stay as they are. .at is NULL when the arena is full. */
 struct bytes http_percent_decode(struct bytes in, bool plus_is_space, struct arena *arena);

@@ -36,6 +36,13 @@ static enum err size_byte(struct chunk_reader *c, unsigned char b)
 	return ERR_AGAIN;
 }
 
+/* RFC 9110 5.6.2 tchar: what a trailer's name is made of. */
+static bool is_token(unsigned char b)
+{
+	return (b >= '0' && b <= '9') || (ascii_lower(b) >= 'a' && ascii_lower(b) <= 'z') ||
+		(b && strchr("!#$%&'*+-.^_`|~", b) != NULL);
+}
+
 static bool is_text(unsigned char b)
 {
 	return (b >= 0x20 && b != 0x7f) || b == '\t';
@@ -69,10 +76,11 @@ static enum err line_byte(struct chunk_reader *c, unsigned char b, struct text *
 	case TRAILER:
 		if (b == '\r') {
 			c->state = TRAILER_LF;
-			return ERR_AGAIN;
+			return c->seen_field && !c->seen_colon ? ERR_SYNTAX : ERR_AGAIN;
 		}
-		if (!is_text(b) || (!c->seen_field && (b == ' ' || b == '\t' || b == ':')))
+		if (c->seen_colon ? !is_text(b) : !is_token(b) && (b != ':' || !c->seen_field))
 			return ERR_SYNTAX;
+		c->seen_colon = c->seen_colon || b == ':';
 		c->seen_field = true;
 		if (trailers)
 			text_byte(trailers, b);
@@ -86,7 +94,7 @@ static enum err line_byte(struct chunk_reader *c, unsigned char b, struct text *
 		}
 		if (trailers)
 			text_lit(trailers, "\r\n");
-		c->seen_field = false;
+		c->seen_field = c->seen_colon = false;
 		c->state = TRAILER;
 		return ERR_AGAIN;
 	default: return ERR_ORDER;

@@ -9,6 +9,7 @@ struct chunk_reader { /* zeroed before the first byte */
 	uint8_t state;
 	uint8_t digits;
 	bool seen_field; /* the current trailer line has a byte */
+	bool seen_colon; /* and its name has ended */
 	uint64_t left;	 /* of the current chunk's data */
 	size_t line;	 /* bytes of the current extension, or of all trailers so far */
 };

@@ -78,8 +78,7 @@ enum err http1_head_end(struct bytes in, const struct http1_limits *limits, size
 	return in.len >= limits->head_max ? ERR_LIMIT : ERR_AGAIN;
 }
 
-/* The members of a comma-separated list, RFC 9110 5.6.1, empty ones left out. */
-static bool list_next(struct bytes *left, struct bytes *item)
+bool http1_list_next(struct bytes *left, struct bytes *item)
 {
 	while (left->len) {
 		size_t comma = bytes_find_byte(*left, ',');
@@ -95,7 +94,7 @@ static void note_connection(struct http1_head *h, struct bytes value)
 {
 	struct bytes item;
 
-	while (list_next(&value, &item)) {
+	while (http1_list_next(&value, &item)) {
 		if (bytes_eq_nocase(item, BYTES("close")))
 			h->has_close = true;
 		else if (bytes_eq_nocase(item, BYTES("keep-alive")))
@@ -183,7 +182,7 @@ static enum err mark_named(struct http1_head *h, struct http1_refusal *why)
 		struct bytes left = h->fields[i].value, item;
 		if (h->fields[i].id != HTTP_CONNECTION)
 			continue;
-		while (list_next(&left, &item)) {
+		while (http1_list_next(&left, &item)) {
 			enum http_field_id id = http_field_id(item);
 			if (id == HTTP_HOST || id == HTTP_CONTENT_LENGTH || id == HTTP_TRANSFER_ENCODING || id == HTTP_COOKIE) {
 				*why = (struct http1_refusal){ 400, "connection-names-essential" };

@@ -88,6 +88,23 @@ static enum err read_request_line(struct bytes line, const struct http1_limits *
 	return read_target(r, why);
 }
 
+/* An upgrade may be ignored, RFC 9110 7.8. To another version of HTTP it is: requests in such a tunnel would
+ * pass no policy ("h2c"); and TLS inside the connection would be the same. */
+static bool is_upgrade_let_pass(struct bytes upgrade)
+{
+	struct bytes item;
+	bool any = false;
+
+	while (http1_list_next(&upgrade, &item)) {
+		struct bytes name = bytes_cut(item, 0, bytes_find_byte(item, '/'));
+		if (bytes_eq_nocase(name, BYTES("h2c")) || bytes_eq_nocase(name, BYTES("h2")) ||
+			bytes_eq_nocase(name, BYTES("http")) || bytes_eq_nocase(name, BYTES("tls")))
+			return false;
+		any = true;
+	}
+	return any;
+}
+
 /* RFC 9112 6.3 for requests, and what of it we do not let pass. */
 static enum err request_framing(struct http_request *r, const struct http1_head *h, struct http1_refusal *why)
 {
@@ -105,7 +122,7 @@ static enum err request_framing(struct http_request *r, const struct http1_head 
 	r->length = h->length;
 	r->keep_alive = r->minor == 1 ? !h->has_close : h->has_keep_alive && !h->has_close;
 	r->expects_continue = h->expects_continue && r->minor == 1 && r->framing != HTTP_BODY_NONE;
-	if (h->names_upgrade && r->minor == 1)
+	if (h->names_upgrade && r->minor == 1 && is_upgrade_let_pass(h->upgrade))
 		r->upgrade = h->upgrade;
 	return OK;
 }
@@ -162,7 +179,20 @@ static enum err response_framing(struct http_response *r, const struct http1_hea
 		*why = "length-and-coding";
 		return ERR_SYNTAX;
 	}
+	if (h->has_coding && r->minor == 0) {
+		*why = "coding-in-http-1.0"; /* RFC 9112 6.1: its framing cannot be trusted */
+		return ERR_SYNTAX;
+	}
+	if (r->status == 101 && r->upgrade.len == 0) {
+		*why = "upgrade-missing";
+		return ERR_SYNTAX;
+	}
 	r->keep_alive = r->minor == 1 ? !h->has_close : h->has_keep_alive && !h->has_close;
+	/* RFC 9110 8.6, RFC 9112 6.1: these have no body; a server that announces one may send it after all. */
+	if ((r->status < 200 || r->status == 204) && (h->has_coding || h->length > 0)) {
+		*why = "body-not-allowed";
+		return ERR_SYNTAX;
+	}
 	r->length = h->length;
 	if (method == HTTP_HEAD || r->status < 200 || r->status == 204 || r->status == 304) {
 		r->framing = HTTP_BODY_NONE;
@@ -211,17 +241,22 @@ enum err http1_parse_response(struct bytes in, const struct http1_limits *limits
 	mine.drop_ambiguous = true; /* a server's own fields are not an attack; what is ambiguous is left out */
 	*why = "syntax";
 	e = http1_line(in, 0, &line, &at, why);
-	if (e == ERR_AGAIN)
-		return in.len > limits->line_max + 2 ? ERR_LIMIT : e;
-	if (e != OK)
+	if (e != OK && e != ERR_AGAIN)
 		return e;
-	if (line.len > limits->line_max)
+	if (e == OK ? line.len > limits->line_max : in.len > limits->line_max + 2) {
+		*why = "status-line-too-long";
 		return ERR_LIMIT;
+	}
+	if (e == ERR_AGAIN)
+		return e;
 	TRY(read_status_line(line, &r, why));
 	if (in.len - at >= 2 && in.at[at] == '\r' && in.at[at + 1] == '\n') {
 		at += 2;
 	} else {
-		TRY(http1_head_end(in, limits, scanned));
+		e = http1_head_end(in, limits, scanned);
+		*why = "head-too-large";
+		if (e != OK)
+			return e;
 		e = http1_fields(in, &at, &mine, arena, &h, &refusal);
 		*why = refusal.reason ? refusal.reason : "syntax";
 		if (e != OK)

@@ -24,6 +24,8 @@ struct http1_head { /* what the fields say about framing and the connection */
 /* Reads field lines from *at to the empty line. is_request tightens what only requests may not do. */
 enum err http1_fields(struct bytes in, size_t *at, const struct http1_limits *limits, struct arena *arena,
 	struct http1_head *h, struct http1_refusal *why) MUST_USE;
+/* The members of a comma-separated list, RFC 9110 5.6.1, empty ones left out. False at the end. */
+bool http1_list_next(struct bytes *left, struct bytes *item);
 /* Whether a whole head is there: OK, ERR_AGAIN (scanned moved), ERR_LIMIT (longer than limits allow). */
 enum err http1_head_end(struct bytes in, const struct http1_limits *limits, size_t *scanned) MUST_USE;
 

@@ -25,13 +25,22 @@ static bool is_value(struct bytes v)
 	return true;
 }
 
+/* These are written from what was read, never from a rule: two of them would be two readings. */
+static bool is_framing(struct bytes name)
+{
+	enum http_field_id id = http_field_id(name);
+
+	return id == HTTP_CONTENT_LENGTH || id == HTTP_TRANSFER_ENCODING || id == HTTP_CONNECTION || id == HTTP_UPGRADE ||
+		id == HTTP_TRAILER || id == HTTP_TE || id == HTTP_KEEP_ALIVE || id == HTTP_PROXY_CONNECTION;
+}
+
 /* The last of several replacements counts. A value that a policy took from a request is checked: nobody
  * writes lines of his own into a head. */
 static void write_edits(struct text *t, const struct http1_edit *e, bool on_response)
 {
 	for (; e; e = e->next) {
 		bool is_last = true;
-		if (e->removes || e->on_response != on_response || !is_value(e->value))
+		if (e->removes || e->on_response != on_response || !is_value(e->value) || is_framing(e->name))
 			continue;
 		for (const struct http1_edit *later = e->next; later && e->replaces; later = later->next)
 			if (later->on_response == on_response && (later->replaces || later->removes) &&
@@ -42,9 +51,11 @@ static void write_edits(struct text *t, const struct http1_edit *e, bool on_resp
 	}
 }
 
-static bool is_forwarded(unsigned id)
+/* What only a proxy may say; X-Forwarded-User, -Prefix and the like too. */
+static bool is_forwarded(const struct http_field *f)
 {
-	return (id >= HTTP_X_FORWARDED_FOR && id <= HTTP_X_FORWARDED_PORT) || id == HTTP_X_REAL_IP || id == HTTP_FORWARDED;
+	return f->id == HTTP_X_REAL_IP || f->id == HTTP_FORWARDED ||
+		(f->name.len > 12 && bytes_eq_nocase(bytes_cut(f->name, 0, 12), BYTES("x-forwarded-")));
 }
 
 static void write_forwarded(struct text *t, const struct http_request *r, const struct http1_forward *f)
@@ -86,7 +97,7 @@ void http1_write_request(struct text *t, const struct http_request *r, const str
 	for (size_t i = 0; i < r->field_count; i++) {
 		const struct http_field *x = &r->fields[i];
 		if (x->is_hop || x->id == HTTP_HOST || x->id == HTTP_X_REQUEST_ID || x->id == HTTP_X_FORWARDED_FOR ||
-			(is_forwarded(x->id) && !f->is_trusted) || (f->edits && is_edited_away(f->edits, false, x->name)))
+			(!f->is_trusted && is_forwarded(x)) || (f->edits && is_edited_away(f->edits, false, x->name)))
 			continue;
 		http1_write_field(t, x->name, x->value);
 	}

@@ -28,6 +28,15 @@ static const struct {
 	{ LIT("ffffffffffffffff\r\n"), ERR_LIMIT, LIT("") },
 	{ LIT("0\r\n folded\r\n\r\n"), ERR_SYNTAX, LIT("") },
 	{ LIT("0\r\nX: y\n\r\n"), ERR_SYNTAX, LIT("") },
+	{ LIT("0\r\nno colon\r\n\r\n"), ERR_SYNTAX, LIT("") },
+	{ LIT("0\r\nX : y\r\n\r\n"), ERR_SYNTAX, LIT("") },
+	{ LIT("0\r\n: y\r\n\r\n"), ERR_SYNTAX, LIT("") },
+	{ LIT("0\r\nX\r\n\r\n"), ERR_SYNTAX, LIT("") },
+	{ LIT("0\r\nX: a:b \xff\r\nY:\r\n\r\n"), OK, LIT("") },
+	{ LIT("0\r\nX: y\rZ: 1\r\n\r\n"), ERR_SYNTAX, LIT("") },
+	{ LIT("5;a=\"b\"\r\nhello\r\n0;q\r\n\r\n"), OK, LIT("hello") },
+	{ LIT("5;a\rb\r\nhello\r\n0\r\n\r\n"), ERR_SYNTAX, LIT("") },
+	{ LIT("-5\r\nhello\r\n0\r\n\r\n"), ERR_SYNTAX, LIT("") },
 	{ LIT("5\r\nhel"), ERR_AGAIN, LIT("hel") },
 };
 

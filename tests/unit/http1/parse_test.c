@@ -140,6 +140,18 @@ static const struct {
 	enum err want;
 	enum http_framing framing;
 } responses[] = {
+	{ LIT("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"), HTTP_GET, ERR_SYNTAX, 0 },
+	{ LIT("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, identity\r\n\r\n"), HTTP_GET, ERR_SYNTAX, 0 },
+	{ LIT("HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n"), HTTP_GET, ERR_SYNTAX, 0 },
+	{ LIT("HTTP/1.1 204 No Content\r\nContent-Length: 3\r\n\r\n"), HTTP_GET, ERR_SYNTAX, 0 },
+	{ LIT("HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n"), HTTP_GET, OK, HTTP_BODY_NONE },
+	{ LIT("HTTP/1.1 100 Continue\r\n\r\n"), HTTP_POST, OK, HTTP_BODY_NONE },
+	{ LIT("HTTP/1.1 100 Continue\r\nContent-Length: 9\r\n\r\n"), HTTP_POST, ERR_SYNTAX, 0 },
+	{ LIT("HTTP/1.1 101 Up\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"), HTTP_GET, OK, HTTP_BODY_NONE },
+	{ LIT("HTTP/1.1 101 Up\r\n\r\n"), HTTP_GET, ERR_SYNTAX, 0 },
+	{ LIT("HTTP/1.1 200 OK\r\nA: b\r\n folded\r\n\r\n"), HTTP_GET, ERR_SYNTAX, 0 },
+	{ LIT("HTTP/1.1 200 OK\r\nA: b\0\r\n\r\n"), HTTP_GET, ERR_SYNTAX, 0 },
+	{ LIT("HTTP/1.1 200 OK\r\nContent-Length: 3"), HTTP_GET, ERR_AGAIN, 0 },
 	{ LIT("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n"), HTTP_GET, OK, HTTP_BODY_LENGTH },
 	{ LIT("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n"), HTTP_HEAD, OK, HTTP_BODY_NONE },
 	{ LIT("HTTP/1.1 204 No Content\r\n\r\n"), HTTP_GET, OK, HTTP_BODY_NONE },
@@ -173,9 +185,73 @@ static void test_responses(void **state)
 	}
 }
 
+static const struct {
+	const char *why;
+	struct bytes in, upgrade;
+} upgrades[] = {
+	{ "a WebSocket", LIT("GET / HTTP/1.1\r\n" H "Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"), LIT("websocket") },
+	{ "not named by Connection", LIT("GET / HTTP/1.1\r\n" H "Upgrade: websocket\r\n\r\n"), LIT("") },
+	{ "HTTP/1.0 has none", LIT("GET / HTTP/1.0\r\n" H "Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"), LIT("") },
+	{ "a tunnel past the policies", LIT("GET / HTTP/1.1\r\n" H "Connection: Upgrade\r\nUpgrade: h2c\r\n\r\n"), LIT("") },
+	{ "the same, second", LIT("GET / HTTP/1.1\r\n" H "Connection: Upgrade\r\nUpgrade: websocket, H2C\r\n\r\n"), LIT("") },
+	{ "another HTTP", LIT("GET / HTTP/1.1\r\n" H "Connection: Upgrade\r\nUpgrade: HTTP/2.0\r\n\r\n"), LIT("") },
+};
+
+static void test_upgrades(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(upgrades); i++) {
+		struct http1_refusal why = { 0 };
+		struct http_request r;
+		size_t scanned = 0, used = 0;
+
+		if (parse(upgrades[i].in, &scanned, &r, &why, &used) != OK || !bytes_eq(r.upgrade, upgrades[i].upgrade))
+			fail_msg("%s", upgrades[i].why);
+	}
+}
+
+/* What follows a head belongs to the next request, also after "Connection: close" and "Upgrade". */
+static void test_pipelined(void **state)
+{
+	static const struct bytes heads[] = { LIT("GET / HTTP/1.1\r\n" H "\r\n"),
+		LIT("GET / HTTP/1.1\r\n" H "Connection: close\r\n\r\n"),
+		LIT("GET / HTTP/1.1\r\n" H "Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"),
+		LIT("GET / HTTP/1.0\r\n\r\n") };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(heads); i++) {
+		unsigned char both[256];
+		struct http1_refusal why = { 0 };
+		struct http_request r;
+		size_t scanned = 0, used = 0;
+
+		memcpy(both, heads[i].at, heads[i].len);
+		memcpy(both + heads[i].len, "GET /\0next\nX", 12);
+		assert_int_equal(parse(bytes_of(both, heads[i].len + 12), &scanned, &r, &why, &used), OK);
+		assert_int_equal(used, heads[i].len);
+		assert_int_equal(r.keep_alive, i == 0 || i == 2);
+	}
+}
+
+static void test_body_on_get(void **state)
+{
+	struct http1_refusal why = { 0 };
+	struct http_request r;
+	size_t scanned = 0, used = 0;
+
+	(void)state;
+	assert_int_equal(parse(BYTES("GET / HTTP/1.1\r\n" H "Content-Length: 5 \r\n\r\nhello"), &scanned, &r, &why, &used), OK);
+	assert_int_equal(r.framing, HTTP_BODY_LENGTH);
+	assert_int_equal(r.length, 5);
+	scanned = 0;
+	assert_int_equal(parse(BYTES("HEAD / HTTP/1.1\r\n" H "Transfer-Encoding: Chunked\r\n\r\n"), &scanned, &r, &why, &used), OK);
+	assert_int_equal(r.framing, HTTP_BODY_CHUNKED);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_requests), cmocka_unit_test(test_cuts),
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_upgrades), cmocka_unit_test(test_pipelined),
+		cmocka_unit_test(test_body_on_get), cmocka_unit_test(test_requests), cmocka_unit_test(test_cuts),
 		cmocka_unit_test(test_limits), cmocka_unit_test(test_responses) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
