@@ -54,7 +54,7 @@ enum err board_map(enum board_kind k, int fd, bool writable, void **out)
 bool board_rate_allow(struct board_limits *l, uint64_t key, uint32_t rate, uint32_t per_ms, uint32_t burst,
 	uint64_t now_us)
 {
-	uint64_t step = rate ? (uint64_t)per_ms * 1000 / rate : 0, tolerance = step * (burst ? burst : 1);
+	uint64_t step = rate && (uint64_t)per_ms * 1000 / rate ? (uint64_t)per_ms * 1000 / rate : 1, tolerance = step * (burst ? burst : 1);
 	size_t set = key % (BOARD_LIMIT_SLOTS / BOARD_LIMIT_WAYS) * BOARD_LIMIT_WAYS, slot = set;
 	uint64_t oldest = UINT64_MAX;
 

@@ -25,7 +25,9 @@ static char *socket_of(const struct cli *cli)
 		cli_fail(1, "%s cannot be read", cli->config);
 	} else {
 		disk_source_init(&disk, dirname(dir), cli->rules);
-		if (conf_load(bytes_str(cli->config), text_bytes(&text), &disk.source, &conf, &errors) != OK)
+		/* A file with mistakes still names its socket: the daemon is to be asked, and refuses it with reasons. */
+		if (conf_load(bytes_str(cli->config), text_bytes(&text), &disk.source, &conf, &errors) != OK &&
+			conf->admin_socket.len == 0)
 			cli_fail(1, "%s is not valid; see sluis check, or name the socket with -s", cli->config);
 		else if (conf->admin_socket.len == 0)
 			cli_fail(1, "%s has no admin_socket", cli->config);

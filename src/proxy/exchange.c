@@ -595,6 +595,8 @@ void exchange_upstream_failed(struct exchange *x, enum err e)
 		return;
 	if (x->head_written) { /* the client sees a short answer; there is no honest other way */
 		x->refusal = e == ERR_TIMEOUT ? "server-time" : "server-broke-off";
+		e = io_write(&x->client->io, &x->out); /* what came is passed on, as far as it goes at once */
+		(void)e;
 		client_close(x->client);
 		return;
 	}

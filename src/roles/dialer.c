@@ -14,6 +14,7 @@
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -31,7 +32,10 @@ struct dial {
 	struct dial *next, **prev;
 	uint32_t request;
 	uint16_t pool, server;
-	size_t tries; /* addresses tried so far */
+	size_t tries, first; /* addresses tried so far; which came first */
+	bool is_decided; /* the answer waits for room in the channel */
+	enum err why;
+	int error;
 	struct addr to;
 };
 struct peer { /* channel->data */
@@ -59,38 +63,65 @@ static void dial_free(struct dial *d)
 	free(d);
 }
 
-static void answer_failed(struct dial *d, enum err why, int error)
-{
-	unsigned char mem[16];
-	struct text t;
-
-	text_init(&t, mem, sizeof mem);
-	text_put_u32(&t, d->request);
-	text_put_u8(&t, (uint8_t)why);
-	text_put_u32(&t, (uint32_t)error);
-	if (role_send(d->channel, MSG_DIAL_FAILED, text_bytes(&t), NULL, 0) != OK)
-		LOG(EV_INTERNAL, KV_STR("what", "an answer of the dialer was lost"));
-	dial_free(d);
-}
-
-static void answer_ok(struct dial *d)
+static enum err send_answer(struct dial *d)
 {
 	unsigned char mem[32];
 	struct text t;
 
 	text_init(&t, mem, sizeof mem);
 	text_put_u32(&t, d->request);
-	text_put_u8(&t, 0);
-	text_put_u32(&t, 0);
+	text_put_u8(&t, (uint8_t)d->why);
+	text_put_u32(&t, (uint32_t)d->error);
+	if (d->why != OK)
+		return role_send(d->channel, MSG_DIAL_FAILED, text_bytes(&t), NULL, 0);
 	text_add(&t, bytes_of(d->to.ip, sizeof d->to.ip));
 	text_put_u16(&t, d->to.port);
-	loop_remove(loop, &d->watch, false);
-	if (role_send(d->channel, MSG_DIALED, text_bytes(&t), &d->watch.fd, 1) != OK)
-		LOG(EV_INTERNAL, KV_STR("what", "an answer of the dialer was lost"));
-	dial_free(d);
+	return role_send(d->channel, MSG_DIALED, text_bytes(&t), &d->watch.fd, 1);
+}
+
+/* Every request gets its answer: one that does not fit waits until the channel takes messages again. */
+static void answer(struct dial *d, enum err why, int error)
+{
+	d->is_decided = true;
+	d->why = why;
+	d->error = error;
+	loop_timer_clear(loop, &d->timer);
+	if (d->watch.fd >= 0)
+		loop_remove(loop, &d->watch, false);
+	if (send_answer(d) == ERR_AGAIN)
+		role_want_write(d->channel, true);
+	else
+		dial_free(d); /* sent, or the other side is gone */
+}
+
+static void dialer_writable(struct role_run *run, struct channel *c)
+{
+	struct peer *p = c->data;
+	struct dial *next;
+
+	(void)run;
+	for (struct dial *d = p->dials; d; d = next) {
+		next = d->next;
+		if (!d->is_decided)
+			continue;
+		if (send_answer(d) == ERR_AGAIN)
+			return;
+		dial_free(d);
+	}
+	role_want_write(c, false);
 }
 
 static void dial_next(struct dial *d, int error);
+
+/* A connection to a free port of this machine can meet itself (simultaneous open): that is no server. */
+static bool is_own_end(int fd)
+{
+	struct sockaddr_storage here = { 0 }, there = { 0 };
+	socklen_t a = sizeof here, b = sizeof there;
+
+	return getsockname(fd, (struct sockaddr *)&here, &a) == 0 && getpeername(fd, (struct sockaddr *)&there, &b) == 0 &&
+		a == b && memcmp(&here, &there, a) == 0;
+}
 
 static void on_event(struct watch *w, uint32_t events)
 {
@@ -103,13 +134,16 @@ static void on_event(struct watch *w, uint32_t events)
 		error = errno;
 	if (error)
 		dial_next(d, error);
+	else if (is_own_end(w->fd))
+		dial_next(d, ECONNREFUSED);
 	else
-		answer_ok(d);
+		answer(d, OK, 0);
 }
 
+/* One address that is silent must not use up the time of all. */
 static void on_time(struct timer *t)
 {
-	answer_failed(CONTAINER_OF(t, struct dial, timer), ERR_TIMEOUT, ETIMEDOUT);
+	dial_next(CONTAINER_OF(t, struct dial, timer), ETIMEDOUT);
 }
 
 static int dial_connect(struct dial *d)
@@ -139,13 +173,27 @@ static void dial_next(struct dial *d, int error)
 			close(d->watch.fd);
 			d->watch.fd = -1;
 		}
-		d->to = t->list[(t->next + d->tries++) % t->count];
+		d->to = t->list[(d->first + d->tries++) % t->count];
 		error = dial_connect(d);
-		if (error == 0)
+		if (error == 0) {
+			loop_timer_set(loop, &d->timer, conf->pools[d->pool].connect_ms / t->count, on_time);
 			return;
+		}
 	}
-	t->next++;
-	answer_failed(d, t->count ? ERR_IO : ERR_NOT_FOUND, error);
+	if (d->watch.fd >= 0) {
+		loop_remove(loop, &d->watch, true);
+		close(d->watch.fd);
+		d->watch.fd = -1;
+	}
+	answer(d, t->count == 0 ? ERR_NOT_FOUND : error == ETIMEDOUT ? ERR_TIMEOUT : ERR_IO, error);
+}
+
+static void refuse_more(struct channel *c, uint32_t request)
+{
+	struct dial d = { .channel = c, .request = request, .why = ERR_LIMIT, .error = EAGAIN };
+
+	if (send_answer(&d) != OK)
+		LOG(EV_INTERNAL, KV_STR("what", "too many requests to the dialer at a time"));
 }
 
 static enum err on_dial(struct role_run *run, struct channel *from, struct ipc_msg *m)
@@ -159,8 +207,10 @@ static enum err on_dial(struct role_run *run, struct channel *from, struct ipc_m
 	(void)run;
 	if (!reader_done(&r) || pool >= conf->pool_count || server >= conf->pools[pool].server_count)
 		return ERR_DENIED; /* only configured servers: anything else is not a worker of ours */
-	if (p->count > DIALS_PER_CHANNEL)
-		return ERR_LIMIT;
+	if (p->count >= DIALS_PER_CHANNEL) {
+		refuse_more(from, request);
+		return OK;
+	}
 	d = calloc(1, sizeof *d);
 	if (!d)
 		return ERR_MEMORY;
@@ -171,7 +221,7 @@ static enum err on_dial(struct role_run *run, struct channel *from, struct ipc_m
 		d->next->prev = &d->next;
 	p->dials = d;
 	p->count++;
-	loop_timer_set(loop, &d->timer, conf->pools[pool].connect_ms, on_time);
+	d->first = targets[conf->pools[pool].servers[server].global].next++;
 	dial_next(d, 0);
 	return OK;
 }
@@ -245,6 +295,7 @@ static const struct role role_dialer = {
 	.start = dialer_start,
 	.peer = dialer_peer,
 	.peer_gone = dialer_peer_gone,
+	.writable = dialer_writable,
 };
 
 int main(int argc, char **argv)

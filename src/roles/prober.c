@@ -23,8 +23,9 @@ struct probe { /* one per server of a pool with a check */
 	const struct conf_server *server;
 	uint16_t pool_index, server_index;
 	struct health health;
-	bool is_dialing, is_sent;
-	size_t sent, len;
+	bool is_dialing;
+	uint32_t serial; /* of the check under way: a late answer is not counted for the next */
+	size_t len;
 	unsigned char *answer;
 };
 
@@ -116,13 +117,18 @@ static void on_event(struct watch *w, uint32_t events)
 			continue;
 		if (n < 0 && errno == EAGAIN)
 			return;
-		if (n < 0) {
+		if (n < 0 && p->len == 0) {
 			probe_end(p, false, ERR_CLOSED);
 			return;
 		}
-		if (n == 0)
+		if (n <= 0)
 			break;
 		p->len += (size_t)n;
+		/* The status alone is asked for: no need to wait until the server closes. */
+		if (p->pool->check_text.len == 0 && bytes_find(bytes_of(p->answer, p->len), BYTES("\r\n\r\n")) != SIZE_MAX)
+			break;
+		if (p->pool->check_text.len && bytes_find(bytes_of(p->answer, p->len), p->pool->check_text) != SIZE_MAX)
+			break;
 	}
 	judge(p);
 }
@@ -159,7 +165,8 @@ static void probe_start(struct timer *timer)
 	struct text t;
 
 	text_init(&t, mem, sizeof mem);
-	text_put_u32(&t, (uint32_t)(p - probes));
+	p->serial = (p->serial + 1) & 0xffff;
+	text_put_u32(&t, p->serial << 16 | (uint32_t)(p - probes));
 	text_put_u16(&t, p->pool_index);
 	text_put_u16(&t, p->server_index);
 	if (!dialer || role_send(dialer, MSG_DIAL, text_bytes(&t), NULL, 0) != OK) {
@@ -174,10 +181,10 @@ static void probe_start(struct timer *timer)
 static struct probe *probe_of(struct ipc_msg *m)
 {
 	struct reader r = { .left = m->body };
-	uint32_t i = reader_u32(&r);
+	uint32_t id = reader_u32(&r), i = id & 0xffff;
 
 	/* A late answer to a check that has timed out finds no dial under way. */
-	return i < probe_count && probes[i].is_dialing ? &probes[i] : NULL;
+	return i < probe_count && probes[i].is_dialing && probes[i].serial == id >> 16 ? &probes[i] : NULL;
 }
 
 static enum err on_dialed(struct role_run *run, struct channel *from, struct ipc_msg *m)

@@ -167,7 +167,6 @@ static int on_ticket(SSL *ssl, unsigned char name[16], unsigned char *iv, EVP_CI
 	unsigned i = 0;
 	OSSL_PARAM params[2];
 
-	(void)ssl;
 	if (ticket_count == 0)
 		return 0;
 	if (enc) {
@@ -187,7 +186,8 @@ static int on_ticket(SSL *ssl, unsigned char name[16], unsigned char *iv, EVP_CI
 	if (!EVP_MAC_CTX_set_params(mac, alg) || !EVP_MAC_CTX_set_params(mac, params) ||
 		!EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), NULL, tickets[i].aes, iv, enc))
 		return -1;
-	return enc ? 1 : i == 0 ? 1 : 2; /* 2: good, and renew it */
+	/* 2: good, and give a new one. TLS 1.3 clients use a ticket once (RFC 8446 C.4), so they always get one. */
+	return enc || (i == 0 && SSL_version(ssl) < TLS1_3_VERSION) ? 1 : 2;
 }
 
 enum err tls_tickets_set(struct bytes keys)
