@@ -286,7 +286,7 @@ static int serve(struct master *m)
 	}
 	loop_run(m->loop);
 	admin_close(&m->admin);
-	return m->last_number == 1 && !m->active && m->reload_failures ? 1 : 0;
+	return m->has_served ? 0 : 1; /* 1: the first configuration could not be started */
 }
 
 int main(int argc, char **argv)

@@ -411,6 +411,7 @@ static void activate(struct generation *g)
 	loop_timer_clear(m->loop, &g->deadline);
 	g->state = GEN_ACTIVE;
 	m->active = g;
+	m->has_served = true;
 	if (old)
 		m->reloads++;
 	g->board->generation = g->number;

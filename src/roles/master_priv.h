@@ -65,6 +65,7 @@ struct master {
 	const char *rules_dir;
 	struct generation *generations; /* newest first */
 	struct generation *active;
+	bool has_served; /* a generation was active at some time */
 	struct socket *sockets;
 	uint32_t last_number;
 	int limits_board, ticket_seed, access_log;
