@@ -1,5 +1,5 @@
 /* The configuration as one typed snapshot, read from YAML, never changed once built. Every key stands in
- * a table in conf/ from which the parser, docs/configuration.md and the JSON Schema are made. No file is
+ * conf/keys.tbl, from which the parser, docs/configuration.md and the JSON Schema are made. No file is
  * opened here: conf asks a source for the files that the configuration names. */
 #ifndef CONF_CONF_H
 #define CONF_CONF_H
@@ -139,8 +139,5 @@ struct conf {
 enum err conf_load(struct bytes file, struct bytes text, struct conf_source *source, struct conf **out,
 	struct conf_errors *errors) MUST_USE;
 void conf_free(struct conf **c);
-/* Generated pages. */
-void conf_write_reference(struct text *out); /* docs/configuration.md */
-void conf_write_schema(struct text *out);    /* docs/sluis.schema.json */
 
 #endif

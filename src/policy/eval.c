@@ -214,6 +214,8 @@ static bool eval_bool(const struct policy_expr *e, const struct policy_input *in
 
 bool policy_is_true(const struct policy_expr *e, const struct policy_input *in)
 {
+	if (in->arena_is_scratch)
+		arena_reset(in->arena);
 	return eval_bool(e, in);
 }
 

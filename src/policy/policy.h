@@ -30,7 +30,10 @@ struct policy_input {
 	uint64_t real_us; /* wall clock of the request */
 	const struct bytes *tags; /* set by earlier rules */
 	size_t tag_count;
-	struct arena *arena; /* of the request, for values that must be made */
+	struct arena *arena; /* for values that must be made (lower, text_decode, ...) */
+	/* The arena is emptied before each condition, so that no request can fill it up and have a later rule look
+	 * at nothing. Values that policy_string made are gone then too. */
+	bool arena_is_scratch;
 };
 
 struct policy_error { /* where an expression is wrong; column counts bytes from 1 */

@@ -48,7 +48,17 @@ static void fill_input(struct exchange *x)
 	x->input = (struct policy_input){ .req = &x->req, .client = find_client(x), .peer = c->peer,
 		.listener = c->listener->conf->name, .is_tls = c->io.tls != NULL, .tls_version = c->tls.version,
 		.tls_sni = c->tls.sni, .tls_cipher = c->tls.cipher, .tls_client_subject = c->tls.client_subject,
-		.real_us = x->real_us, .tags = x->tags, .arena = &x->arena };
+		.real_us = x->real_us, .tags = x->tags, .arena = &x->engine->scratch, .arena_is_scratch = true };
+}
+
+struct bytes exchange_string(struct exchange *x, const struct policy_expr *e)
+{
+	struct bytes v;
+
+	x->input.arena = &x->arena;
+	v = policy_string(e, &x->input);
+	x->input.arena = &x->engine->scratch;
+	return v;
 }
 
 static void add_edit(struct exchange *x, const struct policy_action *a, bool on_response)
@@ -62,7 +72,7 @@ static void add_edit(struct exchange *x, const struct policy_action *a, bool on_
 	e->removes = a->kind == ACT_REMOVE_FIELD;
 	e->replaces = a->kind == ACT_SET_FIELD;
 	if (a->value)
-		e->value = policy_string(a->value, &x->input);
+		e->value = exchange_string(x, a->value);
 	if (!last) {
 		x->edits = e;
 		return;
@@ -76,7 +86,7 @@ static bool within_rate(struct exchange *x, const struct policy_action *a)
 {
 	struct engine *g = x->engine;
 	unsigned char key[16] = { 0 };
-	struct bytes v = a->value ? policy_string(a->value, &x->input) : BYTES("");
+	struct bytes v = a->value ? exchange_string(x, a->value) : BYTES("");
 
 	key[0] = (unsigned char)a->limit_id;
 	key[1] = (unsigned char)(a->limit_id >> 8);
@@ -85,7 +95,7 @@ static bool within_rate(struct exchange *x, const struct policy_action *a)
 
 static bool rewrite_path(struct exchange *x, const struct policy_action *a)
 {
-	struct bytes to = policy_string(a->value, &x->input), path, wire;
+	struct bytes to = exchange_string(x, a->value), path, wire;
 	const char *why;
 
 	/* What a policy made goes through the same reading as what a client sent. */
@@ -119,11 +129,11 @@ static enum verdict act(struct exchange *x, const struct policy_action *a)
 		exchange_refuse(x, a->status ? a->status : 403, "policy");
 		return ANSWERED;
 	case ACT_REDIRECT:
-		redirect_to(x, a->status ? a->status : 302, policy_string(a->value, &x->input));
+		redirect_to(x, a->status ? a->status : 302, exchange_string(x, a->value));
 		return ANSWERED;
 	case ACT_RESPOND:
 		exchange_reply(x, a->status, a->content_type, BYTES(""),
-			a->value ? policy_string(a->value, &x->input) : BYTES(""));
+			a->value ? exchange_string(x, a->value) : BYTES(""));
 		return ANSWERED;
 	case ACT_REWRITE_PATH:
 		if (rewrite_path(x, a))

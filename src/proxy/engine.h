@@ -43,6 +43,7 @@ struct engine {
 	const struct conf *conf;
 	struct router *router;
 	struct arena arena; /* of the engine's life */
+	struct arena scratch; /* of one condition */
 	struct buf_pool bufs;
 	struct listener *listeners;
 	size_t listener_count;
@@ -179,6 +180,8 @@ void exchange_reply(struct exchange *x, unsigned status, struct bytes content_ty
 void exchange_id(struct exchange *x); /* makes x->id once */
 void exchange_write_local(struct exchange *x, struct text *t, unsigned status, struct bytes type, struct bytes location,
 	struct bytes body);
+/* An expression's value, which lives as long as the request. */
+struct bytes exchange_string(struct exchange *x, const struct policy_expr *e);
 bool exchange_decide(struct exchange *x); /* policies and routes; false: it has been answered */
 bool exchange_decide_response(struct exchange *x);
 enum err exchange_write_request(struct exchange *x) MUST_USE;

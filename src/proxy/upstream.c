@@ -233,7 +233,7 @@ void upstream_get(struct exchange *x)
 	pool_refresh(g, p);
 	c.sticky = sticky_server(x);
 	if (p->conf->hash_key)
-		c.hash = siphash24(g->hash_key, policy_string(p->conf->hash_key, &x->input));
+		c.hash = siphash24(g->hash_key, exchange_string(x, p->conf->hash_key));
 	server = balance_choose(&p->balance, &c, &is_full);
 	if (server == BALANCE_NONE) {
 		if (is_full)

@@ -222,3 +222,14 @@ def test_cuts_between_header_bytes(one):
             c.sendall(request[:cut])
             c.sendall(request[cut:])
             assert read_all(c).endswith(b"hello"), cut
+
+
+def test_a_long_request_does_not_blind_the_rules(one):
+    """Rules that decode a long target one after the other must all still see it."""
+    rules = "".join(f"  - {{name: r{i}, if: 'text_decode(http.target) contains \"never-{i}\"', then: {{block: 403}}}}\n"
+                    for i in range(40))
+    s, b = one(ok(), "policies:\n" + rules
+               + "  - {name: last, if: 'text_decode(http.target) contains \"needle\"', then: {block: 403}}\n")
+    answer = s.raw(b"GET /?" + b"a" * 7000 + b"%6eeedle HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 403 "), answer[:100]
+    assert b.seen == []

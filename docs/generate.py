@@ -1,0 +1,111 @@
+#!/usr/bin/env python3
+"""Writes docs/configuration.md and docs/sluis.schema.json from src/conf/keys.tbl, and docs/events.md and
+docs/metrics.md from their tables: the files that the programs are built from. --check: fails when they differ."""
+import json
+import pathlib
+import re
+import sys
+
+root = pathlib.Path(__file__).resolve().parents[1]
+STRING = r'"((?:[^"\\]|\\.)*)"'
+
+
+def text(s):
+    return s.replace('\\"', '"').replace("\\\\", "\\")
+
+
+def rows(path, pattern):
+    found = [tuple(text(g) for g in m.groups()) for m in re.finditer(pattern, (root / path).read_text(), re.M)]
+    assert found, path
+    return found
+
+
+KEYS = rows("src/conf/keys.tbl", rf'^KEY\((\w+), {STRING}, (\w+), {STRING}, {STRING}, {STRING}\)')
+EVENTS = rows("src/base/events.tbl", rf'^EVENT\(\w+,\s*{STRING},\s*(\w+),\s*{STRING}\)')
+METRICS = rows("src/board/metrics.tbl", rf'^METRIC\(\w+,\s*{STRING},\s*(\w+),\s*{STRING},\s*{STRING}\)')
+
+PLACES = {"top": "", "admin": "admin", "log": "log", "limits": "limits", "canonical": "canonical", "set": "sets.NAME",
+          "listener": "listeners.NAME", "listener_tls": "listeners.NAME.tls",
+          "certificate": "listeners.NAME.tls.certificates[]",
+          "client_certificates": "listeners.NAME.tls.client_certificates", "pool": "pools.NAME",
+          "server": "pools.NAME.servers[]", "check": "pools.NAME.check", "eject": "pools.NAME.eject",
+          "retry": "pools.NAME.retry", "pool_tls": "pools.NAME.tls", "route": "routes[]", "policy": "policies[]"}
+TYPES = {"NUMBER": "number", "STRING": "text", "SIZE": "size", "TIME": "time", "BOOL": "true or false", "MAP": "map",
+         "LIST": "list", "STRINGS": "text or list"}
+
+
+def cell(s):
+    return s.replace("|", "\\|")
+
+
+def reference():
+    out = ["# Configuration reference", "",
+           "Generated from `src/conf/keys.tbl`, the table that the parser uses. One YAML file; `sluis check FILE` names every",
+           "mistake in one run as `file:line:column`. Sizes are written `16k`, `10m`, `1g`; times `500ms`, `10s`, `5m`, `1h`, `30d`.",
+           "Relative paths are taken from the file's folder. Aliases are not allowed. Expressions are described in `policy.md`.", ""]
+    for section, place in PLACES.items():
+        out += [f"## {place or 'top level'}", "", "| key | type | default | what it is | example |", "|---|---|---|---|---|"]
+        for s, name, kind, fallback, doc, example in KEYS:
+            if s == section:
+                out.append(f"| `{name}` | {TYPES[kind]} | {'`' + cell(fallback) + '`' if fallback else ''} | {cell(doc)} | "
+                           f"{'`' + cell(example) + '`' if example else ''} |")
+        out.append("")
+    return "\n".join(out)
+
+
+def schema():
+    nested = {("top", "admin"): "admin", ("top", "log"): "log", ("top", "limits"): "limits", ("top", "canonical"): "canonical",
+              ("listener", "tls"): "listener_tls", ("listener_tls", "client_certificates"): "client_certificates",
+              ("pool", "check"): "check", ("pool", "eject"): "eject", ("pool", "retry"): "retry", ("pool", "tls"): "pool_tls"}
+    named = {("top", "sets"): "set", ("top", "listeners"): "listener", ("top", "pools"): "pool"}
+    lists = {("top", "routes"): "route", ("top", "policies"): "policy", ("listener_tls", "certificates"): "certificate"}
+    simple = {"NUMBER": {"type": "integer", "minimum": 0}, "STRING": {"type": ["string", "number"]},
+              "SIZE": {"type": ["string", "integer"], "pattern": "^[0-9]+[kmg]?$"},
+              "TIME": {"type": "string", "pattern": "^[0-9]+(ms|s|m|h|d)$"}, "BOOL": {"type": "boolean"}, "MAP": {"type": "object"},
+              "LIST": {}, "STRINGS": {}}
+
+    def section(name):
+        props = {}
+        for s, key, kind, _fallback, doc, _example in KEYS:
+            if s != name:
+                continue
+            if (s, key) in nested:
+                value = dict(section(nested[s, key]))
+            elif (s, key) in named:
+                value = {"type": "object", "additionalProperties": section(named[s, key])}
+            elif (s, key) in lists:
+                value = {"type": "array", "items": section(lists[s, key])}
+            elif (s, key) == ("pool", "servers"):
+                value = {"type": "array", "items": {"anyOf": [{"type": "string"}, section("server")]}}
+            else:
+                value = dict(simple[kind])
+            props[key] = {"description": doc, **value}
+        return {"type": "object", "additionalProperties": False, "properties": props}
+
+    return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Sluis configuration", **section("top")},
+                      indent=1) + "\n"
+
+
+def events():
+    out = ["# Events of the error log", "", "Generated from `src/base/events.tbl`. One line per event: time, level, process, event, then",
+           "key=value pairs; what peers sent is quoted.", "", "| event | level | what it means |", "|---|---|---|"]
+    return "\n".join(out + [f"| `{n}` | {level.lower()} | {cell(doc)} |" for n, level, doc in EVENTS]) + "\n"
+
+
+def metrics():
+    out = ["# Metrics", "", "Generated from `src/board/metrics.tbl`; per-server series (`sluis_server_*`), latency",
+           "(`sluis_request_duration_seconds`) and certificate expiry (`sluis_certificate_expiry_seconds`) come on top of these.", "",
+           "| metric | type | what it is |", "|---|---|---|"]
+    return "\n".join(out + [f"| `{n}` | {kind} | {cell(doc)} |" for n, kind, _labels, doc in METRICS]) + "\n"
+
+
+pages = {"docs/configuration.md": reference(), "docs/sluis.schema.json": schema(), "docs/events.md": events(), "docs/metrics.md": metrics()}
+bad = 0
+for path, content in pages.items():
+    if "--check" in sys.argv:
+        if not (root / path).exists() or (root / path).read_text() != content:
+            print(f"{path} differs from the tables: run docs/generate.py")
+            bad = 1
+    else:
+        (root / path).write_text(content)
+sys.exit(bad)
