@@ -105,7 +105,7 @@ static size_t router_find_in(const struct router *r, struct bytes host, struct b
 	size_t len = path.len > PATH_MAX_LEN ? PATH_MAX_LEN : path.len;
 
 	for (;; len--) {
-		bool at_segment = len == path.len || path.at[len] == '/';
+		bool at_segment = len == 0 || len == path.len || path.at[len] == '/';
 		if (at_segment && r->lengths[len / 64] >> (len % 64) & 1) {
 			const struct route_entry *e = router_slot(r, host, bytes_cut(path, 0, len));
 			for (size_t i = 0; e->is_used && i < e->count; i++)

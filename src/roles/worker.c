@@ -23,6 +23,7 @@ struct worker {
 	struct timer tickets_timer;
 	struct { uint16_t id; int fd; } listeners[LISTENERS_MAX];
 	size_t listener_count;
+	bool is_listening;
 };
 
 static struct worker worker;
@@ -64,6 +65,22 @@ static void ask_tickets(struct timer *t)
 
 	if (!w->keeper || role_send(w->keeper, MSG_TICKETS, BYTES(""), NULL, 0) != OK)
 		loop_timer_set(w->run->loop, t, TICKETS_RETRY_MS, ask_tickets);
+}
+
+static enum err worker_listen(struct worker *w)
+{
+	w->is_listening = true;
+	for (size_t i = 0; i < w->listener_count; i++)
+		TRY(engine_listen(&w->engine, w->listeners[i].id, w->listeners[i].fd));
+	return OK;
+}
+
+static bool has_tls(const struct conf *c)
+{
+	for (size_t i = 0; i < c->listener_count; i++)
+		if (c->listeners[i].tls.is_on)
+			return true;
+	return false;
 }
 
 static void on_drained(struct engine *g)
@@ -160,6 +177,8 @@ static enum err on_tickets_are(struct role_run *run, struct channel *from, struc
 
 	(void)from;
 	TRY(tls_tickets_set(reader_rest(&r)));
+	if (!worker.is_listening)
+		TRY(worker_listen(&worker));
 	loop_timer_set(run->loop, &worker.tickets_timer, (uint64_t)(again_s ? again_s : 1) * 1000, ask_tickets);
 	return OK;
 }
@@ -238,9 +257,8 @@ static enum err worker_run(struct role_run *run)
 {
 	(void)run;
 	ask_tickets(&worker.tickets_timer);
-	for (size_t i = 0; i < worker.listener_count; i++)
-		TRY(engine_listen(&worker.engine, worker.listeners[i].id, worker.listeners[i].fd));
-	return OK;
+	/* A handshake before the ticket keys are here could not resume what a worker before this one began. */
+	return has_tls(worker.conf) ? OK : worker_listen(&worker);
 }
 
 static const struct role role_worker = {

@@ -88,7 +88,7 @@ class Process:
 class Nginx:
     """Debian's nginx, with a page that says its name and files below www/."""
 
-    def __init__(self, world, name, port=None, extra=""):
+    def __init__(self, world, name, port=None, extra="", tls=""):
         self.name, self.port = name, port or free_port()
         self.dir = os.path.join(world.dir, "nginx-" + name)
         self.www = os.path.join(self.dir, "www")
@@ -104,7 +104,7 @@ http {{
   client_body_temp_path {self.dir}/body; proxy_temp_path {self.dir}/proxy; fastcgi_temp_path {self.dir}/fastcgi;
   uwsgi_temp_path {self.dir}/uwsgi; scgi_temp_path {self.dir}/scgi;
   server {{
-    listen 127.0.0.1:{self.port};
+    listen 127.0.0.1:{self.port}{" ssl" if tls else ""}; {tls}
     location / {{ add_header X-Server {name}; default_type text/plain; return 200 "{name}\\n"; }}
     location /files/ {{ alias {self.www}/; }}
     location /slow/ {{ alias {self.www}/; limit_rate 200k; }}
@@ -208,7 +208,7 @@ class Scripted:
                     self.heads.append(head)
                     if not self.script(self, sock, head, rest):
                         return
-        except (OSError, AssertionError, ValueError) as e:
+        except (OSError, EOFError, AssertionError, ValueError) as e:
             self.errors.append(e)
 
     def close(self):
