@@ -20,7 +20,7 @@ def rows(path, pattern):
     return found
 
 
-KEYS = rows("src/conf/keys.tbl", rf'^KEY\((\w+), {STRING}, (\w+), {STRING}, {STRING}, {STRING}\)')
+KEYS = rows("src/conf/keys.tbl", rf'^KEY\((\w+), {STRING}, (\w+), {STRING}, {STRING}, {STRING}, {STRING}\)')
 EVENTS = rows("src/base/events.tbl", rf'^EVENT\(\w+,\s*{STRING},\s*(\w+),\s*{STRING}\)')
 METRICS = rows("src/board/metrics.tbl", rf'^METRIC\(\w+,\s*{STRING},\s*(\w+),\s*{STRING},\s*{STRING}\)')
 
@@ -38,16 +38,32 @@ def cell(s):
     return s.replace("|", "\\|")
 
 
+def range_words(spec):
+    """LEAST..MOST, or words divided by |, for people."""
+    return spec.replace("..", " to ") if ".." in spec else ", ".join(f"`{w}`" for w in spec.split("|") if w)
+
+
+def limited(value, kind, spec):
+    """The range as the schema says it. YAML reads an unquoted 1.2 as a number, so that is allowed too."""
+    if kind == "NUMBER" and ".." in spec:
+        least, most = spec.split("..")
+        return {**value, "minimum": int(least), "maximum": int(most)}
+    if kind == "STRING" and spec:
+        words = spec.split("|")
+        return {"enum": words + [float(w) for w in words if w[0].isdigit()]}
+    return value
+
+
 def reference():
     out = ["# Configuration reference", "",
            "Generated from `src/conf/keys.tbl`, the table that the parser uses. One YAML file; `sluis check FILE` names every",
            "mistake in one run as `file:line:column`. Sizes are written `16k`, `10m`, `1g`; times `500ms`, `10s`, `5m`, `1h`, `30d`.",
            "Relative paths are taken from the file's folder. Aliases are not allowed. Expressions are described in `policy.md`.", ""]
     for section, place in PLACES.items():
-        out += [f"## {place or 'top level'}", "", "| key | type | default | what it is | example |", "|---|---|---|---|---|"]
-        for s, name, kind, fallback, doc, example in KEYS:
+        out += [f"## {place or 'top level'}", "", "| key | type | default | range | what it is | example |", "|---|---|---|---|---|---|"]
+        for s, name, kind, fallback, spec, doc, example in KEYS:
             if s == section:
-                out.append(f"| `{name}` | {TYPES[kind]} | {'`' + cell(fallback) + '`' if fallback else ''} | {cell(doc)} | "
+                out.append(f"| `{name}` | {TYPES[kind]} | {'`' + cell(fallback) + '`' if fallback else ''} | {range_words(spec)} | {cell(doc)} | "
                            f"{'`' + cell(example) + '`' if example else ''} |")
         out.append("")
     return "\n".join(out)
@@ -66,7 +82,7 @@ def schema():
 
     def section(name):
         props = {}
-        for s, key, kind, _fallback, doc, _example in KEYS:
+        for s, key, kind, _fallback, spec, doc, _example in KEYS:
             if s != name:
                 continue
             if (s, key) in nested:
@@ -78,7 +94,7 @@ def schema():
             elif (s, key) == ("pool", "servers"):
                 value = {"type": "array", "items": {"anyOf": [{"type": "string"}, section("server")]}}
             else:
-                value = dict(simple[kind])
+                value = limited(simple[kind], kind, spec)
             props[key] = {"description": doc, **value}
         return {"type": "object", "additionalProperties": False, "properties": props}
 

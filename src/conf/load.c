@@ -1,6 +1,7 @@
 /* From text to snapshot. Order matters: sets before expressions, pools before what names them. */
 #include "conf/conf.h"
 #include "conf/load_priv.h"
+#include "board/board.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +15,7 @@ bool conf_parse_doc(struct loader *l, struct bytes text, yaml_document_t *doc)
 	yaml_parser_t p;
 	yaml_event_t ev;
 	bool ok = true, end = false;
-	unsigned depth = 0;
+	unsigned depth = 0, documents = 0;
 
 	CHECK(yaml_parser_initialize(&p));
 	yaml_parser_set_input_string(&p, text.at ? text.at : (const unsigned char *)"", text.len);
@@ -34,7 +35,11 @@ bool conf_parse_doc(struct loader *l, struct bytes text, yaml_document_t *doc)
 			conf_fail(l, &ev.start_mark, NULL, "nested too deeply");
 			ok = false;
 		}
-		end = ev.type == YAML_STREAM_END_EVENT || ev.type == YAML_DOCUMENT_END_EVENT;
+		if (ev.type == YAML_DOCUMENT_START_EVENT && ++documents > 1) {
+			conf_fail(l, &ev.start_mark, "keep one", "a second document begins here");
+			ok = false;
+		}
+		end = ev.type == YAML_STREAM_END_EVENT;
 		yaml_event_delete(&ev);
 	}
 	yaml_parser_delete(&p);
@@ -98,20 +103,18 @@ static void read_set_file(struct loader *l, const struct map *m, struct policy_s
 
 void conf_read_sets(struct loader *l, const struct map *top)
 {
-	yaml_node_t *n = map_node(top, "sets"), **items;
+	yaml_node_pair_t *pairs;
+	yaml_node_t **items;
 	struct policy_set_def *sets;
-	size_t count;
+	size_t count = conf_named(l, top, "sets", &pairs);
 
-	if (!n || n->type != YAML_MAPPING_NODE)
-		return;
-	count = (size_t)(n->data.mapping.pairs.top - n->data.mapping.pairs.start);
 	l->conf->sets = sets = conf_array(l, count, sizeof *sets);
 	for (size_t i = 0; i < count; i++) {
 		struct policy_set_def *s = &sets[i];
-		struct map m = conf_map(l, yaml_document_get_node(l->doc, n->data.mapping.pairs.start[i].value), "set");
+		struct map m = conf_map(l, yaml_document_get_node(l->doc, pairs[i].value), "set");
 		size_t values;
-		s->name = arena_copy(l->arena, node_text(yaml_document_get_node(l->doc, n->data.mapping.pairs.start[i].key)));
-		s->is_addresses = map_node(&m, "strings") ? false : map_choice(&m, "type", "addresses strings") == 0;
+		s->name = arena_copy(l->arena, node_text(yaml_document_get_node(l->doc, pairs[i].key)));
+		s->is_addresses = map_node(&m, "strings") ? false : map_choice(&m, "type") == 0;
 		if (map_node(&m, "file")) {
 			read_set_file(l, &m, s);
 		} else if (s->is_addresses) {
@@ -139,6 +142,10 @@ bool conf_read_cert(struct loader *l, const struct map *m, struct conf_cert *out
 	out->chain_pem = map_file(m, "chain");
 	if (out->chain_path.len == 0 || out->key_path.len == 0) {
 		conf_fail(l, &at, "write chain: FILE and key: FILE", "a certificate needs 'chain' and 'key'");
+		return false;
+	}
+	if (c->key_count == UINT16_MAX) {
+		conf_fail(l, &at, NULL, "there are too many private keys");
 		return false;
 	}
 	for (size_t i = 0; i < c->key_count; i++)
@@ -175,19 +182,19 @@ static void read_listener_tls(struct loader *l, const struct map *m, struct conf
 		certs[i].ocsp_path = map_string(&c, "ocsp");
 		certs[i].ocsp_der = map_file(&c, "ocsp");
 	}
-	tls->min_version = map_choice(m, "min_version", "1.2 1.3") ? 0x0304 : 0x0303;
-	tls->hsts_s = map_ms(m, "hsts");
+	tls->min_version = map_choice(m, "min_version") ? 0x0304 : 0x0303;
+	tls->hsts_s = map_s(m, "hsts");
 	tls->hsts_subdomains = map_bool(m, "hsts_subdomains");
 	tls->hsts_preload = map_bool(m, "hsts_preload");
 	if (client.node) {
-		tls->client_certs = map_choice(&client, "mode", "optional require") ? CLIENT_CERTS_REQUIRE : CLIENT_CERTS_OPTIONAL;
+		tls->client_certs = map_choice(&client, "mode") ? CLIENT_CERTS_REQUIRE : CLIENT_CERTS_OPTIONAL;
 		tls->client_ca_pem = map_file(&client, "ca");
 		if (tls->client_ca_pem.len == 0)
 			conf_fail(l, &client.node->start_mark, "write ca: FILE", "client certificates need authorities to trust");
 	}
 }
 
-static size_t each_named(struct loader *l, const struct map *top, const char *key, yaml_node_pair_t **pairs)
+size_t conf_named(struct loader *l, const struct map *top, const char *key, yaml_node_pair_t **pairs)
 {
 	yaml_node_t *n = map_node(top, key);
 
@@ -213,7 +220,7 @@ void conf_read_listeners(struct loader *l, const struct map *top)
 	struct conf *c = l->conf;
 	yaml_node_pair_t *pairs;
 	yaml_node_t **items;
-	size_t n = each_named(l, top, "listeners", &pairs);
+	size_t n = conf_named(l, top, "listeners", &pairs);
 
 	c->listeners = conf_array(l, n, sizeof *c->listeners);
 	for (size_t i = 0; i < n; i++) {
@@ -232,7 +239,7 @@ void conf_read_listeners(struct loader *l, const struct map *top)
 				conf_fail(l, &at, NULL, "the address is already used by the listener '%.*s'", FMT(c->listeners[k].name));
 		if (tls.node)
 			read_listener_tls(l, &tls, &s->tls);
-		s->redirect_port = (uint16_t)map_number(&m, "redirect_to_https", 0, 65535);
+		s->redirect_port = (uint16_t)map_number(&m, "redirect_to_https");
 		s->redirect_to_https = s->redirect_port != 0;
 		peers = map_items(&m, "trusted_peers", &items);
 		read_prefixes(l, items, peers, &s->trusted, &s->trusted_count);
@@ -241,6 +248,16 @@ void conf_read_listeners(struct loader *l, const struct map *top)
 	if (n == 0)
 		conf_fail(l, top->node ? &top->node->start_mark : NULL, "write listeners: {web: {address: 0.0.0.0:80}}",
 			"there is no listener");
+}
+
+static bool is_name(struct bytes b)
+{
+	for (size_t i = 0; i < b.len; i++) {
+		unsigned char c = ascii_lower(b.at[i]);
+		if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && c != '-' && c != '_' && c != '.')
+			return false;
+	}
+	return b.len > 0 && b.len <= 253;
 }
 
 static void read_server(struct loader *l, yaml_node_t *n, struct conf_server *s)
@@ -257,9 +274,9 @@ static void read_server(struct loader *l, yaml_node_t *n, struct conf_server *s)
 		address = map_string(&m, "address");
 	}
 	s->name = map_string(&m, "name").len ? map_string(&m, "name") : address;
-	s->weight = (uint16_t)map_number(&m, "weight", 0, 1000);
+	s->weight = (uint16_t)map_number(&m, "weight");
 	s->is_backup = map_bool(&m, "backup");
-	s->max_connections = (uint32_t)map_number(&m, "max_connections", 0, 1000000);
+	s->max_connections = (uint32_t)map_number(&m, "max_connections");
 	if (addr_parse(address, &s->address) == OK) {
 		s->port = s->address.port;
 		s->host = bytes_cut(address, 0, address.len - 1);
@@ -269,7 +286,7 @@ static void read_server(struct loader *l, yaml_node_t *n, struct conf_server *s)
 		return;
 	}
 	colon = bytes_find_byte(address, ':');
-	if (colon == SIZE_MAX || colon == 0 || colon > 253 || bytes_u64(bytes_cut(address, colon + 1, address.len), &port) != OK || port == 0 || port > 65535) {
+	if (colon == SIZE_MAX || !is_name(bytes_cut(address, 0, colon)) || bytes_u64(bytes_cut(address, colon + 1, address.len), &port) != OK || port == 0 || port > 65535) {
 		conf_fail(l, &n->start_mark, "write 10.0.0.1:8080, [2001:db8::1]:8080 or name.example.org:8080",
 			"'%.*s' is not an address or name with a port", FMT(address));
 		return;
@@ -287,18 +304,19 @@ static void read_check(struct loader *l, const struct map *pool, struct conf_poo
 	yaml_mark_t at = map_mark(&m, "status");
 	uint64_t low = 0, high = 0;
 
-	p->check_path = map_string(&m, "http");
+	p->check_path = map_plain(&m, "http");
 	p->check = !m.node ? CHECK_NONE : p->check_path.len ? CHECK_HTTP : CHECK_TCP;
-	p->check_host = map_string(&m, "host");
+	p->check_host = map_plain(&m, "host");
 	p->check_text = map_string(&m, "text");
 	p->check_interval_ms = map_ms(&m, "interval");
 	p->check_timeout_ms = map_ms(&m, "timeout");
-	p->check_rise = (uint32_t)map_number(&m, "rise", 1, 100);
-	p->check_fall = (uint32_t)map_number(&m, "fall", 1, 100);
+	p->check_rise = (uint32_t)map_number(&m, "rise");
+	p->check_fall = (uint32_t)map_number(&m, "fall");
 	if (p->check_interval_ms < 50)
 		p->check_interval_ms = 50;
 	if (bytes_u64(bytes_cut(status, 0, dash), &low) != OK ||
-		(dash != SIZE_MAX && bytes_u64(bytes_cut(status, dash + 1, status.len), &high) != OK) || low < 100 || low > 599 || high > 599)
+		(dash != SIZE_MAX && bytes_u64(bytes_cut(status, dash + 1, status.len), &high) != OK) || low < 100 || low > 599 || high > 599 ||
+		(dash != SIZE_MAX && high < low))
 		conf_fail(l, &at, "write 200 or 200-399", "'%.*s' is not a status", FMT(status));
 	p->check_status_least = (uint16_t)low;
 	p->check_status_most = (uint16_t)(dash == SIZE_MAX ? low : high);
@@ -331,12 +349,16 @@ static void read_pool(struct loader *l, const struct map *m, struct conf_pool *p
 	yaml_node_t **items, *hash = map_node(m, "hash");
 	yaml_mark_t at = map_mark(m, "servers");
 
-	p->algorithm = (enum conf_algorithm)map_choice(m, "balance", "round_robin least_requests two_choices hash");
+	p->algorithm = (enum conf_algorithm)map_choice(m, "balance");
 	if (hash)
 		p->hash_key = conf_expr(l, hash, POLICY_STRING, false);
 	if (p->algorithm == BALANCE_HASH && !hash)
 		conf_fail(l, &at, "write hash: client.ip", "balance: hash needs an expression in 'hash'");
 	p->server_count = map_items(m, "servers", &items);
+	if (p->server_count > BOARD_SERVERS_MAX - l->conf->server_total) { /* the boards have room for no more */
+		conf_fail(l, &at, NULL, "there are more than %d servers", BOARD_SERVERS_MAX);
+		p->server_count = BOARD_SERVERS_MAX - l->conf->server_total;
+	}
 	p->servers = conf_array(l, p->server_count, sizeof *p->servers);
 	if (p->server_count == 0)
 		conf_fail(l, &at, "write servers: [10.0.0.1:8080]", "the pool '%.*s' has no servers", FMT(p->name));
@@ -349,20 +371,24 @@ static void read_pool(struct loader *l, const struct map *m, struct conf_pool *p
 					FMT(p->servers[i].name));
 	}
 	p->sticky_cookie = map_string(m, "sticky");
+	if (p->sticky_cookie.len && !conf_is_token(p->sticky_cookie)) {
+		at = map_mark(m, "sticky");
+		conf_fail(l, &at, "letters, digits and -", "'%.*s' is not the name of a cookie", FMT(p->sticky_cookie));
+	}
 	p->slow_start_ms = map_ms(m, "slow_start");
-	p->queue_max = (uint32_t)map_number(m, "queue", 0, 100000);
+	p->queue_max = (uint32_t)map_number(m, "queue");
 	p->queue_ms = map_ms(m, "queue_time");
-	p->keep_max = (uint32_t)map_number(m, "keep", 0, 10000);
+	p->keep_max = (uint32_t)map_number(m, "keep");
 	p->keep_idle_ms = map_ms(m, "keep_time");
-	p->keep_requests = (uint32_t)map_number(m, "keep_requests", 0, UINT32_MAX);
+	p->keep_requests = (uint32_t)map_number(m, "keep_requests");
 	p->connect_ms = map_ms(m, "connect_time");
 	p->response_ms = map_ms(m, "response_time");
 	p->total_ms = map_ms(m, "total_time");
-	p->eject_failures = (uint32_t)map_number(&eject, "failures", 0, 10000);
+	p->eject_failures = (uint32_t)map_number(&eject, "failures");
 	p->eject_ms = map_ms(&eject, "time");
-	p->eject_max_percent = (uint32_t)map_number(&eject, "max_percent", 0, 100);
-	p->retry_tries = (uint32_t)map_number(&retry, "tries", 0, 10);
-	p->retry_budget_percent = (uint32_t)map_number(&retry, "budget", 0, 100);
+	p->eject_max_percent = (uint32_t)map_number(&eject, "max_percent");
+	p->retry_tries = (uint32_t)map_number(&retry, "tries");
+	p->retry_budget_percent = (uint32_t)map_number(&retry, "budget");
 	read_check(l, m, p);
 	read_pool_tls(l, m, &p->tls);
 }
@@ -371,7 +397,13 @@ void conf_read_pools(struct loader *l, const struct map *top)
 {
 	struct conf *c = l->conf;
 	yaml_node_pair_t *pairs;
-	size_t n = each_named(l, top, "pools", &pairs);
+	size_t n = conf_named(l, top, "pools", &pairs);
+
+	if (n > BOARD_SERVERS_MAX) { /* each needs a server of its own */
+		conf_fail(l, &yaml_document_get_node(l->doc, pairs[BOARD_SERVERS_MAX].key)->start_mark, NULL,
+			"there are more than %d pools", BOARD_SERVERS_MAX);
+		n = BOARD_SERVERS_MAX;
+	}
 
 	c->pools = conf_array(l, n, sizeof *c->pools);
 	c->pool_count = n;
@@ -430,7 +462,10 @@ void conf_read_routes(struct loader *l, const struct map *top)
 		if (r->path.len && (r->path.at[0] != '/' || r->path.len > 1024))
 			conf_fail(l, &path_at, "write path: /prefix", "a path starts with / and has at most 1024 octets");
 		r->when = when ? conf_expr(l, when, POLICY_BOOL, false) : NULL;
-		r->pool = (uint16_t)conf_find_pool(l, map_string(&m, "pool"), &at);
+		if (map_string(&m, "pool").len == 0)
+			conf_fail(l, &at, "write pool: NAME", "the route has no pool");
+		else
+			r->pool = (uint16_t)conf_find_pool(l, map_string(&m, "pool"), &at);
 	}
 	c->route_count = n;
 	if (n == 0 && c->pool_count == 1)
@@ -442,22 +477,22 @@ static void read_limits(struct loader *l, const struct map *top)
 	struct map m = map_map(top, "limits", "limits"), k = map_map(top, "canonical", "canonical");
 	struct conf_limits *s = &l->conf->limits;
 
-	s->http.line_max = map_number(&m, "request_line", 64, 32768);
-	s->http.field_max = map_number(&m, "field", 64, 65536);
-	s->http.head_max = map_number(&m, "head", 256, 96 * 1024);
-	s->http.fields_max = map_number(&m, "fields", 8, 200);
-	s->http.drop_ambiguous = map_choice(&m, "ambiguous_fields", "drop refuse") == 0;
-	s->body_max = map_number(&m, "body", 0, INT64_MAX);
+	s->http.line_max = map_number(&m, "request_line");
+	s->http.field_max = map_number(&m, "field");
+	s->http.head_max = map_number(&m, "head");
+	s->http.fields_max = map_number(&m, "fields");
+	s->http.drop_ambiguous = map_choice(&m, "ambiguous_fields") == 0;
+	s->body_max = map_number(&m, "body");
 	s->header_ms = map_ms(&m, "header_time");
 	s->body_ms = map_ms(&m, "body_time");
 	s->idle_ms = map_ms(&m, "idle_time");
 	s->tunnel_idle_ms = map_ms(&m, "tunnel_idle_time");
 	s->drain_ms = map_ms(&m, "drain_time");
-	s->connections = (uint32_t)map_number(&m, "connections", 1, 1000000);
-	s->connections_per_client = (uint32_t)map_number(&m, "connections_per_client", 0, 1000000);
-	s->requests_per_connection = (uint32_t)map_number(&m, "requests_per_connection", 1, UINT32_MAX);
-	l->conf->canon.encoded_slash = map_choice(&k, "encoded_slash", "refuse keep") ? CANON_KEEP : CANON_REFUSE;
-	l->conf->canon.parameters = map_choice(&k, "parameters", "refuse keep") ? CANON_KEEP : CANON_REFUSE;
+	s->connections = (uint32_t)map_number(&m, "connections");
+	s->connections_per_client = (uint32_t)map_number(&m, "connections_per_client");
+	s->requests_per_connection = (uint32_t)map_number(&m, "requests_per_connection");
+	l->conf->canon.encoded_slash = map_choice(&k, "encoded_slash") ? CANON_KEEP : CANON_REFUSE;
+	l->conf->canon.parameters = map_choice(&k, "parameters") ? CANON_KEEP : CANON_REFUSE;
 	l->conf->canon.merge_slashes = map_bool(&k, "merge_slashes");
 }
 
@@ -467,7 +502,7 @@ static void read_top(struct loader *l, const struct map *top)
 	struct conf *c = l->conf;
 	yaml_mark_t at = map_mark(&admin, "listen");
 
-	c->workers = (uint16_t)map_number(top, "workers", 0, 64);
+	c->workers = (uint16_t)map_number(top, "workers");
 	c->user = map_string(top, "user");
 	c->state_dir = map_string(top, "state_dir");
 	c->contact = map_string(top, "contact");
@@ -501,9 +536,11 @@ enum err conf_load(struct bytes file, struct bytes text, struct conf_source *sou
 	if (!conf_parse_doc(&l, text, &doc))
 		return ERR_SYNTAX;
 	l.doc = &doc;
+	l.text = text;
 	struct map top = conf_map(&l, yaml_document_get_root_node(&doc), "top");
 	read_top(&l, &top);
 	yaml_document_delete(&doc);
+	conf_sort_errors(errors);
 	return errors->errors ? ERR_SYNTAX : OK;
 }
 

@@ -10,7 +10,7 @@ enum key_type { KEY_NUMBER, KEY_STRING, KEY_SIZE, KEY_TIME, KEY_BOOL, KEY_MAP, K
 struct conf_key {
 	const char *section, *name;
 	enum key_type type;
-	const char *fallback, *doc, *example;
+	const char *fallback, *range, *doc, *example;
 };
 extern const struct conf_key conf_keys[];
 extern const size_t conf_key_count;
@@ -20,7 +20,7 @@ struct loader {
 	struct arena *arena;
 	struct conf_source *source;
 	struct conf_errors *errors;
-	struct bytes file;	/* being read now */
+	struct bytes file, text; /* being read now */
 	yaml_document_t *doc;
 };
 /* A map that is being read: its node (NULL: absent, defaults apply) and its section's name. */
@@ -31,16 +31,21 @@ struct map {
 };
 
 PRINTF(4, 5) void conf_fail(struct loader *l, const yaml_mark_t *at, const char *hint, const char *fmt, ...);
+void conf_sort_errors(struct conf_errors *es);
 /* Checks that node is a map with known keys, each once. */
 struct map conf_map(struct loader *l, yaml_node_t *node, const char *section);
 yaml_node_t *map_node(const struct map *m, const char *key);
 struct map map_map(const struct map *m, const char *key, const char *section);
 struct bytes map_string(const struct map *m, const char *key);
-uint64_t map_number(const struct map *m, const char *key, uint64_t least, uint64_t most);
+/* Within the range of the table. */
+uint64_t map_number(const struct map *m, const char *key);
 bool map_bool(const struct map *m, const char *key);
 uint32_t map_ms(const struct map *m, const char *key);
-/* Index of the value in words ("drop refuse"), or 0 after an error. */
-unsigned map_choice(const struct map *m, const char *key, const char *words);
+uint32_t map_s(const struct map *m, const char *key); /* whole seconds, up to ten years */
+/* A string without control characters: it becomes part of a head. */
+struct bytes map_plain(const struct map *m, const char *key);
+/* Index of the value among the words of the table, or 0 after an error. */
+unsigned map_choice(const struct map *m, const char *key);
 /* The file that key names, or empty. */
 struct bytes map_file(const struct map *m, const char *key);
 yaml_mark_t map_mark(const struct map *m, const char *key);
@@ -48,7 +53,6 @@ yaml_mark_t map_mark(const struct map *m, const char *key);
 size_t map_items(const struct map *m, const char *key, yaml_node_t ***items);
 struct bytes node_text(const yaml_node_t *n);
 struct policy_expr *conf_expr(struct loader *l, yaml_node_t *n, enum policy_type want, bool on_response);
-struct policy_expr *conf_expr_text(struct loader *l, struct bytes text);
 void *conf_array(struct loader *l, size_t n, size_t size);
 
 void conf_read_rules(struct loader *l, const struct map *top);
@@ -58,7 +62,10 @@ void conf_read_pools(struct loader *l, const struct map *top);
 void conf_read_routes(struct loader *l, const struct map *top);
 size_t conf_find_pool(struct loader *l, struct bytes name, const yaml_mark_t *at);
 bool conf_read_cert(struct loader *l, const struct map *m, struct conf_cert *out);
+bool conf_is_token(struct bytes b); /* RFC 9110 5.6.2 */
 const char *conf_nearest(struct bytes word, const char *const *words, size_t n);
+/* The pairs of a map whose keys are names that the user chose. */
+size_t conf_named(struct loader *l, const struct map *top, const char *key, yaml_node_pair_t **pairs);
 bool conf_parse_doc(struct loader *l, struct bytes text, yaml_document_t *doc);
 
 #endif

@@ -7,7 +7,7 @@
 #define ERRORS_MAX 100
 
 const struct conf_key conf_keys[] = {
-#define KEY(section, name, type, fallback, doc, example) { #section, name, KEY_##type, fallback, doc, example },
+#define KEY(section, name, type, fallback, range, doc, example) { #section, name, KEY_##type, fallback, range, doc, example },
 #include "conf/keys.tbl"
 #undef KEY
 };
@@ -25,9 +25,18 @@ void conf_fail(struct loader *l, const yaml_mark_t *at, const char *hint, const 
 {
 	struct conf_errors *es = l->errors;
 	struct conf_error *e;
+	unsigned line = at ? (unsigned)at->line + 1 : 1, column = at ? (unsigned)at->column + 1 : 1;
 	char buf[512];
 	va_list ap;
 
+	va_start(ap, fmt);
+	vsnprintf(buf, sizeof buf, fmt, ap);
+	va_end(ap);
+	for (size_t i = 0; i < es->count; i++) /* a value that is asked for twice is wrong once */
+		if (es->list[i].line == line && es->list[i].column == column && bytes_eq(es->list[i].file, l->file) &&
+			bytes_eq(es->list[i].what, bytes_str(buf)))
+			return;
+	es->errors++;
 	if (es->count == es->cap) {
 		if (es->cap >= ERRORS_MAX)
 			return;
@@ -35,16 +44,28 @@ void conf_fail(struct loader *l, const yaml_mark_t *at, const char *hint, const 
 		es->list = e;
 		es->cap = ERRORS_MAX;
 	}
-	va_start(ap, fmt);
-	vsnprintf(buf, sizeof buf, fmt, ap);
-	va_end(ap);
 	e = &es->list[es->count++];
-	es->errors++;
 	e->file = l->file;
-	e->line = at ? (unsigned)at->line + 1 : 1;
-	e->column = at ? (unsigned)at->column + 1 : 1;
+	e->line = line;
+	e->column = column;
 	e->what = arena_copy(l->arena, bytes_str(buf));
 	e->hint = hint ? arena_copy(l->arena, bytes_str(hint)) : BYTES("");
+}
+
+/* By place within a file; the files stay in the order in which they were read. */
+void conf_sort_errors(struct conf_errors *es)
+{
+	for (size_t i = 1; i < es->count; i++) {
+		struct conf_error e = es->list[i];
+		size_t k = i;
+		for (; k > 0; k--) {
+			const struct conf_error *b = &es->list[k - 1];
+			if (!bytes_eq(b->file, e.file) || b->line < e.line || (b->line == e.line && b->column <= e.column))
+				break;
+			es->list[k] = *b;
+		}
+		es->list[k] = e;
+	}
 }
 
 struct bytes node_text(const yaml_node_t *n)
@@ -184,16 +205,32 @@ static enum err with_unit(struct bytes v, const char *const *units, const uint64
 	return ERR_SYNTAX;
 }
 
-uint64_t map_number(const struct map *m, const char *key, uint64_t least, uint64_t most)
+/* LEAST..MOST of the key's line in the table; without one, everything. */
+static void range_of(const struct conf_key *k, uint64_t *least, uint64_t *most)
+{
+	struct bytes range = bytes_str(k->range);
+	size_t dots = bytes_find(range, BYTES(".."));
+
+	*least = 0;
+	*most = UINT64_MAX;
+	if (dots != SIZE_MAX)
+		CHECK(bytes_u64(bytes_cut(range, 0, dots), least) == OK &&
+			bytes_u64(bytes_cut(range, dots + 2, range.len), most) == OK);
+}
+
+uint64_t map_number(const struct map *m, const char *key)
 {
 	static const char *const units[] = { "", "k", "m", "g" };
 	static const uint64_t factors[] = { 1, 1 << 10, 1 << 20, 1 << 30 };
+	const struct conf_key *k = find_key(m->section, bytes_str(key));
 	struct bytes v = map_string(m, key);
-	bool is_size = find_key(m->section, bytes_str(key))->type == KEY_SIZE;
+	bool is_size = k->type == KEY_SIZE;
 	yaml_mark_t at = map_mark(m, key);
-	uint64_t n = 0;
+	uint64_t n = 0, least, most;
 
-	if (v.len && with_unit(v, units, factors, is_size ? COUNT_OF(units) : 1, &n) != OK)
+	range_of(k, &least, &most);
+	/* An empty value is a mistake too: as 0 it would switch a limit off without a word. */
+	if (with_unit(v, units, factors, is_size ? COUNT_OF(units) : 1, &n) != OK)
 		conf_fail(m->l, &at, is_size ? "write a size, like 16k, 10m or 1g" : "write a whole number",
 			"'%.*s' is not %s", FMT(v), is_size ? "a size" : "a number");
 	else if (n < least || n > most)
@@ -204,7 +241,7 @@ uint64_t map_number(const struct map *m, const char *key, uint64_t least, uint64
 	return least;
 }
 
-uint32_t map_ms(const struct map *m, const char *key)
+static uint64_t time_of(const struct map *m, const char *key, uint64_t most, const char *longest)
 {
 	static const char *const units[] = { "ms", "s", "m", "h", "d" };
 	static const uint64_t factors[] = { 1, 1000, 60000, 3600000, 86400000 };
@@ -214,11 +251,21 @@ uint32_t map_ms(const struct map *m, const char *key)
 
 	if (with_unit(v, units, factors, COUNT_OF(units), &n) != OK)
 		conf_fail(m->l, &at, "write a time with its unit, like 500ms, 10s, 5m, 1h or 365d", "'%.*s' is not a time", FMT(v));
-	else if (n > UINT32_MAX && strcmp(key, "hsts") != 0)
-		conf_fail(m->l, &at, "the longest is 49d", "'%.*s' is too long", FMT(v));
+	else if (n > most)
+		conf_fail(m->l, &at, longest, "'%.*s' is too long", FMT(v));
 	else
-		return strcmp(key, "hsts") == 0 ? (uint32_t)(n / 1000) : (uint32_t)n;
+		return n;
 	return 1000;
+}
+
+uint32_t map_ms(const struct map *m, const char *key)
+{
+	return (uint32_t)time_of(m, key, UINT32_MAX, "the longest is 49d");
+}
+
+uint32_t map_s(const struct map *m, const char *key)
+{
+	return (uint32_t)(time_of(m, key, UINT64_C(3650) * 86400000, "the longest is 3650d") / 1000);
 }
 
 bool map_bool(const struct map *m, const char *key)
@@ -233,21 +280,45 @@ bool map_bool(const struct map *m, const char *key)
 	return false;
 }
 
-unsigned map_choice(const struct map *m, const char *key, const char *words)
+unsigned map_choice(const struct map *m, const char *key)
 {
-	struct bytes v = map_string(m, key), left = bytes_str(words);
+	struct bytes v = map_string(m, key), left = bytes_str(find_key(m->section, bytes_str(key))->range);
 	yaml_mark_t at = map_mark(m, key);
+	const char *words[8], *best;
+	unsigned n = 0;
 	char hint[160];
 
-	for (unsigned i = 0; left.len; i++) {
-		size_t space = bytes_find_byte(left, ' ');
-		if (bytes_eq(bytes_cut(left, 0, space), v))
-			return i;
-		left = space == SIZE_MAX ? BYTES("") : bytes_cut(left, space + 1, left.len);
+	for (; left.len; n++) {
+		size_t bar = bytes_find_byte(left, '|');
+		if (bytes_eq(bytes_cut(left, 0, bar), v))
+			return n;
+		CHECK(n < COUNT_OF(words));
+		words[n] = (const char *)arena_copy(m->l->arena, bytes_cut(left, 0, bar)).at;
+		left = bar == SIZE_MAX ? BYTES("") : bytes_cut(left, bar + 1, left.len);
 	}
-	snprintf(hint, sizeof hint, "write one of: %s", words);
+	best = conf_nearest(v, words, n);
+	if (best) {
+		snprintf(hint, sizeof hint, "write '%s'", best);
+	} else {
+		int used = snprintf(hint, sizeof hint, "write %s", words[0]);
+		for (unsigned i = 1; i < n && used > 0 && (size_t)used < sizeof hint; i++)
+			used += snprintf(hint + used, sizeof hint - (size_t)used, "%s%s", i + 1 == n ? " or " : ", ", words[i]);
+	}
 	conf_fail(m->l, &at, hint, "'%.*s' is not known for '%s'", FMT(v), key);
 	return 0;
+}
+
+struct bytes map_plain(const struct map *m, const char *key)
+{
+	struct bytes v = map_string(m, key);
+	yaml_mark_t at = map_mark(m, key);
+
+	for (size_t i = 0; i < v.len; i++)
+		if (v.at[i] < ' ' || v.at[i] == 127) {
+			conf_fail(m->l, &at, NULL, "'%s' has control characters or line ends", key);
+			return BYTES("");
+		}
+	return v;
 }
 
 struct bytes map_file(const struct map *m, const char *key)
@@ -285,28 +356,4 @@ size_t map_items(const struct map *m, const char *key, yaml_node_t ***items)
 	for (size_t i = 0; i < count; i++)
 		(*items)[i] = yaml_document_get_node(m->l->doc, n->data.sequence.items.start[i]);
 	return count;
-}
-
-struct policy_expr *conf_expr(struct loader *l, yaml_node_t *n, enum policy_type want, bool on_response)
-{
-	struct policy_expr *e = NULL;
-	struct policy_error error;
-	yaml_mark_t at;
-
-	if (n->type != YAML_SCALAR_NODE) {
-		conf_fail(l, &n->start_mark, NULL, "an expression is expected here");
-		return NULL;
-	}
-	if (policy_compile(arena_copy(l->arena, node_text(n)), want, on_response, l->conf->sets, l->conf->set_count, l->arena, &e,
-		&error) == OK)
-		return e;
-	at = n->start_mark;
-	if (n->data.scalar.style == YAML_PLAIN_SCALAR_STYLE && error.line == 1)
-		at.column += error.column - 1;
-	else if (error.line == 1 && n->data.scalar.style != YAML_LITERAL_SCALAR_STYLE && n->data.scalar.style != YAML_FOLDED_SCALAR_STYLE)
-		at.column += error.column; /* behind the quote */
-	else
-		at.line += error.line;
-	conf_fail(l, &at, NULL, "in the expression: %s", error.what);
-	return NULL;
 }

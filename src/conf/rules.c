@@ -81,7 +81,7 @@ static struct policy_expr *part_expr(struct loader *l, yaml_node_t *map, const c
 	return conf_expr(l, n, POLICY_STRING, on_response);
 }
 
-static bool is_token(struct bytes b)
+bool conf_is_token(struct bytes b)
 {
 	for (size_t i = 0; i < b.len; i++)
 		if (b.at[i] <= ' ' || b.at[i] >= 127 || memchr("()<>@,;:\\\"/[]?={}", b.at[i], 17))
@@ -94,7 +94,7 @@ static void read_field_name(struct loader *l, yaml_node_t *n, struct policy_acti
 	static const char *const framing[] = { "content-length", "transfer-encoding", "connection", "host", "upgrade", "te", "trailer" };
 
 	a->name = n ? arena_copy(l->arena, node_text(n)) : BYTES("");
-	if (!n || !is_token(a->name)) {
+	if (!n || !conf_is_token(a->name)) {
 		conf_fail(l, n ? &n->start_mark : NULL, "letters, digits and -", "a field name is expected here");
 		return;
 	}
@@ -115,12 +115,17 @@ static void read_action_value(struct loader *l, struct policy_action *a, yaml_no
 		check_parts(l, v, redirect, COUNT_OF(redirect));
 		a->value = part_expr(l, v, "to", on_response);
 		a->status = (uint16_t)part_number(l, v, "status", 301, 308, 302);
+		if (a->status >= 304 && a->status <= 306)
+			conf_fail(l, &part(l, v, "status")->start_mark, "write 301, 302, 303, 307 or 308", "%u is not a redirect", a->status);
 		break;
 	case ACT_RESPOND:
 		check_parts(l, v, respond, COUNT_OF(respond));
 		a->status = (uint16_t)part_number(l, v, "status", 200, 599, 200);
 		a->content_type = part(l, v, "content_type") ? arena_copy(l->arena, node_text(part(l, v, "content_type"))) :
 			BYTES("text/plain; charset=utf-8");
+		for (size_t i = 0; i < a->content_type.len; i++)
+			if (a->content_type.at[i] < ' ' || a->content_type.at[i] > 126)
+				conf_fail(l, &part(l, v, "content_type")->start_mark, NULL, "this is not a content type");
 		a->value = part(l, v, "body") ? part_expr(l, v, "body", on_response) : NULL;
 		break;
 	case ACT_REWRITE_PATH: a->value = part_expr(l, v, NULL, on_response); break;
@@ -131,7 +136,11 @@ static void read_action_value(struct loader *l, struct policy_action *a, yaml_no
 		break;
 	case ACT_REMOVE_FIELD: read_field_name(l, v, a); break;
 	case ACT_POOL: a->pool = (uint16_t)conf_find_pool(l, node_text(v), &v->start_mark); break;
-	case ACT_TAG: a->name = arena_copy(l->arena, node_text(v)); break;
+	case ACT_TAG:
+		a->name = arena_copy(l->arena, node_text(v));
+		if (!conf_is_token(a->name))
+			conf_fail(l, &v->start_mark, "letters, digits and -", "a tag is expected here");
+		break;
 	case ACT_RATE_LIMIT:
 		check_parts(l, v, limit, COUNT_OF(limit));
 		a->value = part(l, v, "key") ? part_expr(l, v, "key", on_response) : NULL;
@@ -139,6 +148,10 @@ static void read_action_value(struct loader *l, struct policy_action *a, yaml_no
 		a->per_ms = part_ms(l, v, "per", 1000);
 		a->burst = (uint32_t)part_number(l, v, "burst", 1, 1000000, a->rate);
 		a->status = (uint16_t)part_number(l, v, "status", 400, 599, 429);
+		if (l->conf->rate_limit_count == UINT16_MAX) {
+			conf_fail(l, &v->start_mark, NULL, "there are too many rate limits");
+			return;
+		}
 		a->limit_id = l->conf->rate_limit_count++;
 		if (a->rate == 0)
 			conf_fail(l, &v->start_mark, "write {rate: 10, per: 1s}", "'rate' is missing here");
@@ -189,7 +202,7 @@ static void read_rule(struct loader *l, yaml_node_t *n, struct bytes set)
 		return;
 	r->set = set;
 	r->name = map_string(&m, "name");
-	r->on_response = map_choice(&m, "on", "request response") == 1;
+	r->on_response = map_choice(&m, "on") == 1;
 	if (r->name.len == 0)
 		conf_fail(l, &n->start_mark, "write name: short-name", "the policy has no name");
 	when = map_node(&m, "if");
@@ -218,7 +231,7 @@ static void read_shipped(struct loader *l, yaml_node_t *name)
 	struct text path;
 	struct bytes text, set = arena_copy(l->arena, node_text(name));
 	yaml_document_t doc, *outer = l->doc;
-	struct bytes outer_file = l->file;
+	struct bytes outer_file = l->file, outer_text = l->text;
 	yaml_node_t *root, *rules;
 
 	text_init(&path, mem, sizeof mem);
@@ -232,6 +245,7 @@ static void read_shipped(struct loader *l, yaml_node_t *name)
 	l->file = arena_copy(l->arena, text_bytes(&path));
 	if (conf_parse_doc(l, text, &doc)) {
 		l->doc = &doc;
+		l->text = text;
 		root = yaml_document_get_root_node(&doc);
 		rules = root ? part(l, root, "rules") : NULL;
 		if (!rules || rules->type != YAML_SEQUENCE_NODE) {
@@ -243,6 +257,7 @@ static void read_shipped(struct loader *l, yaml_node_t *name)
 		}
 		yaml_document_delete(&doc);
 		l->doc = outer;
+		l->text = outer_text;
 	}
 	l->file = outer_file;
 }
