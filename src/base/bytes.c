@@ -45,31 +45,6 @@ size_t bytes_find(struct bytes hay, struct bytes needle)
 	return p ? (size_t)(p - hay.at) : SIZE_MAX;
 }
 
-size_t bytes_find_byte(struct bytes hay, unsigned char c)
-{
-	const unsigned char *p = hay.len ? memchr(hay.at, c, hay.len) : NULL;
-
-	return p ? (size_t)(p - hay.at) : SIZE_MAX;
-}
-
-struct bytes bytes_cut(struct bytes b, size_t from, size_t to)
-{
-	if (to > b.len)
-		to = b.len;
-	if (from > to)
-		from = to;
-	return bytes_of(from ? b.at + from : b.at, to - from);
-}
-
-struct bytes bytes_trim(struct bytes b)
-{
-	while (b.len && (b.at[0] == ' ' || b.at[0] == '\t'))
-		b = bytes_of(b.at + 1, b.len - 1);
-	while (b.len && (b.at[b.len - 1] == ' ' || b.at[b.len - 1] == '\t'))
-		b.len--;
-	return b;
-}
-
 enum err bytes_u64(struct bytes in, uint64_t *out)
 {
 	uint64_t n = 0;

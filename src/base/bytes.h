@@ -40,11 +40,30 @@ bool bytes_ends(struct bytes a, struct bytes suffix);
 int bytes_cmp(struct bytes a, struct bytes b);
 /* The offset of the first occurrence, or SIZE_MAX. An empty needle is found at 0. */
 size_t bytes_find(struct bytes hay, struct bytes needle);
-size_t bytes_find_byte(struct bytes hay, unsigned char c);
+static inline size_t bytes_find_byte(struct bytes hay, unsigned char c)
+{
+	const unsigned char *p = hay.len ? (const unsigned char *)memchr(hay.at, c, hay.len) : NULL;
+
+	return p ? (size_t)(p - hay.at) : SIZE_MAX;
+}
 /* The part from..to (clamped). */
-struct bytes bytes_cut(struct bytes b, size_t from, size_t to);
+static inline struct bytes bytes_cut(struct bytes b, size_t from, size_t to)
+{
+	if (to > b.len)
+		to = b.len;
+	if (from > to)
+		from = to;
+	return bytes_of(from ? b.at + from : b.at, to - from);
+}
 /* Without spaces and tabs on both ends. */
-struct bytes bytes_trim(struct bytes b);
+static inline struct bytes bytes_trim(struct bytes b)
+{
+	while (b.len && (b.at[0] == ' ' || b.at[0] == '\t'))
+		b = bytes_of(b.at + 1, b.len - 1);
+	while (b.len && (b.at[b.len - 1] == ' ' || b.at[b.len - 1] == '\t'))
+		b.len--;
+	return b;
+}
 /* Decimal digits only, no sign, nothing else; ERR_SYNTAX or ERR_LIMIT (over UINT64_MAX). */
 enum err bytes_u64(struct bytes in, uint64_t *out) MUST_USE;
 

@@ -5,7 +5,7 @@ cmd_bench() {
 		die "usage: ./dev bench NAME [...]; names: $(cd bench && ls -- *.py | sed 's/\.py$//' | tr '\n' ' ')"
 	shift
 	need $BUILD_PACKAGES $BENCH_PACKAGES
-	[ -f build/build.ninja ] || meson setup build --buildtype=release >/dev/null
+	[ -f build/build.ninja ] || meson setup build --buildtype=release -Db_lto=true >/dev/null
 	ninja -C build all bench/bench_floor bench/bench_backend bench/bench_load >build/ninja.log 2>&1 ||
 		{ cat build/ninja.log; die "the benchmark does not build"; }
 	"$PYTHON" "bench/$name.py" --build "$PWD/build" "$@"
