@@ -10,15 +10,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-struct tls_stream {
-	SSL *ssl;
-	int fd;
-	void (*on_wake)(void *);
-	void *ctx;
-	bool is_done, is_closed, is_waiting, is_orphan;
-	const char *error;
-	char subject[256], version[8];
-};
+#define SUBJECT_MAX 1024
 
 static int bio_read(BIO *b, char *buf, size_t len, size_t *n)
 {
@@ -76,6 +68,7 @@ static enum err stream_new(SSL_CTX *ctx, int fd, void (*on_wake)(void *), void *
 	if (!t)
 		return ERR_MEMORY;
 	*t = (struct tls_stream){ .fd = fd, .on_wake = on_wake, .ctx = user };
+	tls_sign_init();
 	t->ssl = SSL_new(ctx);
 	b = t->ssl ? bio_new(t) : NULL;
 	if (!b) {
@@ -91,7 +84,7 @@ static enum err stream_new(SSL_CTX *ctx, int fd, void (*on_wake)(void *), void *
 
 enum err tls_accept(struct tls_server *s, int fd, void (*on_wake)(void *), void *ctx, struct tls_stream **out)
 {
-	TRY(stream_new(s->ctx[0], fd, on_wake, ctx, out));
+	TRY(stream_new(s->ctxs[0], fd, on_wake, ctx, out));
 	SSL_set_accept_state((*out)->ssl);
 	return OK;
 }
@@ -121,8 +114,16 @@ enum err tls_connect(struct tls_client *c, int fd, struct bytes host, void (*on_
 	return OK;
 }
 
-/* A handshake that waits for the keeper cannot be freed: its job's stack is alive. It is told that its
- * question was given up, runs to its end, and is then freed. */
+static void stream_free(struct tls_stream *t)
+{
+	ERR_clear_error();
+	SSL_free(t->ssl);
+	free(t->subject);
+	free(t);
+}
+
+/* A handshake that waits for the keeper cannot be freed: its job's stack is alive, and its question is on its
+ * way. It goes when the answer comes, or when the keeper is lost. */
 void tls_free(struct tls_stream **tp)
 {
 	struct tls_stream *t = *tp;
@@ -130,23 +131,20 @@ void tls_free(struct tls_stream **tp)
 	if (!t)
 		return;
 	*tp = NULL;
-	if (t->is_waiting) {
+	tls_sign_not_waiting(t);
+	if (t->is_parked) {
 		t->is_orphan = true;
-		tls_forget_pending(t);
 		t->fd = -1;
-		for (int i = 0; i < 4 && t->is_waiting; i++)
-			if (tls_handshake(t) != ERR_AGAIN)
-				break;
+	} else {
+		stream_free(t);
 	}
-	ERR_clear_error();
-	SSL_free(t->ssl);
-	free(t);
 }
 
-void tls_stream_wake(struct tls_stream *t)
+void tls_stream_end(struct tls_stream *t)
 {
-	if (!t->is_orphan)
-		t->on_wake(t->ctx);
+	(void)!tls_handshake(t); /* meets descriptor -1 and fails */
+	CHECK(!t->is_parked);	 /* a handshake signs once */
+	stream_free(t);
 }
 
 static enum err result(struct tls_stream *t, int ret)
@@ -154,7 +152,6 @@ static enum err result(struct tls_stream *t, int ret)
 	int e = SSL_get_error(t->ssl, ret);
 	unsigned long code;
 
-	t->is_waiting = e == SSL_ERROR_WANT_ASYNC;
 	switch (e) {
 	case SSL_ERROR_NONE: return OK;
 	case SSL_ERROR_WANT_READ: case SSL_ERROR_WANT_WRITE: case SSL_ERROR_WANT_ASYNC: return ERR_AGAIN;
@@ -167,19 +164,40 @@ static enum err result(struct tls_stream *t, int ret)
 	return code ? ERR_TLS : ERR_CLOSED;
 }
 
+/* RFC 4514, of a verified certificate. */
+static void keep_subject(struct tls_stream *t)
+{
+	X509 *peer = SSL_get0_peer_certificate(t->ssl);
+	BIO *b;
+	char *at;
+	long len;
+
+	if (!SSL_is_server(t->ssl) || !peer || SSL_get_verify_result(t->ssl) != X509_V_OK)
+		return;
+	b = BIO_new(BIO_s_mem());
+	if (b && X509_NAME_print_ex(b, X509_get_subject_name(peer), 0, XN_FLAG_RFC2253) >= 0 &&
+		(len = BIO_get_mem_data(b, &at)) > 0 && len <= SUBJECT_MAX && (t->subject = malloc((size_t)len)))
+		memcpy(t->subject, at, t->subject_len = (size_t)len);
+	BIO_free(b);
+	ERR_clear_error();
+}
+
 enum err tls_handshake(struct tls_stream *t)
 {
 	enum err e;
 
 	if (t->is_done)
 		return OK;
+	if (!tls_sign_has_place(t))
+		return ERR_AGAIN;
 	ERR_clear_error();
-	tls_set_current(t);
+	tls_sign_current(t);
 	e = result(t, SSL_do_handshake(t->ssl));
-	tls_set_current(NULL);
+	tls_sign_current(NULL);
 	if (e == OK) {
 		t->is_done = true;
 		SSL_clear_mode(t->ssl, SSL_MODE_ASYNC);
+		keep_subject(t);
 	}
 	return e;
 }
@@ -211,10 +229,8 @@ void tls_shutdown(struct tls_stream *t)
 
 void tls_facts(const struct tls_stream *t, struct tls_facts *out)
 {
-	struct tls_stream *mine = (struct tls_stream *)(uintptr_t)t;
 	const unsigned char *alpn = NULL;
 	unsigned alpn_len = 0;
-	X509 *peer;
 
 	*out = (struct tls_facts){ .is_resumed = SSL_session_reused(t->ssl), .is_cleanly_closed = t->is_closed, .error = t->error };
 	out->version = SSL_version(t->ssl) == TLS1_3_VERSION ? BYTES("1.3") : BYTES("1.2");
@@ -222,13 +238,5 @@ void tls_facts(const struct tls_stream *t, struct tls_facts *out)
 	out->sni = bytes_str(SSL_get_servername(t->ssl, TLSEXT_NAMETYPE_host_name));
 	SSL_get0_alpn_selected(t->ssl, &alpn, &alpn_len);
 	out->alpn = bytes_of(alpn, alpn_len);
-	peer = SSL_get0_peer_certificate(t->ssl);
-	if (peer && SSL_get_verify_result(t->ssl) == X509_V_OK) {
-		BIO *b = BIO_new(BIO_s_mem());
-		int n = 0;
-		if (b && X509_NAME_print_ex(b, X509_get_subject_name(peer), 0, XN_FLAG_RFC2253) >= 0)
-			n = BIO_read(b, mine->subject, sizeof mine->subject);
-		BIO_free(b);
-		out->client_subject = bytes_of(t->subject, n > 0 ? (size_t)n : 0);
-	}
+	out->client_subject = bytes_of(t->subject, t->subject_len);
 }
