@@ -159,7 +159,12 @@ static enum err result(struct tls_stream *t, int ret)
 	default: break;
 	}
 	code = ERR_peek_error();
-	t->error = code ? ERR_reason_error_string(code) : "the connection broke";
+	if (SSL_get_verify_result(t->ssl) != X509_V_OK && SSL_get_verify_mode(t->ssl) != SSL_VERIFY_NONE)
+		t->error = X509_verify_cert_error_string(SSL_get_verify_result(t->ssl)); /* says more than "verify failed" */
+	else
+		t->error = code ? ERR_reason_error_string(code) : "the connection broke";
+	if (!t->error)
+		t->error = "an error that libssl has no words for";
 	ERR_clear_error();
 	return code ? ERR_TLS : ERR_CLOSED;
 }

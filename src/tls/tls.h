@@ -3,6 +3,7 @@
 #ifndef TLS_TLS_H
 #define TLS_TLS_H
 
+#include "base/text.h"
 #include "conf/conf.h"
 #include "loop/loop.h"
 
@@ -53,11 +54,17 @@ void tls_shutdown(struct tls_stream *t); /* close_notify, best effort */
 struct tls_facts {
 	bool is_resumed, is_cleanly_closed;
 	struct bytes version, cipher, sni, alpn, client_subject; /* live as long as the stream */
-	const char *error; /* of a failed handshake: "certificate verify failed"; or NULL */
+	const char *error; /* of a failed handshake: "certificate has expired"; or NULL. Lives as long as the process */
 };
 void tls_facts(const struct tls_stream *t, struct tls_facts *out);
 /* The earliest notAfter of a chain, seconds since 1970, for expiry warnings. */
 enum err tls_chain_expiry(struct bytes chain_pem, uint64_t *not_after_s) MUST_USE;
+
+/* What conf_load cannot see: chains, authorities and OCSP answers that do not parse, keys of kinds that are not supported or
+ * do not belong to their certificate; and, as warnings, certificates that are not in force at now_s. ERR_SYNTAX: there
+ * are errors. read_key may be NULL (only who may read keys looks at them); ERR_DENIED from it: this one is not looked at. */
+enum err tls_check(struct conf *conf, struct conf_errors *errors, uint64_t now_s,
+	enum err (*read_key)(struct bytes path, void *ctx, struct text *pem), void *ctx) MUST_USE;
 
 /* The keeper's half: a loaded private key. ERR_SYNTAX: no unencrypted key in PEM; ERR_UNSUPPORTED: neither RSA of 2048 to
  * 8192 bits nor ECDSA on P-256, P-384 or P-521. */
