@@ -139,7 +139,8 @@ static void client_handshake(struct client *c)
 	struct engine *g = c->engine;
 	enum err e = tls_handshake(c->io.tls);
 
-	if (e == ERR_AGAIN)
+	/* A client that ends before it has our signature will not finish. */
+	if (e == ERR_AGAIN && !(c->io.peer_ended && tls_is_signing(c->io.tls)))
 		return;
 	if (e != OK) {
 		board_add(&g->board->counters[M_TLS_FAILED], 1);

@@ -29,18 +29,6 @@ static bool ended_well(void)
 	return ERR_GET_LIB(e) == ERR_LIB_PEM && ERR_GET_REASON(e) == PEM_R_NO_START_LINE;
 }
 
-static bool is_supported(X509 *leaf)
-{
-	EVP_PKEY *pub = X509_get0_pubkey(leaf);
-	int kind = pub ? EVP_PKEY_get_base_id(pub) : 0, bits = pub ? EVP_PKEY_get_bits(pub) : 0;
-	char group[32] = "";
-
-	if (kind == EVP_PKEY_RSA)
-		return bits >= RSA_BITS_LEAST && bits <= RSA_BITS_MOST;
-	return kind == EVP_PKEY_EC && EVP_PKEY_get_group_name(pub, group, sizeof group, NULL) == 1 &&
-		(strcmp(group, "prime256v1") == 0 || strcmp(group, "secp384r1") == 0 || strcmp(group, "secp521r1") == 0);
-}
-
 static void check_dates(const struct check *k, const struct conf_cert *c, X509 *cert, unsigned number)
 {
 	time_t now = k->now;
@@ -67,7 +55,8 @@ static bool check_chain(const struct check *k, const struct conf_cert *c)
 	CHECK(bio != NULL);
 	ERR_clear_error();
 	while (ok && (cert = PEM_read_bio_X509(bio, NULL, NULL, NULL))) {
-		if (++n == 1 && !is_supported(cert)) {
+		const EVP_PKEY *pub = X509_get0_pubkey(cert);
+		if (++n == 1 && !(pub && tls_is_supported(pub))) {
 			conf_note(k->conf, k->errors, c->chain_at, false, "issue one with a key of " KINDS,
 				"the key of the certificate in '%.*s' is of a kind that is not supported", FMT(c->chain_path));
 			ok = false;

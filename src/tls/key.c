@@ -13,18 +13,38 @@ static const struct {
 	uint16_t scheme;
 	size_t digest;
 	int type, padding; /* padding 0: none (ECDSA) */
-	int bits;	   /* of the curve */
 } schemes[] = {
-	{ 0x0403, 32, EVP_PKEY_EC, 0, 256 }, { 0x0503, 48, EVP_PKEY_EC, 0, 384 }, { 0x0603, 64, EVP_PKEY_EC, 0, 521 },
-	{ 0x0804, 32, EVP_PKEY_RSA, RSA_PKCS1_PSS_PADDING, 0 }, { 0x0805, 48, EVP_PKEY_RSA, RSA_PKCS1_PSS_PADDING, 0 },
-	{ 0x0806, 64, EVP_PKEY_RSA, RSA_PKCS1_PSS_PADDING, 0 }, { 0x0401, 32, EVP_PKEY_RSA, RSA_PKCS1_PADDING, 0 },
-	{ 0x0501, 48, EVP_PKEY_RSA, RSA_PKCS1_PADDING, 0 }, { 0x0601, 64, EVP_PKEY_RSA, RSA_PKCS1_PADDING, 0 },
+	{ 0x0403, 32, EVP_PKEY_EC, 0 }, { 0x0503, 48, EVP_PKEY_EC, 0 }, { 0x0603, 64, EVP_PKEY_EC, 0 },
+	{ 0x0804, 32, EVP_PKEY_RSA, RSA_PKCS1_PSS_PADDING }, { 0x0805, 48, EVP_PKEY_RSA, RSA_PKCS1_PSS_PADDING },
+	{ 0x0806, 64, EVP_PKEY_RSA, RSA_PKCS1_PSS_PADDING }, { 0x0401, 32, EVP_PKEY_RSA, RSA_PKCS1_PADDING },
+	{ 0x0501, 48, EVP_PKEY_RSA, RSA_PKCS1_PADDING }, { 0x0601, 64, EVP_PKEY_RSA, RSA_PKCS1_PADDING },
 };
 
 struct tls_key {
 	EVP_PKEY *pkey;
 	EVP_PKEY_CTX *ctxs[COUNT_OF(schemes)]; /* made once: libcrypto's search for an algorithm costs as much as an ECDSA signature */
 };
+
+/* The scheme that a curve is for; a curve of as many bits is not enough (secp256k1). */
+static uint16_t scheme_of_curve(const EVP_PKEY *k)
+{
+	static const struct { const char *name; uint16_t scheme; } curves[] = {
+		{ "prime256v1", 0x0403 }, { "secp384r1", 0x0503 }, { "secp521r1", 0x0603 },
+	};
+	char group[32] = "";
+
+	for (size_t i = 0; i < COUNT_OF(curves) && EVP_PKEY_get_group_name(k, group, sizeof group, NULL) == 1; i++)
+		if (strcmp(group, curves[i].name) == 0)
+			return curves[i].scheme;
+	return 0;
+}
+
+bool tls_is_supported(const EVP_PKEY *k)
+{
+	if (EVP_PKEY_get_base_id(k) == EVP_PKEY_RSA)
+		return EVP_PKEY_get_bits(k) >= RSA_BITS_LEAST && EVP_PKEY_get_bits(k) <= RSA_BITS_MOST;
+	return EVP_PKEY_get_base_id(k) == EVP_PKEY_EC && scheme_of_curve(k);
+}
 
 /* Keys that need a password have none to give: an unencrypted one is asked for, and no prompt. */
 static int no_password(char *buf, int size, int writing, void *ctx)
@@ -54,7 +74,7 @@ enum err tls_key_load(struct bytes pem, struct tls_key **out)
 	BIO *bio = BIO_new_mem_buf(pem.at, (int)pem.len);
 	EVP_PKEY *pkey = bio ? PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL) : NULL;
 	struct tls_key *k;
-	unsigned usable = 0;
+	bool ok = pkey && tls_is_supported(pkey);
 
 	BIO_free(bio);
 	ERR_clear_error();
@@ -66,12 +86,11 @@ enum err tls_key_load(struct bytes pem, struct tls_key **out)
 		return ERR_MEMORY;
 	}
 	k->pkey = pkey;
-	for (size_t i = 0; i < COUNT_OF(schemes); i++)
-		if (schemes[i].type == EVP_PKEY_get_base_id(pkey) && (schemes[i].padding || schemes[i].bits == EVP_PKEY_get_bits(pkey)) &&
-			EVP_PKEY_get_size(pkey) <= SIGNATURE_MAX && EVP_PKEY_get_bits(pkey) >= (schemes[i].padding ? RSA_BITS_LEAST : 256))
-			usable += (k->ctxs[i] = ctx_new(pkey, i)) != NULL;
+	for (size_t i = 0; ok && i < COUNT_OF(schemes); i++)
+		if (schemes[i].type == EVP_PKEY_get_base_id(pkey) && (schemes[i].padding || schemes[i].scheme == scheme_of_curve(pkey)))
+			ok = (k->ctxs[i] = ctx_new(pkey, i)) != NULL;
 	ERR_clear_error();
-	if (!usable) {
+	if (!ok) {
 		tls_key_free(&k);
 		return ERR_UNSUPPORTED;
 	}

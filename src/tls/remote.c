@@ -7,6 +7,7 @@
 #include <openssl/bn.h>
 #include <openssl/core_dispatch.h>
 #include <openssl/core_names.h>
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/params.h>
@@ -17,7 +18,6 @@
 #include <strings.h>
 
 #define OUR_PROVIDER   "sluis-keeper"
-#define OUR_PROPERTY   "provider=" OUR_PROVIDER
 #define OUR_PARAM      "sluis-key" /* a struct key_ref */
 
 struct key_ref {
@@ -43,6 +43,9 @@ struct remote_sig {
 static struct { const char *name, *alias; EVP_MD *md; } digests[] = {
 	{ "SHA2-256", "SHA256", NULL }, { "SHA2-384", "SHA384", NULL }, { "SHA2-512", "SHA512", NULL },
 };
+/* Our keys have a library context of their own. In the default one libcrypto's cache of what was found would mix them
+ * with its own keys of the same names; then groups (P-256, ...) vanish from contexts made later. */
+static OSSL_LIB_CTX *ours;
 static EVP_MD_CTX *hash; /* nothing waits between its use and the next */
 
 static const struct { const char *name, *alias; int bits, security_bits, size; uint16_t scheme; } curves[] = {
@@ -184,15 +187,16 @@ static const OSSL_PARAM *key_gettable(void *ctx)
 	return types;
 }
 
-/* Names that only this provider has: libssl's search for who signs ends here at once. */
+/* libssl looks for these names in its own context first, cannot export the key there, and comes here. A name that is not
+ * there at all would cost a search through all providers each time. */
 static const char *ec_operation(int operation)
 {
-	return operation == OSSL_OP_SIGNATURE ? "sluis-ecdsa" : NULL;
+	return operation == OSSL_OP_SIGNATURE ? "ECDSA" : NULL;
 }
 
 static const char *rsa_operation(int operation)
 {
-	return operation == OSSL_OP_SIGNATURE ? "sluis-rsa" : NULL;
+	return operation == OSSL_OP_SIGNATURE ? "RSA" : NULL;
 }
 
 /* --- signatures --- */
@@ -293,13 +297,13 @@ static const OSSL_DISPATCH sig_functions[] = {
 	{ 0, NULL },
 };
 static const OSSL_ALGORITHM key_kinds[] = {
-	{ "EC:id-ecPublicKey:1.2.840.10045.2.1", OUR_PROPERTY, ec_functions, "ECDSA keys of the keeper's" },
-	{ "RSA:rsaEncryption:1.2.840.113549.1.1.1", OUR_PROPERTY, rsa_functions, "RSA keys of the keeper's" },
+	{ "EC:id-ecPublicKey:1.2.840.10045.2.1", "provider=" OUR_PROVIDER, ec_functions, "ECDSA keys of the keeper's" },
+	{ "RSA:rsaEncryption:1.2.840.113549.1.1.1", "provider=" OUR_PROVIDER, rsa_functions, "RSA keys of the keeper's" },
 	{ 0 },
 };
 static const OSSL_ALGORITHM signatures[] = {
-	{ "sluis-ecdsa", OUR_PROPERTY, sig_functions, "ECDSA by the keeper" },
-	{ "sluis-rsa", OUR_PROPERTY, sig_functions, "RSA by the keeper" },
+	{ "ECDSA", "provider=" OUR_PROVIDER, sig_functions, "ECDSA by the keeper" },
+	{ "RSA", "provider=" OUR_PROVIDER, sig_functions, "RSA by the keeper" },
 	{ 0 },
 };
 
@@ -320,14 +324,13 @@ static int provider_init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in
 	return 1;
 }
 
-/* The default provider first: whoever asks for no provider by name gets its keys, not ours. */
 static void provider_load(void)
 {
-	if (hash)
+	if (ours)
 		return;
+	ours = OSSL_LIB_CTX_new();
 	hash = EVP_MD_CTX_new();
-	CHECK(hash && OSSL_PROVIDER_load(NULL, "default") && OSSL_PROVIDER_add_builtin(NULL, OUR_PROVIDER, provider_init) &&
-		OSSL_PROVIDER_load(NULL, OUR_PROVIDER));
+	CHECK(ours && hash && OSSL_PROVIDER_add_builtin(ours, OUR_PROVIDER, provider_init) && OSSL_PROVIDER_load(ours, OUR_PROVIDER));
 	for (size_t i = 0; i < COUNT_OF(digests); i++)
 		CHECK(digests[i].md = EVP_MD_fetch(NULL, digests[i].name, NULL));
 }
@@ -347,7 +350,7 @@ EVP_PKEY *tls_remote_key(X509 *cert, struct tls_signer *signer, uint16_t key, ch
 	provider_load();
 	CHECK(EVP_PKEY_todata(pub, EVP_PKEY_PUBLIC_KEY, &known) == 1);
 	all = OSSL_PARAM_merge(known, mine);
-	c = EVP_PKEY_CTX_new_from_name(NULL, id == EVP_PKEY_EC ? "EC" : "RSA", OUR_PROPERTY);
+	c = EVP_PKEY_CTX_new_from_name(ours, id == EVP_PKEY_EC ? "EC" : "RSA", NULL);
 	CHECK(all && c && EVP_PKEY_fromdata_init(c) == 1);
 	if (EVP_PKEY_fromdata(c, &out, EVP_PKEY_PUBLIC_KEY, all) != 1)
 		snprintf(error, size, id == EVP_PKEY_EC ? "the certificate's curve is not P-256, P-384 or P-521" :

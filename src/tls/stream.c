@@ -207,6 +207,11 @@ enum err tls_handshake(struct tls_stream *t)
 	return e;
 }
 
+bool tls_is_signing(const struct tls_stream *t)
+{
+	return t->is_parked;
+}
+
 enum err tls_read(struct tls_stream *t, void *buf, size_t cap, size_t *n)
 {
 	ERR_clear_error();

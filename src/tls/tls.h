@@ -46,6 +46,7 @@ enum err tls_connect(struct tls_client *c, int fd, struct bytes host, void (*on_
 void tls_free(struct tls_stream **t);
 /* OK: done. ERR_AGAIN: wait for the socket or for on_wake. ERR_TLS, ERR_CLOSED: over. */
 enum err tls_handshake(struct tls_stream *t) MUST_USE;
+bool tls_is_signing(const struct tls_stream *t); /* tls_handshake waits for the keeper's answer */
 /* *n bytes were moved. ERR_AGAIN: none now. ERR_CLOSED: the peer ended (clean: close_notify came). */
 enum err tls_read(struct tls_stream *t, void *buf, size_t cap, size_t *n) MUST_USE;
 enum err tls_write(struct tls_stream *t, struct bytes b, size_t *n) MUST_USE;

@@ -67,6 +67,9 @@ bool tls_sign_has_place(struct tls_stream *t);
 void tls_sign_not_waiting(struct tls_stream *t);
 void tls_sign_current(struct tls_stream *t); /* whose handshake runs now; NULL: none */
 
+/* key.c */
+bool tls_is_supported(const EVP_PKEY *k); /* its kind and size, of either half */
+
 /* stream.c */
 void tls_stream_end(struct tls_stream *t); /* frees it, job and all, after the answer */
 
