@@ -4,8 +4,6 @@
 #include "crypto/hash.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -101,7 +99,6 @@ static enum err client_start(struct client *c)
 void client_accept(struct listener *l)
 {
 	struct engine *g = l->engine;
-	static const int on = 1;
 
 	for (int i = 0; i < ACCEPTS_MAX; i++) {
 		struct sockaddr_storage sa;
@@ -120,7 +117,6 @@ void client_accept(struct listener *l)
 			close(fd);
 			continue;
 		}
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 		c = client_new(l, fd, &peer);
 		if (!c) {
 			client_counts_remove(g->per_client, siphash24(g->hash_key, bytes_of(peer.ip, sizeof peer.ip)));

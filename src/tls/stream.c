@@ -9,31 +9,89 @@
 #include <openssl/x509v3.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 #define SUBJECT_MAX 1024
+#define HELD_MAX    4096
 
+/* A short read means that the socket is drained: until the next event, asking again would be answered EAGAIN. */
 static int bio_read(BIO *b, char *buf, size_t len, size_t *n)
 {
 	struct tls_stream *t = BIO_get_data(b);
-	ssize_t got = recv(t->fd, buf, len, 0);
+	ssize_t got = -1;
 
+	errno = EAGAIN;
+	if (!t->is_drained)
+		got = recv(t->fd, buf, len, 0);
 	BIO_clear_retry_flags(b);
 	*n = got > 0 ? (size_t)got : 0;
 	if (got < 0 && (errno == EAGAIN || errno == EINTR))
 		BIO_set_retry_read(b);
+	t->is_drained = !t->has_ended && (got > 0 ? (size_t)got < len : got < 0 && errno == EAGAIN);
 	return got > 0;
+}
+
+void tls_note(struct tls_stream *t, bool peer_ended)
+{
+	t->is_drained = false;
+	t->has_ended |= peer_ended;
+}
+
+/* TLS 1.3: the ticket goes out with the first answer, or when there is nothing to answer; a call of its own, and a
+ * packet, would cost as much as the answer's. False: it goes now. */
+static bool hold(struct tls_stream *t, const char *buf, size_t len)
+{
+	unsigned char *more;
+
+	if (t->is_done || SSL_get_state(t->ssl) != TLS_ST_SW_SESSION_TICKET || SSL_version(t->ssl) != TLS1_3_VERSION ||
+		len > HELD_MAX - t->held_len || !(more = realloc(t->held, t->held_len + len)))
+		return false;
+	memcpy(more + t->held_len, buf, len);
+	t->held = more;
+	t->held_len += len;
+	return true;
+}
+
+/* Of put bytes, what was held went first; the rest. */
+static size_t held_sent(struct tls_stream *t, size_t put)
+{
+	if (put < t->held_len) {
+		t->held_len -= put;
+		memmove(t->held, t->held + put, t->held_len);
+		return 0;
+	}
+	put -= t->held_len;
+	free(t->held);
+	t->held = NULL;
+	t->held_len = 0;
+	return put;
 }
 
 static int bio_write(BIO *b, const char *buf, size_t len, size_t *n)
 {
 	struct tls_stream *t = BIO_get_data(b);
-	ssize_t put = send(t->fd, buf, len, MSG_NOSIGNAL);
+	struct iovec iov[2] = { { t->held, t->held_len }, { (void *)(uintptr_t)buf, len } };
+	struct msghdr m = { .msg_iov = iov, .msg_iovlen = 2 };
+	ssize_t put;
 
 	BIO_clear_retry_flags(b);
-	*n = put > 0 ? (size_t)put : 0;
-	if (put < 0 && (errno == EAGAIN || errno == EINTR))
+	if (hold(t, buf, len)) {
+		*n = len;
+		return 1;
+	}
+	put = t->held ? sendmsg(t->fd, &m, MSG_NOSIGNAL) : send(t->fd, buf, len, MSG_NOSIGNAL);
+	*n = put > 0 ? held_sent(t, (size_t)put) : 0;
+	if ((put < 0 && (errno == EAGAIN || errno == EINTR)) || (put > 0 && *n == 0))
 		BIO_set_retry_write(b);
-	return put > 0;
+	return *n > 0;
+}
+
+static void held_flush(struct tls_stream *t)
+{
+	ssize_t put = t->held ? send(t->fd, t->held, t->held_len, MSG_NOSIGNAL) : 0;
+
+	if (put > 0)
+		(void)held_sent(t, (size_t)put);
 }
 
 static long bio_ctrl(BIO *b, int cmd, long num, void *ptr)
@@ -119,6 +177,7 @@ static void stream_free(struct tls_stream *t)
 	ERR_clear_error();
 	SSL_free(t->ssl);
 	free(t->subject);
+	free(t->held);
 	free(t);
 }
 
@@ -214,8 +273,13 @@ bool tls_is_signing(const struct tls_stream *t)
 
 enum err tls_read(struct tls_stream *t, void *buf, size_t cap, size_t *n)
 {
+	enum err e;
+
 	ERR_clear_error();
-	return result(t, SSL_read_ex(t->ssl, buf, cap, n));
+	e = result(t, SSL_read_ex(t->ssl, buf, cap, n));
+	if (e == ERR_AGAIN && t->held)
+		held_flush(t);
+	return e;
 }
 
 enum err tls_write(struct tls_stream *t, struct bytes b, size_t *n)

@@ -50,6 +50,8 @@ bool tls_is_signing(const struct tls_stream *t); /* tls_handshake waits for the 
 /* *n bytes were moved. ERR_AGAIN: none now. ERR_CLOSED: the peer ended (clean: close_notify came). */
 enum err tls_read(struct tls_stream *t, void *buf, size_t cap, size_t *n) MUST_USE;
 enum err tls_write(struct tls_stream *t, struct bytes b, size_t *n) MUST_USE;
+/* The loop's event for the socket: without it, no call asks the kernel again for what it had not. */
+void tls_note(struct tls_stream *t, bool peer_ended);
 bool tls_has_pending(const struct tls_stream *t); /* decrypted or read-ahead bytes that need no event */
 void tls_shutdown(struct tls_stream *t); /* close_notify, best effort */
 struct tls_facts {

@@ -38,6 +38,9 @@ struct tls_stream {
 	SSL *ssl;
 	int fd;
 	bool is_done, is_closed, is_orphan;
+	bool is_drained, has_ended; /* the kernel has no more bytes; the peer has ended, so that it is never known */
+	unsigned char *held; /* the session ticket, to go with the first answer */
+	size_t held_len;
 	bool is_parked;			      /* its job waits for a signature */
 	struct tls_stream *next_waiting, **prev_waiting; /* prev: it waits for a place among those that sign */
 	void (*on_wake)(void *);

@@ -160,6 +160,7 @@ static bool pair_run(struct pair *p)
 	for (int i = 0; i < 10 && !(client == 1 && p->e == OK); i++) {
 		if (client != 1)
 			client = SSL_do_handshake(p->client);
+		tls_note(p->stream, false);
 		if (p->e == ERR_AGAIN)
 			p->e = tls_handshake(p->stream);
 		if (keeper_mode == LATER)
@@ -175,11 +176,16 @@ static void exchange(struct pair *p)
 	size_t n = 0;
 
 	assert_int_equal(SSL_write(p->client, "ping", 4), 4);
+	tls_note(p->stream, false);
 	assert_int_equal(tls_read(p->stream, buf, sizeof buf, &n), OK);
 	assert_true(n == 4 && memcmp(buf, "ping", 4) == 0);
 	assert_int_equal(tls_write(p->stream, BYTES("pong"), &n), OK);
 	assert_int_equal(SSL_read(p->client, buf, sizeof buf), 4);
 	assert_int_equal(tls_read(p->stream, buf, sizeof buf, &n), ERR_AGAIN);
+	assert_int_equal(SSL_write(p->client, "more", 4), 4);
+	assert_int_equal(tls_read(p->stream, buf, sizeof buf, &n), ERR_AGAIN); /* not asked for without an event */
+	tls_note(p->stream, false);
+	assert_int_equal(tls_read(p->stream, buf, sizeof buf, &n), OK);
 }
 
 static int setup_client(void **state)
@@ -255,6 +261,46 @@ static void test_handshakes(void **state)
 		}
 }
 
+/* The ticket of TLS 1.3 comes with the first answer, or when there is nothing to answer; and never without its end. */
+static void test_held_ticket(void **state)
+{
+	struct tls_server *s = server_new("0");
+	unsigned char mem[88] = { 1 };
+	char buf[4096];
+	struct pair p;
+	size_t n;
+
+	(void)state;
+	assert_int_equal(tls_tickets_set(bytes_of(mem, sizeof mem)), OK);
+	pair_open(&p, s, TLS1_3_VERSION, "a.test");
+	assert_true(pair_run(&p));
+	assert_int_equal(recv(p.fds[0], buf, sizeof buf, MSG_PEEK), -1); /* held */
+	tls_note(p.stream, false);
+	assert_int_equal(tls_read(p.stream, buf, sizeof buf, &n), ERR_AGAIN);
+	assert_true(recv(p.fds[0], buf, sizeof buf, MSG_PEEK) > 100);
+	assert_true(SSL_read(p.client, buf, sizeof buf) <= 0 && SSL_SESSION_is_resumable(SSL_get_session(p.client)));
+	pair_close(&p);
+	pair_open(&p, s, TLS1_3_VERSION, "a.test");
+	assert_true(pair_run(&p));
+	assert_int_equal(tls_write(p.stream, BYTES("answer"), &n), OK);
+	assert_int_equal(SSL_read(p.client, buf, sizeof buf), 6);
+	assert_true(SSL_SESSION_is_resumable(SSL_get_session(p.client)));
+	pair_close(&p);
+	/* A peer that does not read: what is held comes in pieces, and whole, before what is written after it. */
+	pair_open(&p, s, TLS1_3_VERSION, "a.test");
+	assert_true(pair_run(&p));
+	memset(buf, 'x', sizeof buf);
+	while (send(p.fds[1], buf, 1, MSG_NOSIGNAL) == 1) /* not TLS: taken away below, before the client looks */
+		;
+	assert_int_equal(tls_write(p.stream, BYTES("answer"), &n), ERR_AGAIN);
+	while (recv(p.fds[0], buf, 1, MSG_PEEK) == 1 && buf[0] == 'x')
+		assert_int_equal(recv(p.fds[0], buf, 1, 0), 1);
+	assert_int_equal(tls_write(p.stream, BYTES("answer"), &n), OK);
+	assert_int_equal(SSL_read(p.client, buf, sizeof buf), 6);
+	pair_close(&p);
+	tls_server_free(&s);
+}
+
 static const struct { const char *why, *name; size_t want; } names[] = {
 	{ "the name", "a.test", 0 },	   { "other letters", "A.TEST", 0 },	  { "in the certificate with others", "b.test", 1 },
 	{ "a star", "x.w.test", 1 },	   { "a star is one label", "x.y.w.test", 0 }, { "and not none", ".w.test", 0 },
@@ -298,6 +344,7 @@ static void test_refused(void **state)
 	(void)SSL_do_handshake(p.client);
 	char buf[8];
 	size_t n;
+	tls_note(p.stream, false);
 	assert_int_equal(tls_read(p.stream, buf, sizeof buf, &n), ERR_AGAIN); /* answered with no_renegotiation */
 	assert_true(SSL_do_handshake(p.client) <= 0 && open_most == 1);
 	ERR_clear_error();
@@ -463,7 +510,7 @@ static void test_tickets(void **state)
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup_client, teardown_client)
-	const struct CMUnitTest tests[] = { T(test_handshakes), T(test_names), T(test_refused), T(test_wrong_answers),
+	const struct CMUnitTest tests[] = { T(test_handshakes), T(test_held_ticket), T(test_names), T(test_refused), T(test_wrong_answers),
 		T(test_many_and_some_go), T(test_the_keeper_goes), T(test_tickets) };
 
 	return cmocka_run_group_tests(tests, setup, teardown);
