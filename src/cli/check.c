@@ -6,10 +6,12 @@
 #include "base/fd.h"
 #include "conf/bundle.h"
 #include "jail/jail.h"
+#include "tls/tls.h"
 
 #include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 static enum err confine(void)
@@ -23,6 +25,16 @@ static enum err confine(void)
 	text_init(&report, mem, sizeof(mem));
 	TRY(jail_leave_root(&jail, &report));
 	return jail_apply(&jail, &report);
+}
+
+/* Who may not read a key has nothing to say about it: the keeper will. */
+static enum err read_key(struct bytes path, void *ctx, struct text *pem)
+{
+	const char *dir = ctx;
+	char name[8192];
+
+	snprintf(name, sizeof(name), path.at[0] == '/' ? "%.0s%.*s" : "%s/%.*s", dir, FMT(path));
+	return file_read(name, pem);
 }
 
 static int check(const struct cli *cli, const char *file)
@@ -42,6 +54,8 @@ static int check(const struct cli *cli, const char *file)
 	}
 	disk_source_init(&disk, dirname(dir), cli->rules);
 	e = conf_load(bytes_str(file), text_bytes(&text), &disk.source, &conf, &errors);
+	if (e == OK)
+		e = tls_check(conf, &errors, (uint64_t)time(NULL), read_key, (void *)(uintptr_t)disk.base_dir);
 	for (size_t i = 0; i < errors.count; i++) {
 		const struct conf_error *f = &errors.list[i];
 

@@ -29,9 +29,13 @@ struct conf_errors { /* all of one run, in file order, in the arena */
 	size_t count, errors, cap;
 };
 
+struct conf_mark { /* where something stands in the main file, from 1 */
+	unsigned line, column;
+};
 struct conf_cert {
 	struct bytes chain_pem, ocsp_der; /* contents; ocsp empty if none */
 	struct bytes chain_path, key_path, ocsp_path;
+	struct conf_mark chain_at, key_at, ocsp_at;
 	uint16_t key; /* index in keys */
 };
 enum conf_client_certs { CLIENT_CERTS_OFF, CLIENT_CERTS_OPTIONAL, CLIENT_CERTS_REQUIRE };
@@ -42,6 +46,7 @@ struct conf_tls {
 	uint16_t min_version; /* 0x0303 or 0x0304 */
 	enum conf_client_certs client_certs;
 	struct bytes client_ca_pem;
+	struct conf_mark client_ca_at;
 	uint32_t hsts_s; /* 0: no header */
 	bool hsts_subdomains, hsts_preload;
 };
@@ -70,6 +75,7 @@ struct conf_server {
 struct conf_pool_tls {
 	bool is_on, verify;
 	struct bytes ca_pem; /* empty: the system's, read by the master into the bundle */
+	struct conf_mark ca_at;
 	struct bytes server_name; /* empty: the server's host */
 	bool has_client_cert;
 	struct conf_cert client_cert;
@@ -131,6 +137,7 @@ struct conf {
 	size_t set_count;
 	uint16_t rate_limit_count;
 	struct bytes *keys; /* paths of private keys, by number */
+	struct conf_mark *keys_at; /* where each stands first */
 	size_t key_count;
 };
 
@@ -139,5 +146,8 @@ struct conf {
 enum err conf_load(struct bytes file, struct bytes text, struct conf_source *source, struct conf **out,
 	struct conf_errors *errors) MUST_USE;
 void conf_free(struct conf **c);
+/* Adds what a higher room finds wrong with c (tls_check), in file order. hint may be NULL. */
+PRINTF(6, 7) void conf_note(struct conf *c, struct conf_errors *errors, struct conf_mark at, bool is_warning, const char *hint,
+	const char *fmt, ...);
 
 #endif

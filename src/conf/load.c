@@ -135,10 +135,13 @@ bool conf_read_cert(struct loader *l, const struct map *m, struct conf_cert *out
 {
 	struct conf *c = l->conf;
 	struct bytes *keys;
+	struct conf_mark *keys_at;
 	yaml_mark_t at = m->node ? m->node->start_mark : (yaml_mark_t){ 0 };
 
 	out->chain_path = map_string(m, "chain");
 	out->key_path = map_string(m, "key");
+	out->chain_at = map_place(m, "chain");
+	out->key_at = map_place(m, "key");
 	out->chain_pem = map_file(m, "chain");
 	if (out->chain_path.len == 0 || out->key_path.len == 0) {
 		conf_fail(l, &at, "write chain: FILE and key: FILE", "a certificate needs 'chain' and 'key'");
@@ -154,10 +157,15 @@ bool conf_read_cert(struct loader *l, const struct map *m, struct conf_cert *out
 			return true;
 		}
 	keys = conf_array(l, c->key_count + 1, sizeof *keys);
-	if (c->key_count)
+	keys_at = conf_array(l, c->key_count + 1, sizeof *keys_at);
+	if (c->key_count) {
 		memcpy(keys, c->keys, c->key_count * sizeof *keys);
+		memcpy(keys_at, c->keys_at, c->key_count * sizeof *keys_at);
+	}
 	keys[c->key_count] = out->key_path;
+	keys_at[c->key_count] = out->key_at;
 	c->keys = keys;
+	c->keys_at = keys_at;
 	out->key = (uint16_t)c->key_count++;
 	return true;
 }
@@ -181,6 +189,7 @@ static void read_listener_tls(struct loader *l, const struct map *m, struct conf
 			continue;
 		certs[i].ocsp_path = map_string(&c, "ocsp");
 		certs[i].ocsp_der = map_file(&c, "ocsp");
+		certs[i].ocsp_at = map_place(&c, "ocsp");
 	}
 	tls->min_version = map_choice(m, "min_version") ? 0x0304 : 0x0303;
 	tls->hsts_s = map_s(m, "hsts");
@@ -189,6 +198,7 @@ static void read_listener_tls(struct loader *l, const struct map *m, struct conf
 	if (client.node) {
 		tls->client_certs = map_choice(&client, "mode") ? CLIENT_CERTS_REQUIRE : CLIENT_CERTS_OPTIONAL;
 		tls->client_ca_pem = map_file(&client, "ca");
+		tls->client_ca_at = map_place(&client, "ca");
 		if (tls->client_ca_pem.len == 0)
 			conf_fail(l, &client.node->start_mark, "write ca: FILE", "client certificates need authorities to trust");
 	}
@@ -336,6 +346,7 @@ static void read_pool_tls(struct loader *l, const struct map *pool, struct conf_
 	t->verify = map_bool(&m, "verify");
 	if (t->verify)
 		t->ca_pem = map_file(&m, "ca");
+	t->ca_at = map_place(&m, "ca");
 	t->server_name = map_string(&m, "server_name");
 	if (map_node(&m, "chain") || map_node(&m, "key")) {
 		t->client_cert.chain_path = map_string(&m, "chain");

@@ -49,6 +49,7 @@ unsigned map_choice(const struct map *m, const char *key);
 /* The file that key names, or empty. */
 struct bytes map_file(const struct map *m, const char *key);
 yaml_mark_t map_mark(const struct map *m, const char *key);
+struct conf_mark map_place(const struct map *m, const char *key);
 /* Items of a list, or a single scalar as a list of one. */
 size_t map_items(const struct map *m, const char *key, yaml_node_t ***items);
 struct bytes node_text(const yaml_node_t *n);

@@ -21,35 +21,51 @@ void *conf_array(struct loader *l, size_t n, size_t size)
 	return p;
 }
 
+static void add_error(struct arena *arena, struct conf_errors *es, const struct conf_error *found)
+{
+	struct conf_error *e;
+
+	for (size_t i = 0; i < es->count; i++) /* a value that is asked for twice is wrong once */
+		if (es->list[i].line == found->line && es->list[i].column == found->column &&
+			bytes_eq(es->list[i].file, found->file) && bytes_eq(es->list[i].what, found->what))
+			return;
+	es->errors += !found->is_warning;
+	if (es->count == es->cap) {
+		if (es->cap >= ERRORS_MAX)
+			return;
+		es->list = arena_array(arena, ERRORS_MAX, sizeof *e);
+		CHECK(es->list != NULL);
+		es->cap = ERRORS_MAX;
+	}
+	e = &es->list[es->count++];
+	*e = *found;
+	e->what = arena_copy(arena, found->what);
+	e->hint = arena_copy(arena, found->hint);
+}
+
 void conf_fail(struct loader *l, const yaml_mark_t *at, const char *hint, const char *fmt, ...)
 {
-	struct conf_errors *es = l->errors;
-	struct conf_error *e;
-	unsigned line = at ? (unsigned)at->line + 1 : 1, column = at ? (unsigned)at->column + 1 : 1;
 	char buf[512];
 	va_list ap;
 
 	va_start(ap, fmt);
 	vsnprintf(buf, sizeof buf, fmt, ap);
 	va_end(ap);
-	for (size_t i = 0; i < es->count; i++) /* a value that is asked for twice is wrong once */
-		if (es->list[i].line == line && es->list[i].column == column && bytes_eq(es->list[i].file, l->file) &&
-			bytes_eq(es->list[i].what, bytes_str(buf)))
-			return;
-	es->errors++;
-	if (es->count == es->cap) {
-		if (es->cap >= ERRORS_MAX)
-			return;
-		e = conf_array(l, ERRORS_MAX, sizeof *e);
-		es->list = e;
-		es->cap = ERRORS_MAX;
-	}
-	e = &es->list[es->count++];
-	e->file = l->file;
-	e->line = line;
-	e->column = column;
-	e->what = arena_copy(l->arena, bytes_str(buf));
-	e->hint = hint ? arena_copy(l->arena, bytes_str(hint)) : BYTES("");
+	add_error(l->arena, l->errors, &(struct conf_error){ .file = l->file, .line = at ? (unsigned)at->line + 1 : 1,
+		.column = at ? (unsigned)at->column + 1 : 1, .what = bytes_str(buf), .hint = bytes_str(hint ? hint : "") });
+}
+
+void conf_note(struct conf *c, struct conf_errors *es, struct conf_mark at, bool is_warning, const char *hint, const char *fmt, ...)
+{
+	char buf[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(buf, sizeof buf, fmt, ap);
+	va_end(ap);
+	add_error(&c->arena, es, &(struct conf_error){ .file = c->file, .line = at.line, .column = at.column,
+		.what = bytes_str(buf), .hint = bytes_str(hint ? hint : ""), .is_warning = is_warning });
+	conf_sort_errors(es);
 }
 
 /* By place within a file; the files stay in the order in which they were read. */
@@ -170,6 +186,13 @@ yaml_mark_t map_mark(const struct map *m, const char *key)
 	yaml_node_t *n = map_node(m, key);
 
 	return n ? n->start_mark : m->node ? m->node->start_mark : (yaml_mark_t){ 0 };
+}
+
+struct conf_mark map_place(const struct map *m, const char *key)
+{
+	yaml_mark_t at = map_mark(m, key);
+
+	return (struct conf_mark){ (unsigned)at.line + 1, (unsigned)at.column + 1 };
 }
 
 struct map map_map(const struct map *m, const char *key, const char *section)

@@ -73,6 +73,8 @@ static void put_decision(struct text *t, struct exchange *x)
 	}
 	if (x->refusal)
 		put_string(t, ",\"event.reason\":", bytes_str(x->refusal));
+	if (x->refusal && x->tls_error)
+		put_string(t, ",\"error.message\":", bytes_str(x->tls_error));
 	if (x->tag_count) {
 		text_lit(t, ",\"tags\":[");
 		for (size_t i = 0; i < x->tag_count; i++) {

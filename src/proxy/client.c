@@ -4,8 +4,6 @@
 #include "crypto/hash.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -101,7 +99,6 @@ static enum err client_start(struct client *c)
 void client_accept(struct listener *l)
 {
 	struct engine *g = l->engine;
-	static const int on = 1;
 
 	for (int i = 0; i < ACCEPTS_MAX; i++) {
 		struct sockaddr_storage sa;
@@ -120,7 +117,6 @@ void client_accept(struct listener *l)
 			close(fd);
 			continue;
 		}
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 		c = client_new(l, fd, &peer);
 		if (!c) {
 			client_counts_remove(g->per_client, siphash24(g->hash_key, bytes_of(peer.ip, sizeof peer.ip)));
@@ -139,7 +135,8 @@ static void client_handshake(struct client *c)
 	struct engine *g = c->engine;
 	enum err e = tls_handshake(c->io.tls);
 
-	if (e == ERR_AGAIN)
+	/* A client that ends before it has our signature will not finish. */
+	if (e == ERR_AGAIN && !(c->io.peer_ended && tls_is_signing(c->io.tls)))
 		return;
 	if (e != OK) {
 		board_add(&g->board->counters[M_TLS_FAILED], 1);

@@ -160,6 +160,7 @@ struct exchange {
 	bool *tried;	      /* per server of the pool */
 	const struct policy_rule *rule; /* the last that took part, for the log */
 	const char *refusal;  /* why we answered ourselves, for the log */
+	const char *tls_error; /* of the last handshake with a server that failed */
 	struct http1_edit *edits; /* by policies, for request and answer */
 	struct bytes tags[16];
 	size_t tag_count;

@@ -601,7 +601,7 @@ void exchange_upstream_failed(struct exchange *x, enum err e)
 		return;
 	}
 	exchange_refuse(x, status,
-		e == ERR_TIMEOUT ? "server-time" : never_sent ? "server-unreachable" :
+		e == ERR_TIMEOUT ? "server-time" : e == ERR_TLS ? "server-tls" : never_sent ? "server-unreachable" :
 		e == ERR_SYNTAX || e == ERR_LIMIT ? "server-answer-malformed" : "server-closed");
 }
 

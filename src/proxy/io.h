@@ -60,6 +60,8 @@ static inline void io_note(struct io *io, uint32_t events)
 		io->peer_ended = true;
 	if (events & (EPOLLHUP | EPOLLERR))
 		io->broken = true;
+	if (io->tls)
+		tls_note(io->tls, io->peer_ended);
 }
 /* Appends what can be read to b. OK: something came. ERR_AGAIN: nothing now (or b is full). ERR_CLOSED, ERR_TLS, ERR_IO: no more. */
 enum err io_read(struct io *io, struct buf *b) MUST_USE;

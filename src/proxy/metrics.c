@@ -98,12 +98,9 @@ static void put_certificates(const struct engine *g, struct text *t)
 
 	put_head(t, "sluis_certificate_expiry_seconds", "gauge", "When the certificate's chain ends, seconds since 1970.");
 	for (size_t l = 0; l < c->listener_count; l++)
-		for (size_t i = 0; i < c->listeners[l].tls.cert_count; i++) {
-			uint64_t at;
-			if (tls_chain_expiry(c->listeners[l].tls.certs[i].chain_pem, &at) == OK)
-				text_fmt(t, "sluis_certificate_expiry_seconds{listener=\"%.*s\",certificate=\"%zu\"} %llu\n",
-					FMT(c->listeners[l].name), i, (unsigned long long)at);
-		}
+		for (size_t i = 0; i < c->listeners[l].tls.cert_count; i++)
+			text_fmt(t, "sluis_certificate_expiry_seconds{listener=\"%.*s\",certificate=\"%zu\"} %llu\n",
+				FMT(c->listeners[l].name), i, (unsigned long long)tls_server_expiry(g->listeners[l].tls, i));
 }
 
 void metrics_write(struct engine *g, struct text *t)

@@ -268,6 +268,9 @@ static void upstream_begin(struct upstream *u)
 		if (e == ERR_AGAIN)
 			return;
 		if (e != OK) {
+			struct tls_facts facts;
+			tls_facts(u->io.tls, &facts);
+			x->tls_error = facts.error;
 			x->up = NULL;
 			upstream_close(u);
 			exchange_upstream_failed(x, ERR_TLS);

@@ -7,6 +7,7 @@
 #include "base/reader.h"
 #include "base/secret.h"
 #include "base/text.h"
+#include "conf/conf.h"
 #include "jail/jail.h"
 #include "tls/tls.h"
 
@@ -20,6 +21,7 @@
 #define KEY_BYTES    88
 
 static struct tls_key *keys[KEYS_MAX];
+static const char *refusals[KEYS_MAX]; /* why a key is not there */
 static unsigned char seed[32];
 static bool has_seed;
 
@@ -27,22 +29,23 @@ static enum err on_key(struct role_run *run, struct channel *from, struct ipc_ms
 {
 	struct reader r = { .left = m->body };
 	uint16_t id = reader_u16(&r);
+	static unsigned char mem[KEY_FILE_MAX]; /* not one that grows: that leaves copies behind */
 	struct text pem;
 	enum err e;
 
 	(void)run, (void)from;
 	if (!reader_done(&r) || id >= KEYS_MAX || keys[id])
 		return ERR_SYNTAX;
-	text_init_growing(&pem, KEY_FILE_MAX);
+	text_init(&pem, mem, sizeof mem);
 	e = fd_read_all(m->fds[0], &pem);
 	if (e == OK)
 		e = tls_key_load(text_bytes(&pem), &keys[id]);
-	if (pem.at)
-		secret_wipe(pem.at, pem.cap);
-	text_fini(&pem);
-	if (e != OK)
-		LOG(EV_INTERNAL, KV_STR("what", "a private key cannot be read; write an unencrypted PEM key"), KV_UINT("key", id));
-	return e;
+	secret_wipe(mem, sizeof mem);
+	if (e == ERR_UNSUPPORTED)
+		refusals[id] = "it is neither ECDSA on P-256, P-384 or P-521, nor RSA with 2048 to 8192 bits";
+	else if (e != OK)
+		refusals[id] = "it is no private key in PEM without a password";
+	return OK; /* keeper_start, which knows the paths, refuses it */
 }
 
 static enum err on_seed(struct role_run *run, struct channel *from, struct ipc_msg *m)
@@ -124,20 +127,53 @@ static enum err on_tickets(struct role_run *run, struct channel *from, struct ip
 	return e == ERR_AGAIN || e == ERR_CLOSED ? OK : e;
 }
 
+static enum err check_pair(const struct conf_cert *c)
+{
+	const char *why = NULL;
+
+	if (c->key >= KEYS_MAX)
+		why = "there are too many keys; 1024 is the most";
+	else if (!keys[c->key])
+		why = refusals[c->key] ? refusals[c->key] : "it did not come";
+	else if (!tls_key_is_of(keys[c->key], c->chain_pem))
+		why = "it does not belong to the certificate";
+	if (!why)
+		return OK;
+	LOG(EV_KEY_REFUSED, KV_BYTES("key", c->key_path), KV_BYTES("chain", c->chain_path), KV_STR("what", why));
+	return ERR_DENIED;
+}
+
+/* A key that is not a certificate's would break handshakes; here it breaks the start, and the configuration before
+ * stays in use. The configuration is needed for nothing else, and not kept. */
+static enum err check_pairs(struct role_run *run)
+{
+	struct conf *conf = NULL;
+	enum err e = role_conf(run, &conf);
+
+	for (size_t i = 0; e == OK && i < conf->listener_count; i++)
+		for (size_t n = 0; e == OK && n < conf->listeners[i].tls.cert_count; n++)
+			e = check_pair(&conf->listeners[i].tls.certs[n]);
+	for (size_t i = 0; e == OK && i < conf->pool_count; i++)
+		if (conf->pools[i].tls.has_client_cert)
+			e = check_pair(&conf->pools[i].tls.client_cert);
+	conf_free(&conf);
+	return e;
+}
+
 /* libcrypto reads its configuration and its algorithms on first use: before the jail. */
 static enum err keeper_start(struct role_run *run)
 {
-	unsigned char sig[1024], digest[32] = { 0 };
+	static const struct { uint16_t scheme; size_t digest; } schemes[] = {
+		{ 0x0403, 32 }, { 0x0503, 48 }, { 0x0603, 64 }, { 0x0804, 32 }, { 0x0805, 48 }, { 0x0806, 64 },
+		{ 0x0401, 32 }, { 0x0501, 48 }, { 0x0601, 64 },
+	};
+	unsigned char sig[1024], digest[64] = { 0 };
 	size_t len;
 
-	(void)run;
+	TRY(check_pairs(run));
 	for (size_t i = 0; i < KEYS_MAX; i++)
-		if (keys[i]) {
-			enum err ec = tls_key_sign(keys[i], 0x0403, bytes_of(digest, 32), sig, sizeof sig, &len);
-			if (ec != OK)
-				ec = tls_key_sign(keys[i], 0x0804, bytes_of(digest, 32), sig, sizeof sig, &len);
-			(void)ec;
-		}
+		for (size_t s = 0; keys[i] && s < COUNT_OF(schemes); s++)
+			(void)!tls_key_sign(keys[i], schemes[s].scheme, bytes_of(digest, schemes[s].digest), sig, sizeof sig, &len);
 	(void)derive(0, sig);
 	return OK;
 }

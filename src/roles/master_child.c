@@ -223,6 +223,8 @@ static enum err send_peer(struct child *to, const struct child *other, int fd)
 /* Channels to all that run already; those that come later connect themselves. */
 static enum err connect_peers(struct child *c)
 {
+	const int size = CONTROL_BUFFER;
+
 	for (size_t i = 0; i < c->gen->child_count; i++) {
 		struct child *other = &c->gen->children[i];
 		int pair[2];
@@ -231,6 +233,9 @@ static enum err connect_peers(struct child *c)
 		if (other == c || other->pid <= 0 || other->control.fd < 0 || !may_talk(c->role, other->role))
 			continue;
 		TRY(ipc_pair(pair));
+		/* Room for every signature that may be on its way (tls/sign.c), of the largest keys too. */
+		setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+		setsockopt(pair[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 		e = send_peer(c, other, pair[0]);
 		if (e == OK)
 			(void)!send_peer(other, c, pair[1]); /* if it does not take it, it is going */

@@ -6,10 +6,12 @@
 #include "admin/history.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "tls/tls.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -85,12 +87,12 @@ static void add_error(json_t *errors, struct bytes file, unsigned line, unsigned
 		hint.len ? (const char *)hint.at : "", hint.len));
 }
 
-static void add_system_error(json_t *errors, struct bytes file, const char *what, struct bytes name)
+static void add_system_error(json_t *errors, struct bytes file, struct conf_mark at, const char *what, struct bytes name)
 {
 	char buf[512];
 
 	snprintf(buf, sizeof(buf), "%s %.*s: %s", what, FMT(name), strerror(errno));
-	add_error(errors, file, 0, 0, bytes_str(buf), BYTES(""));
+	add_error(errors, file, at.line, at.column, bytes_str(buf), BYTES(""));
 }
 
 /* The text through conf_load; what it read besides goes into the bundle. */
@@ -106,6 +108,8 @@ static enum err load(struct generation *g, struct bytes text, json_t *errors)
 	disk_source_init(&disk, m->base_dir, m->rules_dir);
 	bundle_writer_init(&bundle, &disk.source, file, text);
 	e = conf_load(file, text, &bundle.source, &g->conf, &found);
+	if (e == OK) /* keys are the keeper's to look at */
+		e = tls_check(g->conf, &found, loop_real_us(m->loop) / 1000000, NULL, NULL);
 	for (size_t i = 0; i < found.count; i++)
 		if (!found.list[i].is_warning)
 			add_error(errors, found.list[i].file, found.list[i].line, found.list[i].column, found.list[i].what,
@@ -137,7 +141,7 @@ static enum err open_keys(struct generation *g, json_t *errors)
 			snprintf(path, sizeof(path), "%s/%.*s", g->master->base_dir, FMT(name));
 		g->key_fds[i] = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 		if (g->key_fds[i] < 0) {
-			add_system_error(errors, bytes_str(g->master->file), "cannot open the private key", name);
+			add_system_error(errors, bytes_str(g->master->file), g->conf->keys_at[i], "cannot open the private key", name);
 			return ERR_IO;
 		}
 	}
@@ -163,6 +167,7 @@ static int listen_at(struct master *m, const struct addr *a)
 		return -1;
 	}
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* Linux hands it on to what is accepted: tcp(7) */
 	if (sa.ss_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
 	if (bind(fd, (const struct sockaddr *)&sa, len) < 0 || listen(fd, BACKLOG) < 0) {
@@ -220,14 +225,14 @@ static enum err open_listeners(struct generation *g, json_t *errors)
 	for (size_t i = 0; i < g->conf->listener_count; i++) {
 		g->listener_fds[i] = listen_at(g->master, &g->conf->listeners[i].address);
 		if (g->listener_fds[i] < 0) {
-			add_system_error(errors, file, "cannot listen for", g->conf->listeners[i].name);
+			add_system_error(errors, file, (struct conf_mark){ 0 }, "cannot listen for", g->conf->listeners[i].name);
 			return ERR_IO;
 		}
 	}
 	if (g->conf->admin_address.port) {
 		g->admin_fd = listen_at(g->master, &g->conf->admin_address);
 		if (g->admin_fd < 0) {
-			add_system_error(errors, file, "cannot listen for", BYTES("the admin address"));
+			add_system_error(errors, file, (struct conf_mark){ 0 }, "cannot listen for", BYTES("the admin address"));
 			return ERR_IO;
 		}
 	}
@@ -314,7 +319,7 @@ static enum err prepare(struct generation *g, struct bytes text, json_t *errors)
 	TRY(open_keys(g, errors));
 	TRY(open_listeners(g, errors));
 	if (g->master->access_log < 0 && g->conf->access_log.len && master_access_log(g->master, g->conf) != OK) {
-		add_system_error(errors, bytes_str(g->master->file), "cannot open the access log", g->conf->access_log);
+		add_system_error(errors, bytes_str(g->master->file), (struct conf_mark){ 0 }, "cannot open the access log", g->conf->access_log);
 		return ERR_IO;
 	}
 	TRY(make_boards(g));
@@ -432,6 +437,7 @@ static void activate(struct generation *g)
 	if (old)
 		generation_drain(old);
 	close_unused(m);
+	master_certs_check(m);
 }
 
 void generation_child_ready(struct generation *g)

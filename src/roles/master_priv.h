@@ -1,5 +1,5 @@
 /* The master's parts: generations of children (master_generation.c), single children (master_child.c), what
- * administrators ask (master_admin.c), and start, signals and end (master.c). One thread. */
+ * administrators ask (master_admin.c), certificates that end (master_certs.c), and start, signals and end (master.c). One thread. */
 #ifndef ROLES_MASTER_PRIV_H
 #define ROLES_MASTER_PRIV_H
 
@@ -72,6 +72,7 @@ struct master {
 	uint64_t reloads, reload_failures, child_restarts;
 	struct admin_server admin;
 	struct watch signals;
+	struct timer certs;
 	bool is_stopping;
 	/* reload --confirm: what to go back to */
 	struct timer confirm;
@@ -98,6 +99,9 @@ void generation_drain(struct generation *g);
 void generation_kill(struct generation *g);
 void generation_counters_fold(struct generation *g, struct child *worker);
 enum err master_access_log(struct master *m, const struct conf *conf) MUST_USE; /* opens it anew, tells all workers */
+
+/* master_certs.c */
+void master_certs_check(struct master *m); /* of the active generation, now and once a day */
 
 /* master_admin.c */
 void master_on_request(struct admin_server *s, struct admin_conn *c, json_t *request);

@@ -221,8 +221,10 @@ static enum err worker_peer(struct role_run *run, struct channel *c)
 static void worker_peer_gone(struct role_run *run, struct channel *c)
 {
 	(void)run;
-	if (c == worker.keeper)
+	if (c == worker.keeper) {
 		worker.keeper = NULL;
+		tls_signer_lost();
+	}
 	if (c == worker.dialer) {
 		worker.dialer = NULL;
 		engine_dial_lost(&worker.engine);

@@ -38,9 +38,9 @@ class Authority:
             f.write(data)
         return path
 
-    def issue(self, subject, *names, kind="ecdsa", days=30, file=None):
+    def issue(self, subject, *names, kind="ecdsa", days=30, file=None, key=None):
         """{"chain": path, "key": path}, as the configuration wants it."""
-        key = rsa.generate_private_key(65537, 2048) if kind == "rsa" else ec.generate_private_key(ec.SECP256R1())
+        key = key or (rsa.generate_private_key(65537, 2048) if kind == "rsa" else ec.generate_private_key(ec.SECP256R1()))
         alt = [x509.IPAddress(ipaddress.ip_address(n)) if n[0].isdigit() else x509.DNSName(n) for n in names or (subject,)]
         cert = self.builder(subject, key.public_key(), days).add_extension(
             x509.SubjectAlternativeName(alt), False).sign(self.key, hashes.SHA256())

@@ -199,3 +199,76 @@ def test_an_ocsp_answer_is_stapled(world):
     out = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{s.port()}", "-servername", "site.test",
                           "-status"], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20).stdout
     assert "OCSP Response Status: successful" in out and "Cert Status: good" in out
+
+
+def test_the_subject_of_a_client_decides(world):
+    ca, people = Authority(world.dir), Authority(world.dir, "People")
+    s = world.serve(world.scripted(), listener={"tls": {"certificates": [ca.issue("site.test")],
+                                                        "client_certificates": {"mode": "optional", "ca": people.path}}},
+                    policies=[{"name": "staff", "if": 'starts_with(http.path, "/staff/") and tls.client.subject != "CN=anna"',
+                               "then": {"block": 403}}])
+    for who, status in (("anna", 200), ("bert", 403), (None, 403)):
+        for version in (V12, V13):
+            context = trust(ca, version)
+            if who:
+                context.load_cert_chain(*people.issue(who).values())
+            with Client(s.port(), tls=context) as c:
+                assert c.get(f"/staff/{who}").status == status, (who, version)
+                assert c.get("/open").status == 200
+                session = c.sock.session
+            line = s.access_line(url__original=f"/staff/{who}", http__response__status_code=status,
+                                 tls__version="1.2" if version == V12 else "1.3")
+            assert line.get("tls.client.subject", "") == (f"CN={who}" if who else "")
+            with Client(s.port(), tls=context, session=session) as c:  # resumed: the certificate is remembered
+                assert c.sock.session_reused and c.get(f"/staff/{who}").status == status, (who, version)
+
+
+def test_no_common_protocol_is_refused(world):
+    ca = Authority(world.dir)
+    s = serve_tls(world, world.scripted(), ca.issue("site.test"))
+    context = trust(ca)
+    context.set_alpn_protocols(["h9", "smtp"])
+    with pytest.raises(ssl.SSLError, match="(?i)no.application.protocol"):
+        Client(s.port(), tls=context)
+    assert get(s.port(), tls=trust(ca)).status == 200
+
+
+def test_a_client_may_not_renegotiate(world):
+    ca = Authority(world.dir)
+    s = serve_tls(world, world.scripted(), ca.issue("site.test"))
+    p = subprocess.Popen(["openssl", "s_client", "-connect", f"127.0.0.1:{s.port()}", "-tls1_2"], stdin=subprocess.PIPE,
+                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        p.stdin.write(b"R\n")
+        p.stdin.flush()
+        out = p.communicate(timeout=20)[0]
+    finally:
+        p.kill()
+        p.wait()
+    assert b"RENEGOTIATING" in out and b"no renegotiation" in out and get(s.port(), tls=trust(ca)).status == 200
+
+
+def test_why_a_server_was_refused_is_in_the_log(world):
+    ca, other = Authority(world.dir), Authority(world.dir, "Other")
+    good, old = ca.issue("backend.test"), ca.issue("backend.test", file="old", days=-0.5)
+    nginx = {n: world.nginx(n, tls=f"ssl_certificate {c['chain']}; ssl_certificate_key {c['key']};")
+             for n, c in (("good", good), ("old", old))}
+    ours = {"ca": ca.path, "server_name": "backend.test"}
+    cases = [("good", dict(ours, server_name="wrong.test"), "hostname mismatch"),
+             ("good", dict(ours, ca=other.path), "self-signed certificate in certificate chain"),
+             ("old", ours, "certificate has expired"), ("good", {"ca": ca.path}, "IP address mismatch")]
+    for server, tls, why in cases:
+        s = world.serve(nginx[server], pool={"tls": tls})
+        assert get(s.port()).status == 502, why
+        line = s.access_line(http__response__status_code=502)
+        assert line["event.reason"] == "server-tls" and why in line["error.message"], line
+
+
+def test_curl_speaks_with_both_kinds(world):
+    ca = Authority(world.dir)
+    s = serve_tls(world, world.scripted(), ca.issue("site.test"), ca.issue("site.test", kind="rsa"))
+    for extra in (["--tls-max", "1.2", "--ciphers", "ECDHE-RSA-AES256-GCM-SHA384"], ["--tls-max", "1.2"], ["--tlsv1.3"]):
+        r = subprocess.run(["curl", "-sS", "--cacert", ca.path, "--resolve", f"site.test:{s.port()}:127.0.0.1", "-o", "/dev/null",
+                            "-w", "%{http_code} %{ssl_verify_result}", *extra, f"https://site.test:{s.port()}/"],
+                           capture_output=True, text=True, timeout=20)
+        assert r.stdout == "200 0", (extra, r.stdout, r.stderr)
