@@ -103,6 +103,23 @@ static void read_field_name(struct loader *l, yaml_node_t *n, struct policy_acti
 			conf_fail(l, &n->start_mark, NULL, "the field '%.*s' belongs to the connection and cannot be changed", FMT(a->name));
 }
 
+/* A request has room for POLICY_TAGS_MAX different ones. */
+static void read_tag(struct loader *l, yaml_node_t *v, struct policy_action *a)
+{
+	a->name = arena_copy(l->arena, node_text(v));
+	if (!conf_is_token(a->name)) {
+		conf_fail(l, &v->start_mark, "letters, digits and -", "a tag is expected here");
+		return;
+	}
+	for (size_t i = 0; i < l->tag_count; i++)
+		if (bytes_eq(l->tags[i], a->name))
+			return;
+	if (l->tag_count == COUNT_OF(l->tags))
+		conf_fail(l, &v->start_mark, "use one of the others again", "there are more than %zu different tags", COUNT_OF(l->tags));
+	else
+		l->tags[l->tag_count++] = a->name;
+}
+
 static void read_action_value(struct loader *l, struct policy_action *a, yaml_node_t *v, bool on_response)
 {
 	static const char *const redirect[] = { "to", "status" }, *const respond[] = { "status", "body", "content_type" },
@@ -136,11 +153,7 @@ static void read_action_value(struct loader *l, struct policy_action *a, yaml_no
 		break;
 	case ACT_REMOVE_FIELD: read_field_name(l, v, a); break;
 	case ACT_POOL: a->pool = (uint16_t)conf_find_pool(l, node_text(v), &v->start_mark); break;
-	case ACT_TAG:
-		a->name = arena_copy(l->arena, node_text(v));
-		if (!conf_is_token(a->name))
-			conf_fail(l, &v->start_mark, "letters, digits and -", "a tag is expected here");
-		break;
+	case ACT_TAG: read_tag(l, v, a); break;
 	case ACT_RATE_LIMIT:
 		check_parts(l, v, limit, COUNT_OF(limit));
 		a->value = part(l, v, "key") ? part_expr(l, v, "key", on_response) : NULL;

@@ -161,7 +161,7 @@ struct exchange {
 	const struct policy_rule *rule; /* the last that took part, for the log */
 	const char *refusal;  /* why we answered ourselves, for the log */
 	struct http1_edit *edits; /* by policies, for request and answer */
-	struct bytes tags[16];
+	struct bytes tags[POLICY_TAGS_MAX];
 	size_t tag_count;
 	char id[REQUEST_ID_LEN + 1];
 };
