@@ -27,8 +27,8 @@ static struct policy_expr *node(struct compiler *c, enum policy_op op, enum poli
 		compile_fail(c, c->start, "the expression is too large");
 		return NULL;
 	}
-	e->op = op;
-	e->type = type;
+	e->op = (uint8_t)op;
+	e->type = (uint8_t)type;
 	return e;
 }
 
@@ -150,9 +150,9 @@ static struct policy_expr *finish(struct compiler *c, struct policy_expr *e, siz
 	if (!check_case(c, e->a, e->b->string, right_at))
 		return NULL;
 	e->no_case = e->a->op == OP_LOWER;
-	for (size_t i = 0; i < e->b->string.len; i++)
+	for (size_t i = 0; i < e->b->string.len && i < UINT32_MAX; i++)
 		if (commonness(e->b->string.at[i]) < commonness(e->b->string.at[e->rare]))
-			e->rare = i;
+			e->rare = (uint32_t)i;
 	return e;
 }
 
@@ -240,7 +240,7 @@ static struct policy_expr *parse_call(struct compiler *c, struct bytes name, siz
 		if (!e)
 			return NULL;
 		if (policy_functions[i].wants_name)
-			e->header = http_field_id(e->a->string);
+			e->header = (uint16_t)http_field_id(e->a->string);
 		if (e->op == OP_RESPONSE_HEADER || e->op == OP_RESPONSE_ANY_HEADER) {
 			if (!c->response_ok)
 				return compile_fail(c, at, "%s is known only in policies with on: response", policy_functions[i].name);
@@ -279,7 +279,7 @@ static struct policy_expr *parse_name(struct compiler *c)
 		}
 		e = node(c, OP_FIELD, policy_fields[i].type);
 		if (e)
-			e->field = (enum policy_field_id)i;
+			e->field = (uint8_t)i;
 		return e;
 	}
 	for (size_t i = 0; i < policy_function_count; i++)
@@ -355,8 +355,10 @@ static struct policy_expr *in_set(struct compiler *c, struct policy_expr *e)
 		CHECK(s->is_addresses ? s->ranges != NULL : s->is_sorted); /* policy_set_freeze comes first */
 		e->op = s->is_addresses ? OP_IN_ADDRESSES : OP_IN_STRINGS;
 		e->count = s->is_addresses ? s->range_count : s->string_count;
-		e->ranges = s->ranges;
-		e->strings = s->strings;
+		if (s->is_addresses)
+			e->ranges = s->ranges;
+		else
+			e->strings = s->strings;
 		compile_next(c);
 		return e;
 	}

@@ -38,18 +38,42 @@ static size_t find_field(struct head h, size_t from, uint16_t id, struct bytes n
 	return from;
 }
 
+static uint64_t id_bit(uint16_t id)
+{
+	return UINT64_C(1) << (id & 63);
+}
+
+/* Names of one length share a bit: it only says which cannot be there. */
+static uint64_t name_bit(struct bytes name)
+{
+	return UINT64_C(1) << (name.len & 63);
+}
+
+void policy_input_index(struct policy_input *in)
+{
+	_Static_assert(HTTP_FIELD_COUNT <= 64, "a bit for each");
+	uint64_t ids = 0, again = 0, others = 0;
+
+	for (size_t i = 0; i < in->req->field_count; i++) {
+		const struct http_field *f = &in->req->fields[i];
+		again |= ids & id_bit(f->id);
+		ids |= id_bit(f->id);
+		others |= name_bit(f->name);
+	}
+	in->ids = ids;
+	in->ids_again = again;
+	in->others = others;
+	in->is_indexed = true;
+}
+
 /* RFC 9110 5.3: several fields of one name are one list. Which of them a server behind looks at is not known, so
  * all of them are shown. */
-static struct bytes joined(struct policy_eval *v, struct head h, size_t first, uint16_t id, struct bytes name)
+static __attribute__((noinline)) struct bytes join(struct policy_eval *v, struct head h, size_t first, uint16_t id, struct bytes name)
 {
 	struct bytes between = id == HTTP_COOKIE ? BYTES("; ") : BYTES(", ");
 	size_t len = 0;
 	unsigned char *out, *to;
 
-	if (first == h.count)
-		return BYTES("");
-	if (find_field(h, first + 1, id, name) == h.count)
-		return h.fields[first].value;
 	for (size_t i = first; i < h.count; i = find_field(h, i + 1, id, name))
 		len += h.fields[i].value.len + between.len;
 	to = out = arena_alloc_raw(v->in->arena, len);
@@ -65,18 +89,29 @@ static struct bytes joined(struct policy_eval *v, struct head h, size_t first, u
 	return bytes_of(out, len - between.len);
 }
 
+static struct bytes joined(struct policy_eval *v, struct head h, uint16_t id, struct bytes name)
+{
+	bool is_indexed = v->in->is_indexed && h.fields == v->in->req->fields;
+	size_t first;
+
+	if (is_indexed && !(id ? v->in->ids & id_bit(id) : v->in->others & name_bit(name)))
+		return BYTES("");
+	first = find_field(h, 0, id, name);
+	if (first == h.count)
+		return BYTES("");
+	if ((is_indexed && id && !(v->in->ids_again & id_bit(id))) || find_field(h, first + 1, id, name) == h.count)
+		return h.fields[first].value;
+	return join(v, h, first, id, name);
+}
+
 static struct bytes header(const struct policy_expr *e, struct policy_eval *v)
 {
-	struct head h = head_of(e, v->in);
-
-	return joined(v, h, find_field(h, 0, e->header, e->a->string), e->header, e->a->string);
+	return joined(v, head_of(e, v->in), e->header, e->a->string);
 }
 
 static struct bytes field_of(struct policy_eval *v, enum http_field_id id)
 {
-	struct head h = { v->in->req->fields, v->in->req->field_count };
-
-	return joined(v, h, find_field(h, 0, (uint16_t)id, BYTES("")), (uint16_t)id, BYTES(""));
+	return joined(v, (struct head){ v->in->req->fields, v->in->req->field_count }, (uint16_t)id, BYTES(""));
 }
 
 static struct bytes any_header(const struct policy_expr *e, struct policy_eval *v)
@@ -174,7 +209,7 @@ static int64_t eval_int(const struct policy_expr *e, struct policy_eval *v)
 		return e->number;
 	if (e->op == OP_LEN)
 		return (int64_t)policy_eval_string(e->a, v).len;
-	return int_field(e->field, v->in);
+	return int_field((enum policy_field_id)e->field, v->in);
 }
 
 static const struct addr *eval_address(const struct policy_expr *e, const struct policy_eval *v)
@@ -235,17 +270,15 @@ static struct bytes concat(struct bytes a, struct bytes b, struct policy_eval *v
 	return bytes_of(out, a.len + b.len);
 }
 
-struct bytes policy_eval_string(const struct policy_expr *e, struct policy_eval *v)
+/* What needs more than a look; apart, so that what does not stays short. */
+static __attribute__((noinline)) struct bytes make_string(const struct policy_expr *e, struct policy_eval *v)
 {
 	struct bytes s;
 
 	if (e->type == POLICY_INT || e->type == POLICY_ADDRESS)
 		return as_text(e, v);
 	switch (e->op) {
-	case OP_STRING: return e->string;
-	case OP_FIELD: return string_field(e->field, v);
 	case OP_LOWER: case OP_UPPER: return with_case(policy_eval_string(e->a, v), e->op == OP_UPPER, v);
-	case OP_HEADER: case OP_RESPONSE_HEADER: return header(e, v);
 	case OP_ANY_HEADER: case OP_RESPONSE_ANY_HEADER: return any_header(e, v);
 	case OP_COOKIE: return cookie(e, v);
 	case OP_ANY_COOKIE: return any_cookie(e, v);
@@ -260,6 +293,17 @@ struct bytes policy_eval_string(const struct policy_expr *e, struct policy_eval 
 		return concat(s, policy_eval_string(e->b, v), v);
 	default: return BYTES("");
 	}
+}
+
+struct bytes policy_eval_string(const struct policy_expr *e, struct policy_eval *v)
+{
+	if (e->op == OP_STRING)
+		return e->string;
+	if (e->op == OP_FIELD && e->type == POLICY_STRING)
+		return string_field((enum policy_field_id)e->field, v);
+	if (e->op == OP_HEADER || e->op == OP_RESPONSE_HEADER)
+		return header(e, v);
+	return make_string(e, v);
 }
 
 /* --- comparisons --- */
@@ -307,7 +351,8 @@ static enum policy_truth truth_of(bool b)
 
 static enum policy_truth compare_strings(const struct policy_expr *e, struct policy_eval *v)
 {
-	struct bytes a = policy_eval_string(e->no_case ? e->a->a : e->a, v), b = policy_eval_string(e->b, v);
+	struct bytes a = policy_eval_string(e->no_case ? e->a->a : e->a, v);
+	struct bytes b = e->b->op == OP_STRING ? e->b->string : policy_eval_string(e->b, v);
 
 	if (UNLIKELY(v->failed))
 		return POLICY_UNKNOWN;
@@ -366,7 +411,7 @@ static enum policy_truth compare(const struct policy_expr *e, struct policy_eval
 	case OP_CONTAINS: case OP_STARTS: case OP_ENDS: return compare_strings(e, v);
 	default: break;
 	}
-	switch (e->a->type) {
+	switch ((enum policy_type)e->a->type) {
 	case POLICY_STRING: return compare_strings(e, v);
 	case POLICY_INT: return compare_ints(e, v);
 	case POLICY_ADDRESS:
@@ -411,7 +456,7 @@ static bool has_tag(const struct policy_expr *e, const struct policy_input *in)
 /* Chains of and, or are loops; what cannot be told may still be decided by the others (Kleene's logic). */
 static enum policy_truth eval_chain(const struct policy_expr *e, struct policy_eval *v)
 {
-	enum policy_op op = e->op;
+	uint8_t op = e->op;
 	enum policy_truth decides = op == OP_OR ? POLICY_TRUE : POLICY_FALSE, all = op == OP_OR ? POLICY_FALSE : POLICY_TRUE;
 
 	for (;; e = e->b) {
@@ -471,13 +516,15 @@ bool policy_needs_response(const struct policy_expr *e)
 const struct policy_rule *policy_match(const struct policy_rule *rules, size_t count, size_t *next,
 	const struct policy_input *in, bool *is_unknown)
 {
+	struct policy_eval v = { .in = in };
+
 	*is_unknown = false;
 	while (*next < count) {
 		const struct policy_rule *r = &rules[(*next)++];
 		enum policy_truth t;
 		if (r->on_response != (in->res != NULL))
 			continue;
-		t = r->when ? policy_truth(r->when, in) : POLICY_TRUE;
+		t = r->when ? policy_eval_bool(r->when, &v) : POLICY_TRUE;
 		if (t == POLICY_FALSE)
 			continue;
 		*is_unknown = t == POLICY_UNKNOWN;

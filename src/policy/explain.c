@@ -37,7 +37,7 @@ static void explain_comparison(const struct policy_expr *e, struct explain *x)
 static void explain_node(const struct policy_expr *e, struct explain *x)
 {
 	enum policy_truth decides;
-	enum policy_op op;
+	uint8_t op;
 
 	while (e->op == OP_NOT)
 		e = e->a;

@@ -39,6 +39,9 @@ struct policy_input {
 	uint64_t real_us; /* wall clock of the request */
 	const struct bytes *tags; /* set by earlier rules */
 	size_t tag_count;
+	/* Made by policy_input_index: names that are among the request's fields, once or more. */
+	bool is_indexed;
+	uint64_t ids, ids_again, others;
 	struct arena *arena; /* for values that must be made (lower, text_decode, ...) */
 	/* The arena is emptied before each comparison, so that no request can fill it up and have a later rule look
 	 * at nothing. Values that policy_string made are gone then too. */
@@ -46,6 +49,9 @@ struct policy_input {
 };
 /* Room for every comparison of every expression that policy_compile takes: it refuses what would need more. */
 #define POLICY_SCRATCH_SIZE (1u << 20)
+/* Notes which fields the request has, so that looking for those it has not costs nothing. To be called when req is
+ * set; it must not change afterwards. */
+void policy_input_index(struct policy_input *in);
 
 struct policy_error { /* where an expression is wrong; column counts bytes from 1 */
 	unsigned line, column;

@@ -27,28 +27,29 @@ struct policy_regex {
 	void *code, *match, *context, *stack; /* PCRE2's */
 	size_t least; /* a shorter text cannot match */
 	bool is_anchored; /* tried at one place only */
+	bool is_compiled; /* to machine code */
 	struct policy_regex *next; /* of the same expression */
 };
 
-struct policy_expr {
-	enum policy_op op;
-	enum policy_type type;
-	enum policy_field_id field;
-	uint16_t header; /* enum http_field_id of a header's name */
-	bool looks_at_response;
+struct policy_expr { /* what every evaluation reads comes first, in one cache line */
+	uint8_t op, type, field; /* enum policy_op, policy_type, policy_field_id */
 	bool is_any; /* a comparison that holds when one of several values does */
 	bool no_case; /* the left side is lower(x), the right one a literal: compared without making a text */
-	size_t rare; /* contains: place of the literal's rarest octet */
+	bool looks_at_response;
+	uint16_t header; /* enum http_field_id of a header's name */
+	uint32_t rare; /* contains: place of the literal's rarest octet */
 	struct policy_expr *a, *b;
+	size_t count; /* of the list */
+	union {
+		struct bytes string;
+		int64_t number;
+		struct addr address;
+		const struct policy_range *ranges;
+		const struct bytes *strings;
+		const int64_t *numbers;
+		struct policy_regex *regex; /* of matches */
+	};
 	struct bytes source; /* as written */
-	struct bytes string;
-	int64_t number;
-	struct addr address;
-	const struct policy_range *ranges;
-	const struct bytes *strings;
-	const int64_t *numbers;
-	size_t count;
-	struct policy_regex *regex; /* of matches */
 	struct policy_regex *regexes; /* of the root: all */
 };
 

@@ -20,7 +20,7 @@ static bool prepare(struct policy_regex *r)
 	uint32_t options = 0, least = 0;
 
 	/* Where there may be no executable memory, the interpreter serves. */
-	pcre2_jit_compile(r->code, PCRE2_JIT_COMPLETE);
+	r->is_compiled = pcre2_jit_compile(r->code, PCRE2_JIT_COMPLETE) == 0;
 	r->match = pcre2_match_data_create(1, NULL);
 	r->context = pcre2_match_context_create(NULL);
 	r->stack = pcre2_jit_stack_create(STACK_START, STACK_MOST, NULL);
@@ -73,6 +73,7 @@ void policy_regex_fini(struct policy_regex *r)
 
 int policy_regex_run(const struct policy_regex *r, struct bytes s)
 {
+	const unsigned char *text = s.at ? s.at : (const unsigned char *)"";
 	size_t limit = MATCH_LIMIT;
 
 	if (s.len < r->least)
@@ -84,7 +85,9 @@ int policy_regex_run(const struct policy_regex *r, struct bytes s)
 		limit = limit > MATCH_LIMIT ? MATCH_LIMIT : limit < MATCH_LEAST ? MATCH_LEAST : limit;
 	}
 	pcre2_set_match_limit(r->context, (uint32_t)limit);
-	return pcre2_match(r->code, s.at ? s.at : (const unsigned char *)"", s.len, 0, 0, r->match, r->context);
+	if (r->is_compiled)
+		return pcre2_jit_match(r->code, text, s.len, 0, 0, r->match, r->context);
+	return pcre2_match(r->code, text, s.len, 0, 0, r->match, r->context);
 }
 
 enum policy_truth policy_regex_matches(const struct policy_regex *r, struct bytes s)

@@ -49,6 +49,7 @@ static void fill_input(struct exchange *x)
 		.listener = c->listener->conf->name, .is_tls = c->io.tls != NULL, .tls_version = c->tls.version,
 		.tls_sni = c->tls.sni, .tls_cipher = c->tls.cipher, .tls_client_subject = c->tls.client_subject,
 		.real_us = x->real_us, .tags = x->tags, .arena = &x->engine->scratch, .arena_is_scratch = true };
+	policy_input_index(&x->input);
 }
 
 struct bytes exchange_string(struct exchange *x, const struct policy_expr *e)
