@@ -29,7 +29,10 @@ PLACES = {"top": "", "admin": "admin", "log": "log", "limits": "limits", "canoni
           "certificate": "listeners.NAME.tls.certificates[]",
           "client_certificates": "listeners.NAME.tls.client_certificates", "pool": "pools.NAME",
           "server": "pools.NAME.servers[]", "check": "pools.NAME.check", "eject": "pools.NAME.eject",
-          "retry": "pools.NAME.retry", "pool_tls": "pools.NAME.tls", "route": "routes[]", "policy": "policies[]"}
+          "retry": "pools.NAME.retry", "pool_tls": "pools.NAME.tls", "route": "routes[]", "policy": "policies[]",
+          "policy_tests": "policies[].tests", "rule_set": "a rule set (rules/NAME.yaml)",
+          "request_file": "requests for sluis policy test", "request": "requests[]", "request_response": "requests[].response",
+          "expect": "requests[].expect"}
 TYPES = {"NUMBER": "number", "STRING": "text", "SIZE": "size", "TIME": "time", "BOOL": "true or false", "MAP": "map",
          "LIST": "list", "STRINGS": "text or list"}
 
@@ -72,7 +75,7 @@ def reference():
 def schema():
     nested = {("top", "admin"): "admin", ("top", "log"): "log", ("top", "limits"): "limits", ("top", "canonical"): "canonical",
               ("listener", "tls"): "listener_tls", ("listener_tls", "client_certificates"): "client_certificates",
-              ("pool", "check"): "check", ("pool", "eject"): "eject", ("pool", "retry"): "retry", ("pool", "tls"): "pool_tls"}
+              ("pool", "check"): "check", ("pool", "eject"): "eject", ("pool", "retry"): "retry", ("pool", "tls"): "pool_tls", ("policy", "tests"): "policy_tests"}
     named = {("top", "sets"): "set", ("top", "listeners"): "listener", ("top", "pools"): "pool"}
     lists = {("top", "routes"): "route", ("top", "policies"): "policy", ("listener_tls", "certificates"): "certificate"}
     simple = {"NUMBER": {"type": "integer", "minimum": 0}, "STRING": {"type": ["string", "number"]},

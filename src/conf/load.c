@@ -1,5 +1,6 @@
 /* From text to snapshot. Order matters: sets before expressions, pools before what names them. */
 #include "conf/conf.h"
+#include "conf/tests.h"
 #include "conf/load_priv.h"
 #include "board/board.h"
 
@@ -442,29 +443,55 @@ static void read_top(struct loader *l, const struct map *top)
 	conf_read_rules(l, top);
 }
 
-enum err conf_load(struct bytes file, struct bytes text, struct conf_source *source, struct conf **out,
-	struct conf_errors *errors)
+/* Opens a configuration that is to be filled. False: it is no YAML, and that is told. */
+static bool load_begin(struct loader *l, struct bytes file, struct bytes text, struct conf_source *source, struct conf **out,
+	struct conf_errors *errors, yaml_document_t *doc)
 {
 	struct conf *c = calloc(1, sizeof *c);
-	struct loader l = { .source = source, .errors = errors };
-	yaml_document_t doc;
 
 	CHECK(c != NULL);
 	arena_init_growing(&c->arena, CONF_MEMORY);
 	*errors = (struct conf_errors){ 0 };
 	*out = c;
-	l.conf = c;
-	l.arena = &c->arena;
-	c->file = l.file = arena_copy(&c->arena, file);
-	if (!conf_parse_doc(&l, text, &doc))
-		return ERR_SYNTAX;
-	l.doc = &doc;
-	l.text = text;
-	struct map top = conf_map(&l, yaml_document_get_root_node(&doc), "top");
-	read_top(&l, &top);
-	yaml_document_delete(&doc);
+	*l = (struct loader){ .conf = c, .arena = &c->arena, .source = source, .errors = errors, .text = text, .doc = doc };
+	c->file = l->file = arena_copy(&c->arena, file);
+	return conf_parse_doc(l, text, doc);
+}
+
+static enum err load_end(struct conf_errors *errors, yaml_document_t *doc)
+{
+	yaml_document_delete(doc);
 	conf_sort_errors(errors);
 	return errors->errors ? ERR_SYNTAX : OK;
+}
+
+enum err conf_load(struct bytes file, struct bytes text, struct conf_source *source, struct conf **out,
+	struct conf_errors *errors)
+{
+	yaml_document_t doc;
+	struct loader l;
+
+	if (!load_begin(&l, file, text, source, out, errors, &doc))
+		return ERR_SYNTAX;
+	struct map top = conf_map(&l, yaml_document_get_root_node(&doc), "top");
+	read_top(&l, &top);
+	return load_end(errors, &doc);
+}
+
+enum err conf_load_rule_set(struct bytes file, struct bytes text, struct conf_source *source, struct conf **out,
+	struct conf_errors *errors)
+{
+	yaml_document_t doc;
+	struct loader l;
+
+	if (!load_begin(&l, file, text, source, out, errors, &doc))
+		return ERR_SYNTAX;
+	struct map nothing = { &l, NULL, "top" };
+	read_limits(&l, &nothing);
+	/* A rule must hold under every configuration, so it is shown what the least strict one lets through. */
+	l.conf->canon = (struct canon_rules){ CANON_KEEP, CANON_KEEP, true };
+	conf_read_rule_set(&l, yaml_document_get_root_node(&doc));
+	return load_end(errors, &doc);
 }
 
 void conf_free(struct conf **c)

@@ -58,6 +58,7 @@ struct policy_expr *conf_expr(struct loader *l, yaml_node_t *n, enum policy_type
 void *conf_array(struct loader *l, size_t n, size_t size);
 
 void conf_read_rules(struct loader *l, const struct map *top);
+void conf_read_rule_set(struct loader *l, yaml_node_t *root);
 void conf_read_sets(struct loader *l, const struct map *top);
 void conf_prefixes(struct loader *l, yaml_node_t **items, size_t n, const struct addr_prefix **out, size_t *count);
 void conf_read_listeners(struct loader *l, const struct map *top);

@@ -207,10 +207,11 @@ static void read_action(struct loader *l, yaml_node_t *n, struct policy_action *
 static void read_rule(struct loader *l, yaml_node_t *n, struct bytes set)
 {
 	struct policy_rule *r = &l->conf->rules[l->conf->rule_count];
-	struct map m = conf_map(l, n, "policy");
+	struct map m = conf_map(l, n, "policy"), tests = map_map(&m, "tests", "policy_tests");
 	struct policy_action *list;
 	yaml_node_t **items, *when;
 
+	(void)tests; /* its keys are checked; sluis policy test reads them */
 	if (!m.node)
 		return;
 	r->set = set;
@@ -238,6 +239,22 @@ static void grow(struct loader *l, size_t more)
 	l->conf->rules = rules;
 }
 
+void conf_read_rule_set(struct loader *l, yaml_node_t *root)
+{
+	struct map m = conf_map(l, root, "rule_set");
+	struct bytes set = map_string(&m, "name");
+	yaml_node_t **items;
+	size_t n = map_items(&m, "rules", &items);
+
+	if (set.len == 0)
+		conf_fail(l, NULL, "write name: short-name", "the set has no name");
+	if (n == 0)
+		conf_fail(l, NULL, "write rules: [{name: ..., if: ..., then: ...}]", "the set has no list 'rules'");
+	grow(l, n);
+	for (size_t i = 0; i < n; i++)
+		read_rule(l, items[i], set);
+}
+
 static void read_shipped(struct loader *l, yaml_node_t *name)
 {
 	unsigned char mem[128];
@@ -245,7 +262,6 @@ static void read_shipped(struct loader *l, yaml_node_t *name)
 	struct bytes text, set = arena_copy(l->arena, node_text(name));
 	yaml_document_t doc, *outer = l->doc;
 	struct bytes outer_file = l->file, outer_text = l->text;
-	yaml_node_t *root, *rules;
 
 	text_init(&path, mem, sizeof mem);
 	text_lit(&path, "rules:");
@@ -259,15 +275,7 @@ static void read_shipped(struct loader *l, yaml_node_t *name)
 	if (conf_parse_doc(l, text, &doc)) {
 		l->doc = &doc;
 		l->text = text;
-		root = yaml_document_get_root_node(&doc);
-		rules = root ? part(l, root, "rules") : NULL;
-		if (!rules || rules->type != YAML_SEQUENCE_NODE) {
-			conf_fail(l, NULL, NULL, "the set has no list 'rules'");
-		} else {
-			grow(l, (size_t)(rules->data.sequence.items.top - rules->data.sequence.items.start));
-			for (yaml_node_item_t *i = rules->data.sequence.items.start; i < rules->data.sequence.items.top; i++)
-				read_rule(l, yaml_document_get_node(&doc, *i), set);
-		}
+		conf_read_rule_set(l, yaml_document_get_root_node(&doc));
 		yaml_document_delete(&doc);
 		l->doc = outer;
 		l->text = outer_text;
