@@ -2,6 +2,7 @@
 And the worker where a client tries to make policies blind."""
 import json
 import os
+import re
 import subprocess
 
 import pytest
@@ -101,7 +102,7 @@ def test_an_undecidable_condition_refuses_and_says_so(world):
     assert get(s.port(), "/?b").status == 403
     assert get(s.port(), "/?" + "a" * 60 + "!").status == 403
     line = s.access_line(url__original="/?" + "a" * 60 + "!")
-    assert line["rule.name"] == "only-short"
+    assert line["rule.name"] == "only-short" and line["event.reason"] == "policy-unknown"
 
 
 def test_a_long_head_does_not_keep_a_field_in(world):
@@ -186,3 +187,63 @@ def test_shipped_rules_stop_probes(world, probe):
     backend = world.scripted()
     s = world.serve(backend, rules=["netscaler"])
     assert get(s.port(), probe).status in (400, 403) and backend.heads == []
+
+
+def page():
+    with open(os.path.join(ROOT, "docs", "policy.md")) as f:
+        return f.read()
+
+
+def test_the_cookbook_is_right(world):
+    blocks = re.findall(r"```yaml\n(.*?)```", page(), re.S)
+    books = [b for b in blocks if re.search("^policies:", b, re.M)]
+    assert len(books) >= 3
+    os.mkdir(os.path.join(world.dir, "lists"))
+    write(world.dir, "lists/as64496.txt", "198.51.100.0/24 # one\n203.0.113.0/24\n")
+    write(world.dir, "partners.txt", "one\ntwo\n")
+    office = {"office": {"addresses": ["192.0.2.0/24"]}}
+    more = {"web": {"servers": ["127.0.0.1:1"]}, "canary": {"servers": ["127.0.0.1:2"]}}
+    requests = write(world.dir, "r.yaml", {"requests": [
+        {"client": "10.0.0.1", "expect": {"decision": "respond 503"}},
+        {"target": "/x/../%61dmin/", "client": "192.0.2.1", "expect": {"decision": "pool web", "policies": ["no-user-from-outside"]}},
+        {"target": "/shop/a?session=1&b=2", "client": "192.0.2.1",
+         "expect": {"decision": "redirect 301 https://shop.example.org/shop/a?b=2"}},
+        {"target": "/login", "method": "POST", "client": "192.0.2.1", "fields": {"Cookie": "canary=1"},
+         "expect": {"decision": "pool canary", "policies": ["slow-down-logins", "canary", "no-user-from-outside"]}}]})
+    for book in books:
+        text = yaml.safe_dump(base(pools=more)) + ("" if re.search("^sets:", book, re.M) else yaml.safe_dump({"sets": office})) + book
+        conf = write(world.dir, "c.yaml", text)
+        if book == books[-1]:
+            r = cli(conf, requests)
+            assert r.returncode == 0, r.stdout + r.stderr
+        elif "tests:" in book:
+            r = cli(conf)
+            assert r.returncode == 0 and "4 requests, 0 failed" in r.stdout, r.stdout + r.stderr
+        else:
+            r = cli(conf)
+            assert r.returncode == 2 and "has no tests" in r.stderr, r.stdout + r.stderr
+    # The sets of the page's own section, each of them used.
+    sets = next(b for b in blocks if b.startswith("sets:") and b not in books)
+    policies = [{"name": n, "if": f"{of} in ${n}", "then": [{"tag": n}]}
+                for n, of in (("office", "client.ip"), ("bad-networks", "peer.ip"), ("partners", 'query("p")'))]
+    r = cli(write(world.dir, "c.yaml", yaml.safe_dump(base(policies=policies)) + sets),
+            write(world.dir, "r2.yaml", {"requests": [{"target": "/?p=two", "client": "192.0.2.9", "peer": "203.0.113.7", "expect": {
+                "policies": ["office", "bad-networks", "partners"]}}]}))
+    assert r.returncode == 0, r.stdout + r.stderr
+
+
+def test_every_example_of_the_page_is_an_expression(world):
+    cells = [m.group(1) for m in re.finditer(r"^\| `[^|]*\|.*\| `([^`]+)` \|$", page(), re.M)]
+    assert len(cells) >= 18
+    conf = base(policies=[])
+    for i, example in enumerate(cells):
+        policy = {"name": f"p{i}", "on": "response" if example.startswith("response.") else "request",
+                  "then": [{"set_field": {"name": "X-A", "value": '"a"'}}]}
+        if example.startswith("concat"):
+            policy["then"][0]["set_field"]["value"] = example
+        else:
+            policy["if"] = example
+        conf["policies"].append(policy)
+    conf["sets"] = {"office": {"addresses": ["192.0.2.0/24"]}}
+    r = cli(write(world.dir, "c.yaml", conf), write(world.dir, "r.yaml", "requests: [{target: /}]"))
+    assert r.returncode == 0, r.stdout + r.stderr
