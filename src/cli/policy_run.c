@@ -130,7 +130,7 @@ static void act(struct policy_runner *r, const struct policy_action *a, bool on_
 	struct bytes v = value_of(r, a->value);
 
 	if (!v.at) {
-		*said = *end = on_response ? BYTES("refused 502 policy-memory") : BYTES("refused 431 policy-memory");
+		*said = *end = on_response ? BYTES("refused 502 policy-unknown") : BYTES("refused 431 policy-memory");
 		return;
 	}
 	switch (a->kind) {

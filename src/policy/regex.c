@@ -87,7 +87,7 @@ int policy_regex_run(const struct policy_regex *r, struct bytes s)
 	pcre2_set_match_limit(r->context, (uint32_t)limit);
 	if (r->is_compiled)
 		return pcre2_jit_match(r->code, text, s.len, 0, 0, r->match, r->context);
-	return pcre2_match(r->code, text, s.len, 0, 0, r->match, r->context);
+	return pcre2_match(r->code, text, s.len, 0, PCRE2_NO_JIT, r->match, r->context);
 }
 
 enum policy_truth policy_regex_matches(const struct policy_regex *r, struct bytes s)

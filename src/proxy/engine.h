@@ -183,6 +183,7 @@ void exchange_write_local(struct exchange *x, struct text *t, unsigned status, s
 /* An expression's value, which lives as long as the request. */
 struct bytes exchange_string(struct exchange *x, const struct policy_expr *e);
 bool exchange_decide(struct exchange *x); /* policies and routes; false: it has been answered */
+/* False: what the policies make of the answer cannot be told, or has no room; it must not go on. */
 bool exchange_decide_response(struct exchange *x);
 enum err exchange_write_request(struct exchange *x) MUST_USE;
 enum err exchange_write_response(struct exchange *x) MUST_USE;

@@ -105,6 +105,18 @@ def test_an_undecidable_condition_refuses_and_says_so(world):
     assert line["rule.name"] == "only-short" and line["event.reason"] == "policy-unknown"
 
 
+def test_an_undecidable_answer_is_refused_and_no_fault_of_the_server(world):
+    """A client must not be able to have servers ejected by what it sends."""
+    backend = world.scripted()
+    s = world.serve(backend, pool={"eject": {"failures": 1, "time": "60s", "max_percent": 100}}, policies=[
+        {"name": "inside", "on": "response", "if": 'not (http.query matches "^(a+)+$")', "then": [{"remove_field": "Content-Type"}]}])
+    assert get(s.port(), "/?aaa").field("content-type") and not get(s.port(), "/?b").field("content-type")
+    for _ in range(3):
+        assert get(s.port(), "/?" + "a" * 60 + "!").status == 502
+    assert s.access_line(http__response__status_code=502)["event.reason"] == "policy-unknown"
+    assert get(s.port(), "/?aaa").status == 200
+
+
 def test_a_long_head_does_not_keep_a_field_in(world):
     """The request's memory filled up to its last octets: a field that is to be removed must not stay, and one that is
     to be set must not be empty. Every length is tried, so that the arena ends at every place."""
