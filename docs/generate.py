@@ -24,12 +24,18 @@ KEYS = rows("src/conf/keys.tbl", rf'^KEY\((\w+), {STRING}, (\w+), {STRING}, {STR
 EVENTS = rows("src/base/events.tbl", rf'^EVENT\(\w+,\s*{STRING},\s*(\w+),\s*{STRING}\)')
 METRICS = rows("src/board/metrics.tbl", rf'^METRIC\(\w+,\s*{STRING},\s*(\w+),\s*{STRING},\s*{STRING}\)')
 
+FIELDS = rows("src/policy/fields.tbl", rf'^POLICY_FIELD\(\w+,\s*{STRING},\s*POLICY_(\w+),\s*{STRING}\)')
+FUNCTIONS = rows("src/policy/functions.tbl", rf'^POLICY_FUNCTION\({STRING}, \w+, POLICY_(\w+), \d+, \d+, \w+, {STRING}, {STRING}, {STRING}\)')
+
 PLACES = {"top": "", "admin": "admin", "log": "log", "limits": "limits", "canonical": "canonical", "set": "sets.NAME",
           "listener": "listeners.NAME", "listener_tls": "listeners.NAME.tls",
           "certificate": "listeners.NAME.tls.certificates[]",
           "client_certificates": "listeners.NAME.tls.client_certificates", "pool": "pools.NAME",
           "server": "pools.NAME.servers[]", "check": "pools.NAME.check", "eject": "pools.NAME.eject",
-          "retry": "pools.NAME.retry", "pool_tls": "pools.NAME.tls", "route": "routes[]", "policy": "policies[]"}
+          "retry": "pools.NAME.retry", "pool_tls": "pools.NAME.tls", "route": "routes[]", "policy": "policies[]",
+          "policy_tests": "policies[].tests", "rule_set": "a rule set (rules/NAME.yaml)",
+          "request_file": "requests for sluis policy test", "request": "requests[]", "request_response": "requests[].response",
+          "expect": "requests[].expect"}
 TYPES = {"NUMBER": "number", "STRING": "text", "SIZE": "size", "TIME": "time", "BOOL": "true or false", "MAP": "map",
          "LIST": "list", "STRINGS": "text or list"}
 
@@ -72,7 +78,7 @@ def reference():
 def schema():
     nested = {("top", "admin"): "admin", ("top", "log"): "log", ("top", "limits"): "limits", ("top", "canonical"): "canonical",
               ("listener", "tls"): "listener_tls", ("listener_tls", "client_certificates"): "client_certificates",
-              ("pool", "check"): "check", ("pool", "eject"): "eject", ("pool", "retry"): "retry", ("pool", "tls"): "pool_tls"}
+              ("pool", "check"): "check", ("pool", "eject"): "eject", ("pool", "retry"): "retry", ("pool", "tls"): "pool_tls", ("policy", "tests"): "policy_tests"}
     named = {("top", "sets"): "set", ("top", "listeners"): "listener", ("top", "pools"): "pool"}
     lists = {("top", "routes"): "route", ("top", "policies"): "policy", ("listener_tls", "certificates"): "certificate"}
     simple = {"NUMBER": {"type": "integer", "minimum": 0}, "STRING": {"type": ["string", "number"]},
@@ -115,7 +121,25 @@ def metrics():
     return "\n".join(out + [f"| `{n}` | {kind} | {cell(doc)} |" for n, kind, _labels, doc in METRICS]) + "\n"
 
 
-pages = {"docs/configuration.md": reference(), "docs/sluis.schema.json": schema(), "docs/events.md": events(), "docs/metrics.md": metrics()}
+POLICY_TYPES = {"BOOL": "true or false", "INT": "number", "STRING": "string", "ADDRESS": "address"}
+
+
+def policy():
+    """docs/policy.md is written by hand but for its tables of fields and functions."""
+    fields = ["| Field | Type | What it is |", "|---|---|---|"]
+    fields += [f"| `{n}` | {POLICY_TYPES[kind]} | {cell(doc)} |" for n, kind, doc in FIELDS]
+    functions = ["| Function | Gives | What it is | Example |", "|---|---|---|---|"]
+    functions += [f"| `{cell(signature)}` | {POLICY_TYPES[kind]} | {cell(doc)} | `{cell(example)}` |"
+                  for _, kind, signature, doc, example in FUNCTIONS]
+    out = (root / "docs/policy.md").read_text()
+    for name, table in (("fields", fields), ("functions", functions)):
+        out, n = re.subn(rf"<!-- {name} -->\n.*?<!-- end -->", lambda _: f"<!-- {name} -->\n" + "\n".join(table) + "\n<!-- end -->",
+                         out, flags=re.S)
+        assert n == 1, f"docs/policy.md has no place for the {name}"
+    return out
+
+
+pages = {"docs/policy.md": policy(), "docs/configuration.md": reference(), "docs/sluis.schema.json": schema(), "docs/events.md": events(), "docs/metrics.md": metrics()}
 bad = 0
 for path, content in pages.items():
     if "--check" in sys.argv:

@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static enum err confine(void)
+enum err cli_confine(void)
 {
 	static const int *const lists[] = { jail_check, NULL };
 	static const char *const reads[] = { "/", NULL };
@@ -80,7 +80,7 @@ int cli_check(const struct cli *cli, int argc, char **argv)
 
 	if (!file)
 		return cli_fail(2, "usage: sluis check FILE");
-	if (confine() != OK)
+	if (cli_confine() != OK)
 		return cli_fail(1, "this system does not let the check be confined");
 	_exit(check(cli, file)); /* straight out: exit handlers of libraries may need more than is left */
 }

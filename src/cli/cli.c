@@ -24,6 +24,7 @@ static const struct {
 	{ "disable", "POOL/SERVER", "no requests for this server at all", cli_disable },
 	{ "reopen", "", "open the log files anew, after they were moved", cli_reopen },
 	{ "config", "history | diff N [M] | rollback N", "configurations that were in use; go back to one", cli_config },
+	{ "policy", "test FILE [REQUESTS] [--json]", "what policies decide about requests written in a file, and why", cli_policy },
 	{ "version", "", "print the version", cli_version },
 };
 

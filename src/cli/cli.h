@@ -30,8 +30,11 @@ int cli_enable(const struct cli *cli, int argc, char **argv);
 int cli_disable(const struct cli *cli, int argc, char **argv);
 int cli_reopen(const struct cli *cli, int argc, char **argv);
 int cli_config(const struct cli *cli, int argc, char **argv);
+int cli_policy(const struct cli *cli, int argc, char **argv);
 int cli_version(const struct cli *cli, int argc, char **argv);
 
+/* From here on this process can read files and write to what it has open, and no more. */
+enum err cli_confine(void) MUST_USE;
 /* Says what is wrong on stderr; answers status. */
 int cli_fail(int status, const char *fmt, ...) PRINTF(2, 3);
 /* Asks sluisd; takes request. NULL: it failed, or sluisd said no, and that was told. The answer is the caller's. */

@@ -1,5 +1,6 @@
 /* From text to snapshot. Order matters: sets before expressions, pools before what names them. */
 #include "conf/conf.h"
+#include "conf/tests.h"
 #include "conf/load_priv.h"
 #include "board/board.h"
 
@@ -52,83 +53,6 @@ bool conf_parse_doc(struct loader *l, struct bytes text, yaml_document_t *doc)
 		conf_fail(l, &p.problem_mark, NULL, "this is not YAML: %s", p.problem ? p.problem : "syntax");
 	yaml_parser_delete(&p);
 	return ok;
-}
-
-static void read_prefixes(struct loader *l, yaml_node_t **items, size_t n, const struct addr_prefix **out, size_t *count)
-{
-	struct addr_prefix *list = conf_array(l, n, sizeof *list);
-
-	*count = 0;
-	for (size_t i = 0; i < n; i++) {
-		if (addr_parse_prefix(node_text(items[i]), &list[*count]) == OK)
-			++*count;
-		else
-			conf_fail(l, &items[i]->start_mark, "write 192.0.2.1 or 192.0.2.0/24, with no bits set behind the prefix",
-				"'%.*s' is not an address or prefix", FMT(node_text(items[i])));
-	}
-	*out = list;
-}
-
-static void read_set_file(struct loader *l, const struct map *m, struct policy_set_def *s)
-{
-	struct bytes text = map_file(m, "file"), line;
-	size_t lines = 1, n = 0;
-	struct addr_prefix *prefixes;
-	struct bytes *strings;
-	yaml_mark_t at = map_mark(m, "file");
-
-	for (size_t i = 0; i < text.len; i++)
-		lines += text.at[i] == '\n';
-	prefixes = conf_array(l, lines, sizeof *prefixes);
-	strings = conf_array(l, lines, sizeof *strings);
-	for (unsigned number = 1; text.len; number++) {
-		size_t lf = bytes_find_byte(text, '\n');
-		line = bytes_cut(text, 0, lf);
-		text = lf == SIZE_MAX ? BYTES("") : bytes_cut(text, lf + 1, text.len);
-		line = bytes_trim(bytes_cut(line, 0, bytes_find_byte(line, '#')));
-		if (line.len && line.at[line.len - 1] == '\r')
-			line.len--;
-		if (line.len == 0)
-			continue;
-		strings[n] = line;
-		if (s->is_addresses && addr_parse_prefix(line, &prefixes[n]) != OK)
-			conf_fail(l, &at, NULL, "in the file, line %u: '%.*s' is not an address or prefix", number, FMT(line));
-		else
-			n++;
-	}
-	s->prefixes = prefixes;
-	s->strings = strings;
-	s->prefix_count = s->string_count = n;
-}
-
-void conf_read_sets(struct loader *l, const struct map *top)
-{
-	yaml_node_pair_t *pairs;
-	yaml_node_t **items;
-	struct policy_set_def *sets;
-	size_t count = conf_named(l, top, "sets", &pairs);
-
-	l->conf->sets = sets = conf_array(l, count, sizeof *sets);
-	for (size_t i = 0; i < count; i++) {
-		struct policy_set_def *s = &sets[i];
-		struct map m = conf_map(l, yaml_document_get_node(l->doc, pairs[i].value), "set");
-		size_t values;
-		s->name = arena_copy(l->arena, node_text(yaml_document_get_node(l->doc, pairs[i].key)));
-		s->is_addresses = map_node(&m, "strings") ? false : map_choice(&m, "type") == 0;
-		if (map_node(&m, "file")) {
-			read_set_file(l, &m, s);
-		} else if (s->is_addresses) {
-			values = map_items(&m, "addresses", &items);
-			read_prefixes(l, items, values, &s->prefixes, &s->prefix_count);
-		} else {
-			struct bytes *strings;
-			s->string_count = map_items(&m, "strings", &items);
-			s->strings = strings = conf_array(l, s->string_count, sizeof *strings);
-			for (size_t k = 0; k < s->string_count; k++)
-				strings[k] = arena_copy(l->arena, node_text(items[k]));
-		}
-	}
-	l->conf->set_count = count;
 }
 
 bool conf_read_cert(struct loader *l, const struct map *m, struct conf_cert *out)
@@ -252,7 +176,7 @@ void conf_read_listeners(struct loader *l, const struct map *top)
 		s->redirect_port = (uint16_t)map_number(&m, "redirect_to_https");
 		s->redirect_to_https = s->redirect_port != 0;
 		peers = map_items(&m, "trusted_peers", &items);
-		read_prefixes(l, items, peers, &s->trusted, &s->trusted_count);
+		conf_prefixes(l, items, peers, &s->trusted, &s->trusted_count);
 	}
 	c->listener_count = n;
 	if (n == 0)
@@ -530,29 +454,55 @@ static void read_top(struct loader *l, const struct map *top)
 	conf_read_rules(l, top);
 }
 
-enum err conf_load(struct bytes file, struct bytes text, struct conf_source *source, struct conf **out,
-	struct conf_errors *errors)
+/* Opens a configuration that is to be filled. False: it is no YAML, and that is told. */
+static bool load_begin(struct loader *l, struct bytes file, struct bytes text, struct conf_source *source, struct conf **out,
+	struct conf_errors *errors, yaml_document_t *doc)
 {
 	struct conf *c = calloc(1, sizeof *c);
-	struct loader l = { .source = source, .errors = errors };
-	yaml_document_t doc;
 
 	CHECK(c != NULL);
 	arena_init_growing(&c->arena, CONF_MEMORY);
 	*errors = (struct conf_errors){ 0 };
 	*out = c;
-	l.conf = c;
-	l.arena = &c->arena;
-	c->file = l.file = arena_copy(&c->arena, file);
-	if (!conf_parse_doc(&l, text, &doc))
-		return ERR_SYNTAX;
-	l.doc = &doc;
-	l.text = text;
-	struct map top = conf_map(&l, yaml_document_get_root_node(&doc), "top");
-	read_top(&l, &top);
-	yaml_document_delete(&doc);
+	*l = (struct loader){ .conf = c, .arena = &c->arena, .source = source, .errors = errors, .text = text, .doc = doc };
+	c->file = l->file = arena_copy(&c->arena, file);
+	return conf_parse_doc(l, text, doc);
+}
+
+static enum err load_end(struct conf_errors *errors, yaml_document_t *doc)
+{
+	yaml_document_delete(doc);
 	conf_sort_errors(errors);
 	return errors->errors ? ERR_SYNTAX : OK;
+}
+
+enum err conf_load(struct bytes file, struct bytes text, struct conf_source *source, struct conf **out,
+	struct conf_errors *errors)
+{
+	yaml_document_t doc;
+	struct loader l;
+
+	if (!load_begin(&l, file, text, source, out, errors, &doc))
+		return ERR_SYNTAX;
+	struct map top = conf_map(&l, yaml_document_get_root_node(&doc), "top");
+	read_top(&l, &top);
+	return load_end(errors, &doc);
+}
+
+enum err conf_load_rule_set(struct bytes file, struct bytes text, struct conf_source *source, struct conf **out,
+	struct conf_errors *errors)
+{
+	yaml_document_t doc;
+	struct loader l;
+
+	if (!load_begin(&l, file, text, source, out, errors, &doc))
+		return ERR_SYNTAX;
+	struct map nothing = { &l, NULL, "top" };
+	read_limits(&l, &nothing);
+	/* A rule must hold under every configuration, so it is shown what the least strict one lets through. */
+	l.conf->canon = (struct canon_rules){ CANON_KEEP, CANON_KEEP, true };
+	conf_read_rule_set(&l, yaml_document_get_root_node(&doc));
+	return load_end(errors, &doc);
 }
 
 void conf_free(struct conf **c)

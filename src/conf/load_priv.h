@@ -22,6 +22,8 @@ struct loader {
 	struct conf_errors *errors;
 	struct bytes file, text; /* being read now */
 	yaml_document_t *doc;
+	struct bytes tags[POLICY_TAGS_MAX]; /* different ones, over all policies */
+	size_t tag_count;
 };
 /* A map that is being read: its node (NULL: absent, defaults apply) and its section's name. */
 struct map {
@@ -57,7 +59,9 @@ struct policy_expr *conf_expr(struct loader *l, yaml_node_t *n, enum policy_type
 void *conf_array(struct loader *l, size_t n, size_t size);
 
 void conf_read_rules(struct loader *l, const struct map *top);
+void conf_read_rule_set(struct loader *l, yaml_node_t *root);
 void conf_read_sets(struct loader *l, const struct map *top);
+void conf_prefixes(struct loader *l, yaml_node_t **items, size_t n, const struct addr_prefix **out, size_t *count);
 void conf_read_listeners(struct loader *l, const struct map *top);
 void conf_read_pools(struct loader *l, const struct map *top);
 void conf_read_routes(struct loader *l, const struct map *top);

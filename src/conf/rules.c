@@ -103,6 +103,23 @@ static void read_field_name(struct loader *l, yaml_node_t *n, struct policy_acti
 			conf_fail(l, &n->start_mark, NULL, "the field '%.*s' belongs to the connection and cannot be changed", FMT(a->name));
 }
 
+/* A request has room for POLICY_TAGS_MAX different ones. */
+static void read_tag(struct loader *l, yaml_node_t *v, struct policy_action *a)
+{
+	a->name = arena_copy(l->arena, node_text(v));
+	if (!conf_is_token(a->name)) {
+		conf_fail(l, &v->start_mark, "letters, digits and -", "a tag is expected here");
+		return;
+	}
+	for (size_t i = 0; i < l->tag_count; i++)
+		if (bytes_eq(l->tags[i], a->name))
+			return;
+	if (l->tag_count == COUNT_OF(l->tags))
+		conf_fail(l, &v->start_mark, "use one of the others again", "there are more than %zu different tags", COUNT_OF(l->tags));
+	else
+		l->tags[l->tag_count++] = a->name;
+}
+
 static void read_action_value(struct loader *l, struct policy_action *a, yaml_node_t *v, bool on_response)
 {
 	static const char *const redirect[] = { "to", "status" }, *const respond[] = { "status", "body", "content_type" },
@@ -136,11 +153,7 @@ static void read_action_value(struct loader *l, struct policy_action *a, yaml_no
 		break;
 	case ACT_REMOVE_FIELD: read_field_name(l, v, a); break;
 	case ACT_POOL: a->pool = (uint16_t)conf_find_pool(l, node_text(v), &v->start_mark); break;
-	case ACT_TAG:
-		a->name = arena_copy(l->arena, node_text(v));
-		if (!conf_is_token(a->name))
-			conf_fail(l, &v->start_mark, "letters, digits and -", "a tag is expected here");
-		break;
+	case ACT_TAG: read_tag(l, v, a); break;
 	case ACT_RATE_LIMIT:
 		check_parts(l, v, limit, COUNT_OF(limit));
 		a->value = part(l, v, "key") ? part_expr(l, v, "key", on_response) : NULL;
@@ -194,10 +207,11 @@ static void read_action(struct loader *l, yaml_node_t *n, struct policy_action *
 static void read_rule(struct loader *l, yaml_node_t *n, struct bytes set)
 {
 	struct policy_rule *r = &l->conf->rules[l->conf->rule_count];
-	struct map m = conf_map(l, n, "policy");
+	struct map m = conf_map(l, n, "policy"), tests = map_map(&m, "tests", "policy_tests");
 	struct policy_action *list;
 	yaml_node_t **items, *when;
 
+	(void)tests; /* its keys are checked; sluis policy test reads them */
 	if (!m.node)
 		return;
 	r->set = set;
@@ -225,6 +239,22 @@ static void grow(struct loader *l, size_t more)
 	l->conf->rules = rules;
 }
 
+void conf_read_rule_set(struct loader *l, yaml_node_t *root)
+{
+	struct map m = conf_map(l, root, "rule_set");
+	struct bytes set = map_string(&m, "name");
+	yaml_node_t **items;
+	size_t n = map_items(&m, "rules", &items);
+
+	if (set.len == 0)
+		conf_fail(l, NULL, "write name: short-name", "the set has no name");
+	if (n == 0)
+		conf_fail(l, NULL, "write rules: [{name: ..., if: ..., then: ...}]", "the set has no list 'rules'");
+	grow(l, n);
+	for (size_t i = 0; i < n; i++)
+		read_rule(l, items[i], set);
+}
+
 static void read_shipped(struct loader *l, yaml_node_t *name)
 {
 	unsigned char mem[128];
@@ -232,7 +262,6 @@ static void read_shipped(struct loader *l, yaml_node_t *name)
 	struct bytes text, set = arena_copy(l->arena, node_text(name));
 	yaml_document_t doc, *outer = l->doc;
 	struct bytes outer_file = l->file, outer_text = l->text;
-	yaml_node_t *root, *rules;
 
 	text_init(&path, mem, sizeof mem);
 	text_lit(&path, "rules:");
@@ -246,15 +275,7 @@ static void read_shipped(struct loader *l, yaml_node_t *name)
 	if (conf_parse_doc(l, text, &doc)) {
 		l->doc = &doc;
 		l->text = text;
-		root = yaml_document_get_root_node(&doc);
-		rules = root ? part(l, root, "rules") : NULL;
-		if (!rules || rules->type != YAML_SEQUENCE_NODE) {
-			conf_fail(l, NULL, NULL, "the set has no list 'rules'");
-		} else {
-			grow(l, (size_t)(rules->data.sequence.items.top - rules->data.sequence.items.start));
-			for (yaml_node_item_t *i = rules->data.sequence.items.start; i < rules->data.sequence.items.top; i++)
-				read_rule(l, yaml_document_get_node(&doc, *i), set);
-		}
+		conf_read_rule_set(l, yaml_document_get_root_node(&doc));
 		yaml_document_delete(&doc);
 		l->doc = outer;
 		l->text = outer_text;

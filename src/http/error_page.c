@@ -52,10 +52,10 @@ void error_page_write(struct text *t, unsigned status, struct bytes accept, stru
 	if (wants_json(accept)) {
 		*type = BYTES("application/problem+json");
 		text_fmt(t, "{\"status\":%u,\"title\":\"%s\",\"detail\":\"%s\",\"request_id\":", status, reason, advice(status));
-		json_string(t, request_id);
+		json_put_string(t, request_id);
 		if (contact.len) {
 			text_lit(t, ",\"contact\":");
-			json_string(t, contact);
+			json_put_string(t, contact);
 		}
 		text_lit(t, "}\n");
 		return;

@@ -44,36 +44,68 @@ static bool key_is(struct bytes raw, struct bytes name)
 	return n == name.len;
 }
 
-bool http_query_find(struct bytes q, struct bytes name, struct arena *arena, struct bytes *value)
+static struct bytes take_pair(struct bytes *left)
 {
-	while (q.len) {
-		size_t end = bytes_find_byte(q, '&');
-		struct bytes pair = bytes_cut(q, 0, end);
+	size_t end = bytes_find_byte(*left, '&');
+	struct bytes pair = bytes_cut(*left, 0, end);
+
+	*left = end == SIZE_MAX ? BYTES("") : bytes_cut(*left, end + 1, left->len);
+	return pair;
+}
+
+bool http_query_next(struct bytes *left, struct bytes name, struct arena *arena, struct bytes *value)
+{
+	while (left->len) {
+		struct bytes pair = take_pair(left);
 		size_t eq = bytes_find_byte(pair, '=');
 		if (pair.len && key_is(bytes_cut(pair, 0, eq), name)) {
 			struct bytes raw = eq == SIZE_MAX ? BYTES("") : bytes_cut(pair, eq + 1, pair.len);
 			if (bytes_find_byte(raw, '%') != SIZE_MAX || bytes_find_byte(raw, '+') != SIZE_MAX)
 				raw = http_percent_decode(raw, true, arena);
-			if (!raw.at)
-				return false;
 			*value = raw;
 			return true;
 		}
-		q = end == SIZE_MAX ? BYTES("") : bytes_cut(q, end + 1, q.len);
 	}
 	return false;
 }
 
-bool http_cookie_find(const struct http_field *f, size_t n, struct bytes name, struct bytes *value)
+bool http_query_find(struct bytes q, struct bytes name, struct arena *arena, struct bytes *value)
 {
-	for (size_t i = 0; i < n; i++) {
-		struct bytes left = f[i].value;
-		if (f[i].id != HTTP_COOKIE)
+	struct bytes found;
+
+	if (!http_query_next(&q, name, arena, &found) || !found.at)
+		return false;
+	*value = found;
+	return true;
+}
+
+struct bytes http_query_without(struct bytes q, struct bytes name, struct arena *arena)
+{
+	unsigned char *out = arena_alloc_raw(arena, q.len + 1), *to = out;
+
+	if (!out)
+		return bytes_of(NULL, 0);
+	while (q.len) {
+		struct bytes pair = take_pair(&q);
+		if (pair.len == 0 || key_is(bytes_cut(pair, 0, bytes_find_byte(pair, '=')), name))
 			continue;
-		while (left.len) {
-			size_t end = bytes_find_byte(left, ';');
-			struct bytes pair = bytes_trim(bytes_cut(left, 0, end));
+		if (to != out)
+			*to++ = '&';
+		memcpy(to, pair.at, pair.len);
+		to += pair.len;
+	}
+	return bytes_of(out, (size_t)(to - out));
+}
+
+bool http_cookie_next(const struct http_field *f, size_t n, struct bytes name, size_t *field, struct bytes *left,
+	struct bytes *value)
+{
+	for (;;) {
+		while (left->len) {
+			size_t end = bytes_find_byte(*left, ';');
+			struct bytes pair = bytes_trim(bytes_cut(*left, 0, end));
 			size_t eq = bytes_find_byte(pair, '=');
+			*left = end == SIZE_MAX ? BYTES("") : bytes_cut(*left, end + 1, left->len);
 			if (eq != SIZE_MAX && bytes_eq(bytes_cut(pair, 0, eq), name)) {
 				struct bytes v = bytes_cut(pair, eq + 1, pair.len);
 				if (v.len >= 2 && v.at[0] == '"' && v.at[v.len - 1] == '"')
@@ -81,8 +113,19 @@ bool http_cookie_find(const struct http_field *f, size_t n, struct bytes name, s
 				*value = v;
 				return true;
 			}
-			left = end == SIZE_MAX ? BYTES("") : bytes_cut(left, end + 1, left.len);
 		}
+		while (*field < n && f[*field].id != HTTP_COOKIE)
+			++*field;
+		if (*field == n)
+			return false;
+		*left = f[(*field)++].value;
 	}
-	return false;
+}
+
+bool http_cookie_find(const struct http_field *f, size_t n, struct bytes name, struct bytes *value)
+{
+	struct bytes left = BYTES("");
+	size_t field = 0;
+
+	return http_cookie_next(f, n, name, &field, &left, value);
 }

@@ -1,41 +1,12 @@
 /* From text to tree by recursive descent; each node knows its type, and what does not fit is told with line
- * and column. Depth and size are bounded, so that no text can exhaust the stack or the arena. */
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include "policy/policy_priv.h"
+ * and column. Depth and size are bounded, so that no text can exhaust the stack or the arena, and no comparison
+ * can need more room than the worker has for it. */
+#include "policy/compile_priv.h"
 
-#include <pcre2.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #define DEPTH_MAX    64
 #define LIST_MAX     10000
-
-const struct policy_field_info policy_fields[POLICY_FIELD_COUNT] = {
-#define POLICY_FIELD(sym, name, type, doc) { name, doc, type },
-#include "policy/fields.tbl"
-#undef POLICY_FIELD
-};
-
-enum token { T_END, T_WORD, T_STRING, T_INT, T_ADDRESS, T_OPEN, T_CLOSE, T_LBRACE, T_RBRACE, T_COMMA, T_SET, T_EQ, T_NE, T_LT,
-	T_LE, T_GT, T_GE, T_AND, T_OR, T_NOT, T_BAD };
-
-struct compiler {
-	struct bytes in;
-	size_t at, start;	/* behind the current token, its start */
-	enum token token;
-	struct bytes text;	/* of the token */
-	int64_t number;
-	struct addr_prefix prefix;
-	bool is_prefix;		/* the address had a length */
-	unsigned depth;
-	bool response_ok, looks_at_response;
-	const struct policy_set_def *sets;
-	size_t set_count;
-	struct arena *arena;
-	struct policy_error *error;
-	bool failed;
-	struct policy_expr *regexes;
-};
 
 static const char *type_name(enum policy_type t)
 {
@@ -48,243 +19,238 @@ static const char *type_name(enum policy_type t)
 	return "?";
 }
 
-PRINTF(3, 4) static struct policy_expr *fail(struct compiler *c, size_t at, const char *fmt, ...)
-{
-	va_list ap;
-
-	if (c->failed)
-		return NULL; /* the first error is the one that helps */
-	c->failed = true;
-	c->error->line = 1;
-	c->error->column = 1;
-	for (size_t i = 0; i < at && i < c->in.len; i++) {
-		c->error->column++;
-		if (c->in.at[i] == '\n') {
-			c->error->line++;
-			c->error->column = 1;
-		}
-	}
-	va_start(ap, fmt);
-	vsnprintf(c->error->what, sizeof c->error->what, fmt, ap);
-	va_end(ap);
-	return NULL;
-}
-
-static bool is_word(unsigned char ch)
-{
-	return (ascii_lower(ch) >= 'a' && ascii_lower(ch) <= 'z') || (ch >= '0' && ch <= '9') || ch == '_' || ch == '.';
-}
-
-static void scan_string(struct compiler *c)
-{
-	size_t i = c->at, n = 0;
-	unsigned char *out = arena_alloc_raw(c->arena, c->in.len - i + 1);
-
-	c->token = T_BAD;
-	if (!out) {
-		fail(c, c->start, "the expression is too large");
-		return;
-	}
-	while (i < c->in.len && c->in.at[i] != '"') {
-		unsigned char ch = c->in.at[i++];
-		if (ch == '\\' && i < c->in.len) {
-			unsigned char e = c->in.at[i++];
-			if (e != '"' && e != '\\') /* kept for regular expressions: "\d" is \d */
-				out[n++] = '\\';
-			ch = e;
-		}
-		out[n++] = ch;
-	}
-	if (i >= c->in.len) {
-		fail(c, c->start, "the string has no end; write a closing \"");
-		return;
-	}
-	c->at = i + 1;
-	c->text = bytes_of(out, n);
-	c->token = T_STRING;
-}
-
-/* Numbers, addresses and prefixes all start with a digit, a hex digit or a colon. */
-static void scan_number(struct compiler *c)
-{
-	size_t i = c->start;
-	struct bytes t;
-	uint64_t n;
-
-	while (i < c->in.len && (is_word(c->in.at[i]) || c->in.at[i] == ':' || c->in.at[i] == '/'))
-		i++;
-	t = bytes_cut(c->in, c->start, i);
-	c->at = i;
-	c->text = t;
-	if (bytes_u64(t, &n) == OK && n <= INT64_MAX) {
-		c->number = (int64_t)n;
-		c->token = T_INT;
-	} else if (addr_parse_prefix(t, &c->prefix) == OK) {
-		c->is_prefix = bytes_find_byte(t, '/') != SIZE_MAX;
-		c->token = T_ADDRESS;
-	} else {
-		c->token = T_BAD;
-		fail(c, c->start, "%.*s is neither a number nor an address or prefix", FMT(t));
-	}
-}
-
-static void scan_word(struct compiler *c)
-{
-	static const struct { struct bytes word; enum token token; } words[] = { { LIT("and"), T_AND }, { LIT("or"), T_OR },
-		{ LIT("not"), T_NOT } };
-	size_t i = c->start;
-
-	while (i < c->in.len && is_word(c->in.at[i]))
-		i++;
-	if (i < c->in.len && c->in.at[i] == ':') { /* an IPv6 address that starts with a letter */
-		scan_number(c);
-		return;
-	}
-	c->text = bytes_cut(c->in, c->start, i);
-	c->at = i;
-	c->token = T_WORD;
-	for (size_t w = 0; w < COUNT_OF(words); w++)
-		if (bytes_eq(c->text, words[w].word))
-			c->token = words[w].token;
-}
-
-static void next(struct compiler *c)
-{
-	static const struct { struct bytes text; enum token token; } marks[] = { { LIT("=="), T_EQ }, { LIT("!="), T_NE },
-		{ LIT("<="), T_LE }, { LIT(">="), T_GE }, { LIT("&&"), T_AND }, { LIT("||"), T_OR }, { LIT("<"), T_LT },
-		{ LIT(">"), T_GT }, { LIT("!"), T_NOT }, { LIT("("), T_OPEN }, { LIT(")"), T_CLOSE }, { LIT("{"), T_LBRACE },
-		{ LIT("}"), T_RBRACE }, { LIT(","), T_COMMA } };
-	unsigned char ch;
-
-	while (c->at < c->in.len && memchr(" \t\r\n", c->in.at[c->at], 4))
-		c->at++;
-	c->start = c->at;
-	c->token = T_END;
-	if (c->at >= c->in.len || c->failed)
-		return;
-	ch = c->in.at[c->at];
-	for (size_t i = 0; i < COUNT_OF(marks); i++)
-		if (bytes_starts(bytes_cut(c->in, c->at, c->in.len), marks[i].text)) {
-			c->token = marks[i].token;
-			c->at += marks[i].text.len;
-			return;
-		}
-	if (ch == '"') {
-		c->at++;
-		scan_string(c);
-	} else if (ch == '$') {
-		c->at++;
-		c->start = c->at;
-		scan_word(c);
-		c->start--;
-		c->token = T_SET;
-	} else if ((ch >= '0' && ch <= '9') || ch == ':') {
-		scan_number(c);
-	} else if (is_word(ch)) {
-		scan_word(c);
-	} else {
-		c->token = T_BAD;
-		fail(c, c->at, ch == '\'' ? "write strings in double quotes" : ch == '=' ? "write == to compare" :
-			"unexpected character");
-	}
-}
-
 static struct policy_expr *node(struct compiler *c, enum policy_op op, enum policy_type type)
 {
 	struct policy_expr *e = arena_alloc(c->arena, sizeof *e);
 
 	if (!e) {
-		fail(c, c->start, "the expression is too large");
+		compile_fail(c, c->start, "the expression is too large");
 		return NULL;
 	}
-	e->op = op;
-	e->type = type;
+	e->op = (uint8_t)op;
+	e->type = (uint8_t)type;
 	return e;
 }
 
-static unsigned distance(struct bytes a, const char *b)
-{
-	unsigned row[64], n = (unsigned)strlen(b);
-
-	if (n >= 63 || a.len >= 63)
-		return 99;
-	for (unsigned j = 0; j <= n; j++)
-		row[j] = j;
-	for (unsigned i = 1; i <= a.len; i++) {
-		unsigned diagonal = row[0];
-		row[0] = i;
-		for (unsigned j = 1; j <= n; j++) {
-			unsigned up = row[j], cost = diagonal + (a.at[i - 1] != (unsigned char)b[j - 1]);
-			row[j] = up + 1 < cost ? up + 1 : cost;
-			if (row[j - 1] + 1 < row[j])
-				row[j] = row[j - 1] + 1;
-			diagonal = up;
-		}
-	}
-	return row[n];
-}
-
-static const struct { const char *name; enum policy_op op; enum policy_type type; unsigned args; } functions[] = {
-	{ "starts_with", OP_STARTS, POLICY_BOOL, 2 }, { "ends_with", OP_ENDS, POLICY_BOOL, 2 },
-	{ "lower", OP_LOWER, POLICY_STRING, 1 }, { "upper", OP_UPPER, POLICY_STRING, 1 }, { "len", OP_LEN, POLICY_INT, 1 },
-	{ "header", OP_HEADER, POLICY_STRING, 1 }, { "response.header", OP_RESPONSE_HEADER, POLICY_STRING, 1 },
-	{ "cookie", OP_COOKIE, POLICY_STRING, 1 }, { "query", OP_QUERY, POLICY_STRING, 1 }, { "tag", OP_TAG, POLICY_BOOL, 1 },
-	{ "text_decode", OP_TEXT_DECODE, POLICY_STRING, 1 }, { "concat", OP_CONCAT, POLICY_STRING, 2 },
-};
-
 static struct policy_expr *unknown_name(struct compiler *c, struct bytes name, size_t at)
 {
-	const char *best = "";
-	unsigned least = 99;
+	const char *best = policy_nearest_name(name);
 
-	for (size_t i = 0; i < POLICY_FIELD_COUNT; i++)
-		if (distance(name, policy_fields[i].name) < least)
-			least = distance(name, best = policy_fields[i].name);
-	for (size_t i = 0; i < COUNT_OF(functions); i++)
-		if (distance(name, functions[i].name) < least)
-			least = distance(name, best = functions[i].name);
-	if (least <= 3)
-		return fail(c, at, "unknown name %.*s; did you mean %s?", FMT(name), best);
-	return fail(c, at, "unknown name %.*s", FMT(name));
+	if (best)
+		return compile_fail(c, at, "unknown name %.*s; did you mean %s?", FMT(bytes_cut(name, 0, 60)), best);
+	return compile_fail(c, at, "unknown name %.*s; docs/policy.md lists fields and functions, and strings stand in double quotes",
+		FMT(bytes_cut(name, 0, 60)));
 }
+
+/* Operators that other languages have, and what to write here. */
+static struct policy_expr *unexpected(struct compiler *c, const char *otherwise)
+{
+	static const struct { struct bytes word; const char *write; } words[] = { { LIT("eq"), "==" }, { LIT("ne"), "!=" },
+		{ LIT("lt"), "<" }, { LIT("le"), "<=" }, { LIT("gt"), ">" }, { LIT("ge"), ">=" }, { LIT("is"), "==" },
+		{ LIT("equals"), "==" }, { LIT("AND"), "and" }, { LIT("OR"), "or" }, { LIT("NOT"), "not" }, { LIT("IN"), "in" },
+		{ LIT("like"), "contains or matches" }, { LIT("wildcard"), "matches with a regular expression" },
+		{ LIT("starts_with"), "starts_with(x, y)" }, { LIT("startswith"), "starts_with(x, y)" },
+		{ LIT("ends_with"), "ends_with(x, y)" }, { LIT("endswith"), "ends_with(x, y)" },
+		{ LIT("xor"), "(x) != (y)" }, { LIT("match"), "matches" }, { LIT("contain"), "contains" } };
+
+	for (size_t i = 0; c->token == T_WORD && i < COUNT_OF(words); i++)
+		if (bytes_eq(c->text, words[i].word))
+			return compile_fail(c, c->start, "there is no operator %.*s; write %s", FMT(c->text), words[i].write);
+	if (c->token == T_NOT)
+		return compile_fail(c, c->start, "not stands before a whole comparison: not (client.ip in $office)");
+	return compile_fail(c, c->start, "%s", otherwise);
+}
+
+/* --- what a comparison is checked for --- */
+
+static unsigned any_count(const struct policy_expr *e)
+{
+	if (!e)
+		return 0;
+	return (e->op == OP_ANY_HEADER || e->op == OP_RESPONSE_ANY_HEADER || e->op == OP_ANY_COOKIE || e->op == OP_ANY_QUERY) +
+		any_count(e->a) + any_count(e->b);
+}
+
+static size_t text_most(const struct policy_expr *e)
+{
+	if (e->type != POLICY_STRING)
+		return 64;
+	switch (e->op) {
+	case OP_STRING: return e->string.len;
+	case OP_LOWER: case OP_UPPER: case OP_TEXT_DECODE: case OP_URL_DECODE: return text_most(e->a);
+	case OP_CONCAT: return text_most(e->a) + text_most(e->b);
+	default: return POLICY_TEXT_MOST;
+	}
+}
+
+/* Room that an evaluation takes from the arena at most. */
+static size_t room_most(const struct policy_expr *e)
+{
+	size_t own = text_most(e) + 2 * ARENA_ALIGN;
+
+	switch (e->op) {
+	case OP_STRING: case OP_FIELD: case OP_INT: case OP_ADDRESS: case OP_BOOL: case OP_COOKIE: case OP_ANY_COOKIE:
+	case OP_ANY_HEADER: case OP_RESPONSE_ANY_HEADER: return 0;
+	case OP_LEN: return room_most(e->a);
+	case OP_CONCAT: return room_most(e->a) + room_most(e->b) + own;
+	case OP_LOWER: case OP_UPPER: case OP_TEXT_DECODE: case OP_URL_DECODE: return room_most(e->a) + own;
+	default: return own;
+	}
+}
+
+static bool has_case(struct bytes s, bool upper)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (upper ? s.at[i] >= 'A' && s.at[i] <= 'Z' : s.at[i] >= 'a' && s.at[i] <= 'z')
+			return true;
+	return false;
+}
+
+/* A literal that the left side can never hold is a rule that never holds: told, not left to be found out. */
+static bool check_case(struct compiler *c, const struct policy_expr *left, struct bytes literal, size_t at)
+{
+	bool lower = left->op == OP_LOWER || left->op == OP_TEXT_DECODE ||
+		(left->op == OP_FIELD && (left->field == F_HOST || left->field == F_SCHEME));
+
+	if (lower && has_case(literal, true))
+		compile_fail(c, at, "the left side is always in lower case; write \"%.*s\" in lower case too", FMT(bytes_cut(literal, 0, 100)));
+	else if (left->op == OP_UPPER && has_case(literal, false))
+		compile_fail(c, at, "the left side is always in upper case; write \"%.*s\" in upper case too", FMT(bytes_cut(literal, 0, 100)));
+	return !c->failed;
+}
+
+/* How common an octet is in heads; the rarest one of a literal is looked for first. */
+static size_t commonness(unsigned char ch)
+{
+	static const char order[] = "etaoinsrlcdhpm/.ugfbwv-ky0123456789=x&zjq:;%_ ,";
+	const char *p = memchr(order, ascii_lower(ch), sizeof order - 1);
+
+	return p ? COUNT_OF(order) - (size_t)(p - order) : 0;
+}
+
+static struct policy_expr *finish(struct compiler *c, struct policy_expr *e, size_t from, size_t right_at)
+{
+	unsigned left_any = any_count(e->a), right_any = e->b ? any_count(e->b) : 0;
+
+	e->source = bytes_cut(c->in, from, c->end);
+	if (e->op == OP_TAG || e->op == OP_BOOL || e->op == OP_FIELD)
+		return e;
+	if (right_any)
+		return compile_fail(c, right_at, "any_... stands on the left side of a comparison only; write the other side here");
+	if (left_any > 1)
+		return compile_fail(c, from, "one any_... per comparison; write two comparisons");
+	if (left_any && e->op == OP_NE)
+		return compile_fail(c, from, "any_... != would hold as soon as one value differs; write not (any_... == ...)");
+	e->is_any = left_any > 0;
+	if (room_most(e->a) + (e->b ? room_most(e->b) : 0) > POLICY_SCRATCH_SIZE)
+		return compile_fail(c, from, "this comparison may make texts of %zu octets, and there is room for %u; write fewer lower, concat, "
+			"... around each other", room_most(e->a) + (e->b ? room_most(e->b) : 0), POLICY_SCRATCH_SIZE);
+	if (!e->b || e->b->op != OP_STRING)
+		return e;
+	if (!check_case(c, e->a, e->b->string, right_at))
+		return NULL;
+	e->no_case = e->a->op == OP_LOWER;
+	for (size_t i = 0; i < e->b->string.len && i < UINT32_MAX; i++)
+		if (commonness(e->b->string.at[i]) < commonness(e->b->string.at[e->rare]))
+			e->rare = (uint32_t)i;
+	return e;
+}
+
+/* --- values --- */
 
 static struct policy_expr *parse_or(struct compiler *c);
 
+static bool is_token(struct bytes b)
+{
+	for (size_t i = 0; i < b.len; i++)
+		if (b.at[i] <= ' ' || b.at[i] >= 127 || memchr("()<>@,;:\\\"/[]?={}", b.at[i], 17))
+			return false;
+	return b.len > 0;
+}
+
+static struct policy_expr *parse_argument(struct compiler *c, const struct policy_function *f, size_t *at)
+{
+	struct policy_expr *arg;
+	size_t where;
+
+	compile_next(c); /* ( or a comma */
+	where = *at = c->start;
+	if (c->token == T_CLOSE || c->token == T_END)
+		return compile_fail(c, where, "%s wants %s here", f->name, f->wants_name ? "a name in quotes" : "a string");
+	arg = parse_or(c);
+	if (!arg)
+		return NULL;
+	if (arg->type != POLICY_STRING)
+		return compile_fail(c, where, "%s wants a string here, not %s", f->name, type_name(arg->type));
+	if (f->wants_name && arg->op != OP_STRING)
+		return compile_fail(c, where, "%s wants a name in quotes, as %s(\"name\")", f->name, f->name);
+	if ((f->op == OP_HEADER || f->op == OP_ANY_HEADER || f->op == OP_RESPONSE_HEADER || f->op == OP_RESPONSE_ANY_HEADER) &&
+		!is_token(arg->string))
+		return compile_fail(c, where, "%s wants the name of a field, as \"User-Agent\"; no field is called \"%.*s\"", f->name,
+			FMT(bytes_cut(arg->string, 0, 60)));
+	return arg;
+}
+
+static struct policy_expr *parse_arguments(struct compiler *c, const struct policy_function *f, size_t at)
+{
+	struct policy_expr *e = node(c, f->op, f->type), *last = e;
+	size_t where = at, right_at = at;
+
+	for (unsigned n = 0;; n++) {
+		struct policy_expr *arg = parse_argument(c, f, &where);
+		if (!e || !arg)
+			return NULL;
+		if (n == 0) {
+			e->a = arg;
+		} else if (n == 1) {
+			e->b = arg;
+			right_at = where;
+		} else { /* concat(a, b, c) is concat(a, concat(b, c)) */
+			struct policy_expr *more = node(c, f->op, f->type);
+			if (!more)
+				return NULL;
+			more->a = last->b;
+			more->b = arg;
+			last->b = more;
+			last = more;
+		}
+		if (c->token == T_CLOSE && n + 1 >= f->args)
+			break;
+		if (c->token == T_COMMA && n + 1 >= f->most_args)
+			return compile_fail(c, c->start, "%s takes no more than %u argument%s; write ) here", f->name, f->most_args,
+				f->most_args == 1 ? "" : "s");
+		if (c->token == T_COMMA)
+			continue;
+		if (n + 1 < f->args)
+			return compile_fail(c, c->start, "%s takes %u arguments; write a comma and the next one", f->name, f->args);
+		return unexpected(c, "write ) behind the arguments");
+	}
+	compile_next(c);
+	e->source = bytes_cut(c->in, at, c->end);
+	return e->op == OP_STARTS || e->op == OP_ENDS || e->op == OP_TAG ? finish(c, e, at, right_at) : e;
+}
+
 static struct policy_expr *parse_call(struct compiler *c, struct bytes name, size_t at)
 {
-	for (size_t i = 0; i < COUNT_OF(functions); i++) {
+	for (size_t i = 0; i < policy_function_count; i++) {
 		struct policy_expr *e;
-		if (!bytes_eq(name, bytes_str(functions[i].name)))
+		if (!bytes_eq(name, bytes_str(policy_functions[i].name)))
 			continue;
-		e = node(c, functions[i].op, functions[i].type);
-		next(c);
-		for (unsigned n = 0; e && n < functions[i].args; n++) {
-			size_t where = (next(c), c->start);
-			struct policy_expr *arg = parse_or(c);
-			if (!arg)
-				return NULL;
-			if (arg->type != POLICY_STRING)
-				return fail(c, where, "%s wants a string here, not %s", functions[i].name, type_name(arg->type));
-			if ((e->op == OP_HEADER || e->op == OP_RESPONSE_HEADER || e->op == OP_COOKIE || e->op == OP_QUERY ||
-				e->op == OP_TAG) && arg->op != OP_STRING)
-				return fail(c, where, "%s wants a name in quotes", functions[i].name);
-			*(n ? &e->b : &e->a) = arg;
-			if (n + 1 < functions[i].args && c->token != T_COMMA)
-				return fail(c, c->start, "%s takes %u arguments; write a comma and the next one", functions[i].name,
-					functions[i].args);
-		}
+		e = parse_arguments(c, &policy_functions[i], at);
 		if (!e)
 			return NULL;
-		if (c->token != T_CLOSE)
-			return fail(c, c->start, "write ) after the argument of %s", functions[i].name);
-		next(c);
-		if (e->op == OP_RESPONSE_HEADER) {
+		if (policy_functions[i].wants_name)
+			e->header = (uint16_t)http_field_id(e->a->string);
+		if (e->op == OP_RESPONSE_HEADER || e->op == OP_RESPONSE_ANY_HEADER) {
 			if (!c->response_ok)
-				return fail(c, at, "response.header is known only in rules with on: response");
+				return compile_fail(c, at, "%s is known only in policies with on: response", policy_functions[i].name);
 			c->looks_at_response = true;
 		}
 		return e;
 	}
+	for (size_t i = 0; i < POLICY_FIELD_COUNT; i++)
+		if (bytes_eq(name, bytes_str(policy_fields[i].name)))
+			return compile_fail(c, at, "%s is a field, not a function; write it without (", policy_fields[i].name);
 	return unknown_name(c, name, at);
 }
 
@@ -293,11 +259,10 @@ static struct policy_expr *parse_name(struct compiler *c)
 	struct bytes name = c->text;
 	size_t at = c->start;
 	struct policy_expr *e;
-	bool is_call = c->at < c->in.len && c->in.at[c->at] == '(';
 
-	if (is_call)
+	compile_next(c);
+	if (c->token == T_OPEN)
 		return parse_call(c, name, at);
-	next(c);
 	if (bytes_eq(name, BYTES("true")) || bytes_eq(name, BYTES("false"))) {
 		e = node(c, OP_BOOL, POLICY_BOOL);
 		if (e)
@@ -309,23 +274,25 @@ static struct policy_expr *parse_name(struct compiler *c)
 			continue;
 		if (i == F_STATUS) {
 			if (!c->response_ok)
-				return fail(c, at, "response.status is known only in rules with on: response");
+				return compile_fail(c, at, "response.status is known only in policies with on: response");
 			c->looks_at_response = true;
 		}
 		e = node(c, OP_FIELD, policy_fields[i].type);
 		if (e)
-			e->field = (enum policy_field_id)i;
+			e->field = (uint8_t)i;
 		return e;
 	}
+	for (size_t i = 0; i < policy_function_count; i++)
+		if (bytes_eq(name, bytes_str(policy_functions[i].name)))
+			return compile_fail(c, at, "%s is a function; write %s(...)", policy_functions[i].name, policy_functions[i].name);
 	return unknown_name(c, name, at);
 }
 
-static struct policy_expr *parse_value(struct compiler *c)
+static struct policy_expr *parse_literal(struct compiler *c)
 {
 	struct policy_expr *e = NULL;
 
 	switch (c->token) {
-	case T_WORD: return parse_name(c);
 	case T_STRING:
 		e = node(c, OP_STRING, POLICY_STRING);
 		if (e)
@@ -338,107 +305,137 @@ static struct policy_expr *parse_value(struct compiler *c)
 		break;
 	case T_ADDRESS:
 		if (c->is_prefix)
-			return fail(c, c->start, "a prefix stands only behind in: client.ip in {%.*s}", FMT(c->text));
+			return compile_fail(c, c->start, "a prefix stands only behind in; write client.ip in {%.*s}", FMT(c->text));
 		e = node(c, OP_ADDRESS, POLICY_ADDRESS);
 		if (e)
 			memcpy(e->address.ip, c->prefix.ip, sizeof e->address.ip);
 		break;
-	case T_OPEN:
-		next(c);
-		e = parse_or(c);
-		if (e && c->token != T_CLOSE)
-			return fail(c, c->start, "write ) here");
-		break;
-	case T_END: return fail(c, c->start, "the expression ends too early; a field, a value or ( is missing");
-	default: return fail(c, c->start, "a field, a value or ( is expected here");
+	case T_END: return compile_fail(c, c->start, "the expression ends too early; a field, a value or ( is missing");
+	case T_SET: return compile_fail(c, c->start, "a set stands only behind in; write client.ip in $%.*s", FMT(bytes_cut(c->text, 0, 60)));
+	case T_LBRACE: return compile_fail(c, c->start, "a list stands only behind in; write http.method in {\"GET\" \"HEAD\"}");
+	default: return compile_fail(c, c->start, "a field, a value or ( is expected here");
 	}
 	if (e)
-		next(c);
+		compile_next(c);
 	return e;
 }
 
-static int string_cmp(const void *a, const void *b)
+static struct policy_expr *parse_value(struct compiler *c)
 {
-	return bytes_cmp(*(const struct bytes *)a, *(const struct bytes *)b);
+	size_t from = c->start;
+	struct policy_expr *e;
+
+	if (c->token == T_OPEN) {
+		compile_next(c);
+		e = parse_or(c);
+		if (e && c->token != T_CLOSE)
+			return unexpected(c, "write ) here");
+		if (e)
+			compile_next(c);
+		return e;
+	}
+	e = c->token == T_WORD ? parse_name(c) : parse_literal(c);
+	if (e && !c->failed && e->source.len == 0)
+		e->source = bytes_cut(c->in, from, c->end);
+	return e;
 }
+
+/* --- comparisons --- */
 
 static struct policy_expr *in_set(struct compiler *c, struct policy_expr *e)
 {
 	for (size_t i = 0; i < c->set_count; i++) {
 		const struct policy_set_def *s = &c->sets[i];
-		struct bytes *sorted;
 		if (!bytes_eq(s->name, c->text))
 			continue;
 		if (s->is_addresses != (e->a->type == POLICY_ADDRESS) || (!s->is_addresses && e->a->type != POLICY_STRING))
-			return fail(c, c->start, "$%.*s holds %s, and the left side is %s", FMT(s->name),
-				s->is_addresses ? "addresses" : "strings", type_name(e->a->type));
-		if (s->is_addresses) {
-			e->op = OP_IN_ADDRESSES;
-			e->prefixes = s->prefixes;
-			e->count = s->prefix_count;
-		} else {
-			e->op = OP_IN_STRINGS;
-			e->count = s->string_count;
-			sorted = arena_array(c->arena, s->string_count + 1, sizeof *sorted);
-			if (!sorted)
-				return fail(c, c->start, "the set is too large");
-			if (s->string_count)
-				memcpy(sorted, s->strings, s->string_count * sizeof *sorted);
-			qsort(sorted, s->string_count, sizeof *sorted, string_cmp);
-			e->strings = sorted;
-		}
-		next(c);
+			return compile_fail(c, c->start, "$%.*s holds %s, and the left side is %s; write %s in $%.*s", FMT(s->name),
+				s->is_addresses ? "addresses" : "strings", type_name(e->a->type),
+				s->is_addresses ? "client.ip" : "a string", FMT(s->name));
+		CHECK(s->is_addresses ? s->ranges != NULL : s->is_sorted); /* policy_set_freeze comes first */
+		e->op = s->is_addresses ? OP_IN_ADDRESSES : OP_IN_STRINGS;
+		e->count = s->is_addresses ? s->range_count : s->string_count;
+		if (s->is_addresses)
+			e->ranges = s->ranges;
+		else
+			e->strings = s->strings;
+		compile_next(c);
 		return e;
 	}
-	return fail(c, c->start, "there is no set $%.*s; name it under sets:", FMT(c->text));
+	return compile_fail(c, c->start, "there is no set $%.*s; name it under sets:", FMT(bytes_cut(c->text, 0, 60)));
+}
+
+static struct policy_expr *wrong_item(struct compiler *c, enum token want)
+{
+	if (c->token == T_END)
+		return compile_fail(c, c->start, "the list has no end; write a closing }");
+	return compile_fail(c, c->start, "the list must hold only %s here, and end with }",
+		want == T_STRING ? "strings in double quotes" : want == T_INT ? "numbers" : "addresses and prefixes, without quotes");
+}
+
+/* The items, one behind the other, of the size that the type wants. NULL: told. */
+static unsigned char *list_items(struct compiler *c, enum token want, size_t size, const struct policy_expr *left, size_t *count)
+{
+	size_t cap = (compile_list_end(c) - c->at) / 2 + 2, n = 0; /* an item takes two octets at least */
+	unsigned char *list;
+
+	if (cap > LIST_MAX)
+		cap = LIST_MAX;
+	list = arena_array(c->arena, cap, size);
+	if (!list) {
+		compile_fail(c, c->start, "the list is too long; use a set from a file");
+		return NULL;
+	}
+	for (compile_next(c); c->token != T_RBRACE; compile_next(c)) {
+		if (c->token == T_COMMA)
+			continue;
+		if (c->token != want) {
+			wrong_item(c, want);
+			return NULL;
+		}
+		if (n >= cap) {
+			compile_fail(c, c->start, "the list is too long; use a set from a file");
+			return NULL;
+		}
+		if (want == T_STRING && !check_case(c, left, c->text, c->start))
+			return NULL;
+		memcpy(list + n++ * size, want == T_STRING ? (void *)&c->text : want == T_INT ? (void *)&c->number : (void *)&c->prefix,
+			size);
+	}
+	*count = n;
+	return list;
 }
 
 static struct policy_expr *in_list(struct compiler *c, struct policy_expr *e)
 {
 	enum token want = e->a->type == POLICY_STRING ? T_STRING : e->a->type == POLICY_INT ? T_INT : T_ADDRESS;
-	size_t cap = 0, n = 0, size = want == T_STRING ? sizeof(struct bytes) : want == T_INT ? sizeof(int64_t) : sizeof(struct addr_prefix);
-	unsigned char *list;
+	size_t size = want == T_STRING ? sizeof(struct bytes) : want == T_INT ? sizeof(int64_t) : sizeof(struct addr_prefix);
+	size_t at = c->start;
+	void *list = list_items(c, want, size, e->a, &e->count);
 
-	cap = (c->in.len - c->at) / 2 + 2; /* an item takes two octets at least; a string may hold a } */
-	if (cap > LIST_MAX)
-		cap = LIST_MAX;
-	list = arena_array(c->arena, cap, size);
 	if (!list)
-		return fail(c, c->start, "the list is too long; use a set from a file");
-	for (next(c); c->token != T_RBRACE; n++) {
-		if (c->token == T_COMMA) {
-			next(c);
-			n--;
-			continue;
-		}
-		if (c->token != want)
-			return fail(c, c->start, "the list must hold only %s here, and end with }",
-				want == T_STRING ? "strings" : want == T_INT ? "numbers" : "addresses and prefixes");
-		if (n >= cap)
-			return fail(c, c->start, "the list is too long; use a set from a file");
-		if (want == T_STRING)
-			memcpy(list + n * size, &c->text, size);
-		else if (want == T_INT)
-			memcpy(list + n * size, &c->number, size);
-		else
-			memcpy(list + n * size, &c->prefix, size);
-		next(c);
-	}
-	e->op = want == T_STRING ? OP_IN_STRINGS : want == T_INT ? OP_IN_INTS : OP_IN_ADDRESSES;
-	e->count = n;
+		return NULL;
+	if (e->count == 0)
+		return compile_fail(c, at, "the list is empty, so this can never hold; write in {\"a\" \"b\"}");
 	if (want == T_STRING) {
-		qsort(list, n, size, string_cmp);
-		e->strings = (const struct bytes *)(void *)list;
+		e->op = OP_IN_STRINGS;
+		policy_strings_sort(list, e->count);
+		e->strings = list;
 	} else if (want == T_INT) {
-		e->numbers = (const int64_t *)(void *)list;
+		e->op = OP_IN_INTS;
+		policy_ints_sort(list, e->count);
+		e->numbers = list;
 	} else {
-		e->prefixes = (const struct addr_prefix *)(void *)list;
+		e->op = OP_IN_ADDRESSES;
+		e->ranges = policy_ranges_make(list, e->count, c->arena, &e->count);
+		if (!e->ranges)
+			return compile_fail(c, at, "the expression is too large");
 	}
-	next(c);
+	compile_next(c);
 	return e;
 }
 
-static struct policy_expr *parse_in(struct compiler *c, struct policy_expr *left)
+static struct policy_expr *parse_in(struct compiler *c, struct policy_expr *left, size_t from)
 {
 	struct policy_expr *e = node(c, OP_IN_STRINGS, POLICY_BOOL);
 
@@ -446,55 +443,64 @@ static struct policy_expr *parse_in(struct compiler *c, struct policy_expr *left
 		return NULL;
 	e->a = left;
 	if (left->type == POLICY_BOOL)
-		return fail(c, c->start, "in wants a string, a number or an address on its left");
-	next(c);
+		return compile_fail(c, c->start, "in wants a string, a number or an address on its left, not true or false");
+	compile_next(c);
 	if (c->token == T_SET)
-		return in_set(c, e);
-	if (c->token == T_LBRACE)
-		return in_list(c, e);
-	return fail(c, c->start, "write in {\"a\" \"b\"} or in $set");
+		e = in_set(c, e);
+	else if (c->token == T_LBRACE)
+		e = in_list(c, e);
+	else if (c->token == T_ADDRESS)
+		return compile_fail(c, c->start, "write a list behind in: in {%.*s}", FMT(c->text));
+	else
+		return compile_fail(c, c->start, "write a list or a set behind in: in {\"a\" \"b\"} or in $set");
+	return e ? finish(c, e, from, from) : NULL;
 }
 
-static struct policy_expr *parse_matches(struct compiler *c, struct policy_expr *left)
+static struct policy_expr *parse_matches(struct compiler *c, struct policy_expr *left, size_t from)
 {
 	struct policy_expr *e = node(c, OP_MATCHES, POLICY_BOOL);
-	/* What the pattern itself may set is only lower: PCRE2 takes the lowest. */
-	static const struct bytes limits = LIT("(*LIMIT_MATCH=100000)(*LIMIT_DEPTH=1000)");
-	unsigned char *limited;
-	int code;
-	PCRE2_SIZE at;
+	size_t operator_at = c->start, at;
+	char what[128];
 
-	next(c);
-	if (!e || left->type != POLICY_STRING || c->token != T_STRING)
-		return fail(c, c->start, "matches wants a string on its left and a regular expression in quotes on its right");
+	compile_next(c);
+	if (!e)
+		return NULL;
+	if (left->type != POLICY_STRING)
+		return compile_fail(c, operator_at, "matches looks at strings, and the left side is %s", type_name(left->type));
+	if (c->token != T_STRING)
+		return compile_fail(c, c->start, "matches wants a regular expression in double quotes here");
 	e->a = left;
-	limited = arena_alloc_raw(c->arena, limits.len + c->text.len);
-	if (!limited)
-		return fail(c, c->start, "the expression is too large");
-	memcpy(limited, limits.at, limits.len);
-	memcpy(limited + limits.len, c->text.at, c->text.len);
-	e->regex = pcre2_compile(limited, limits.len + c->text.len, PCRE2_NEVER_UTF | PCRE2_NEVER_BACKSLASH_C | PCRE2_DOLLAR_ENDONLY,
-		&code, &at, NULL);
-	if (!e->regex) {
-		unsigned char what[128];
-		pcre2_get_error_message(code, what, sizeof what);
-		return fail(c, c->start, "the regular expression is wrong at its octet %zu: %s", at > limits.len ? at - limits.len + 1 : 1, (char *)what);
-	}
-	pcre2_jit_compile(e->regex, PCRE2_JIT_COMPLETE); /* without it the interpreter serves */
-	e->match = pcre2_match_data_create(1, NULL);
-	e->next_regex = c->regexes;
-	c->regexes = e;
-	next(c);
-	return e;
+	e->regex = policy_regex_make(c->text, c->arena, what, sizeof what, &at);
+	if (!e->regex)
+		return compile_fail(c, c->start, "the regular expression is wrong at its octet %zu: %s", at, what);
+	e->regex->next = c->regexes;
+	c->regexes = e->regex;
+	compile_next(c);
+	return finish(c, e, from, from);
+}
+
+static struct policy_expr *mismatch(struct compiler *c, const struct policy_expr *left, const struct policy_expr *right, size_t at)
+{
+	const char *advice = "compare values of one type";
+
+	if (left->type == POLICY_ADDRESS && right->type == POLICY_STRING)
+		advice = "write addresses without quotes";
+	else if (left->type == POLICY_INT && right->type == POLICY_STRING)
+		advice = "write numbers without quotes";
+	else if (left->type == POLICY_STRING && (right->op == OP_INT || right->op == OP_ADDRESS))
+		advice = "write it in double quotes";
+	else if (left->type == POLICY_BOOL)
+		advice = "write true or false, or the left side alone";
+	return compile_fail(c, at, "the left side is %s, and this is %s; %s", type_name(left->type), type_name(right->type), advice);
 }
 
 static struct policy_expr *parse_comparison(struct compiler *c)
 {
 	static const enum policy_op ops[] = { [T_EQ] = OP_EQ, [T_NE] = OP_NE, [T_LT] = OP_LT, [T_LE] = OP_LE, [T_GT] = OP_GT,
 		[T_GE] = OP_GE };
+	size_t from = c->start, at;
 	struct policy_expr *left = parse_value(c), *e;
 	enum policy_op op;
-	size_t at = c->start;
 
 	if (!left)
 		return NULL;
@@ -503,24 +509,27 @@ static struct policy_expr *parse_comparison(struct compiler *c)
 	else if (c->token == T_WORD && bytes_eq(c->text, BYTES("contains")))
 		op = OP_CONTAINS;
 	else if (c->token == T_WORD && bytes_eq(c->text, BYTES("matches")))
-		return parse_matches(c, left);
+		return parse_matches(c, left, from);
 	else if (c->token == T_WORD && bytes_eq(c->text, BYTES("in")))
-		return parse_in(c, left);
+		return parse_in(c, left, from);
 	else
 		return left;
 	e = node(c, op, POLICY_BOOL);
-	next(c);
+	if (op == OP_CONTAINS && left->type != POLICY_STRING)
+		return compile_fail(c, c->start, "contains looks at strings, and the left side is %s%s", type_name(left->type),
+			left->type == POLICY_ADDRESS ? "; write client.ip in {10.0.0.0/8}" : "");
+	compile_next(c);
 	at = c->start;
 	if (!e || !(e->b = parse_value(c)))
 		return NULL;
 	e->a = left;
 	if (e->b->type != left->type)
-		return fail(c, at, "the left side is %s, and this is %s", type_name(left->type), type_name(e->b->type));
-	if (op == OP_CONTAINS && left->type != POLICY_STRING)
-		return fail(c, at, "contains compares strings");
-	if (op != OP_EQ && op != OP_NE && op != OP_CONTAINS && left->type != POLICY_INT)
-		return fail(c, at, "< and > compare numbers; the left side is %s", type_name(left->type));
-	return e;
+		return mismatch(c, left, e->b, at);
+	if (op == OP_CONTAINS && e->b->op == OP_STRING && e->b->string.len == 0)
+		return compile_fail(c, at, "every string contains the empty one; write what to look for, or == \"\"");
+	if (op >= OP_LT && op <= OP_GE && left->type != POLICY_INT)
+		return compile_fail(c, at, "< and > compare numbers, and the left side is %s; write == or !=", type_name(left->type));
+	return finish(c, e, from, at);
 }
 
 static struct policy_expr *parse_not(struct compiler *c)
@@ -529,45 +538,59 @@ static struct policy_expr *parse_not(struct compiler *c)
 	size_t at;
 
 	if (++c->depth > DEPTH_MAX)
-		return fail(c, c->start, "the expression is nested too deeply");
+		return compile_fail(c, c->start, "the expression is nested too deeply; write several policies, with tag for what they share");
 	if (c->token != T_NOT) {
 		e = parse_comparison(c);
 		c->depth--;
 		return e;
 	}
 	e = node(c, OP_NOT, POLICY_BOOL);
-	next(c);
+	compile_next(c);
 	at = c->start;
 	if (!e || !(e->a = parse_not(c)))
 		return NULL;
 	if (e->a->type != POLICY_BOOL)
-		return fail(c, at, "not wants true or false, and this is %s", type_name(e->a->type));
+		return compile_fail(c, at, "not wants true or false, and this is %s; compare it with something", type_name(e->a->type));
 	c->depth--;
 	return e;
 }
 
+static struct policy_expr *no_condition(struct compiler *c, enum policy_op op, const struct policy_expr *e, size_t at)
+{
+	const char *word = op == OP_AND ? "and" : "or";
+
+	return compile_fail(c, at, "%s joins conditions, and this is %s; write the whole comparison on both sides of %s%s", word,
+		type_name(e->type), word, op == OP_OR ? ", or in {...}" : "");
+}
+
+/* a or b or c is (a, (b, c)), so that evaluation is a loop however long the chain. */
 static struct policy_expr *parse_chain(struct compiler *c, enum token token, enum policy_op op,
 	struct policy_expr *(*part)(struct compiler *))
 {
 	size_t at = c->start;
-	struct policy_expr *left = part(c);
+	struct policy_expr *first = part(c), *last = NULL;
 
-	while (left && c->token == token) {
-		struct policy_expr *e = node(c, op, POLICY_BOOL);
-		size_t right_at;
+	while (first && c->token == token) {
+		struct policy_expr *e = node(c, op, POLICY_BOOL), *left = last ? last->b : first;
+		if (!e)
+			return NULL;
 		if (left->type != POLICY_BOOL)
-			return fail(c, at, "%s joins conditions, and this is %s", op == OP_AND ? "and" : "or", type_name(left->type));
-		next(c);
-		right_at = c->start;
-		if (!e || !(e->b = part(c)))
+			return no_condition(c, op, left, at);
+		compile_next(c);
+		at = c->start;
+		e->a = left;
+		e->b = part(c);
+		if (!e->b)
 			return NULL;
 		if (e->b->type != POLICY_BOOL)
-			return fail(c, right_at, "%s joins conditions, and this is %s", op == OP_AND ? "and" : "or",
-				type_name(e->b->type));
-		e->a = left;
-		left = e;
+			return no_condition(c, op, e->b, at);
+		if (last)
+			last->b = e;
+		else
+			first = e;
+		last = e;
 	}
-	return left;
+	return first;
 }
 
 static struct policy_expr *parse_and(struct compiler *c)
@@ -580,6 +603,20 @@ static struct policy_expr *parse_or(struct compiler *c)
 	return parse_chain(c, T_OR, OP_OR, parse_and);
 }
 
+static struct policy_expr *check_root(struct compiler *c, struct policy_expr *e, enum policy_type want)
+{
+	if (c->token != T_END)
+		return unexpected(c, "the expression should end here; join conditions with and, or");
+	if (want == POLICY_BOOL && e->type != POLICY_BOOL)
+		return compile_fail(c, 0, "this is %s, and a condition is wanted; compare it, as %s", type_name(e->type),
+			e->type == POLICY_STRING ? "== \"...\" or contains \"...\"" : e->type == POLICY_INT ? "> 0" : "in {10.0.0.0/8}");
+	if (want != POLICY_BOOL && e->type == POLICY_BOOL)
+		return compile_fail(c, 0, "this is true or false, and a value is wanted; write a field, or a text in double quotes");
+	if (want == POLICY_STRING && any_count(e))
+		return compile_fail(c, 0, "any_... gives several values, and one is wanted; write header, cookie or query");
+	return e;
+}
+
 enum err policy_compile(struct bytes source, enum policy_type want, bool response_fields_allowed,
 	const struct policy_set_def *sets, size_t set_count, struct arena *arena, struct policy_expr **out,
 	struct policy_error *error)
@@ -589,32 +626,24 @@ enum err policy_compile(struct bytes source, enum policy_type want, bool respons
 	struct policy_expr *e;
 
 	*error = (struct policy_error){ 0 };
-	next(&c);
+	compile_next(&c);
 	e = parse_or(&c);
-	if (e && c.token != T_END)
-		e = fail(&c, c.start, "the expression should end here; join conditions with and, or");
-	if (e && e->type != want && !(want == POLICY_STRING && e->type != POLICY_BOOL))
-		e = fail(&c, 0, "this is %s, and %s is wanted", type_name(e->type), type_name(want));
+	if (e)
+		e = check_root(&c, e, want);
 	if (!e || c.failed) {
-		for (struct policy_expr *r = c.regexes; r; r = r->next_regex) {
-			pcre2_match_data_free(r->match);
-			pcre2_code_free(r->regex);
-		}
+		for (struct policy_regex *r = c.regexes; r; r = r->next)
+			policy_regex_fini(r);
 		return ERR_SYNTAX;
 	}
 	e->looks_at_response = c.looks_at_response;
-	if (e->op != OP_MATCHES)
-		e->next_regex = c.regexes;
+	e->regexes = c.regexes;
 	*out = e;
 	return OK;
 }
 
 void policy_expr_fini(struct policy_expr *e)
 {
-	for (struct policy_expr *r = e; r; r = r->next_regex)
-		if (r->op == OP_MATCHES && r->regex) {
-			pcre2_match_data_free(r->match);
-			pcre2_code_free(r->regex);
-			r->regex = r->match = NULL;
-		}
+	for (struct policy_regex *r = e->regexes; r; r = r->next)
+		policy_regex_fini(r);
+	e->regexes = NULL;
 }

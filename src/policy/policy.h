@@ -8,7 +8,8 @@
 
 enum policy_type { POLICY_BOOL, POLICY_INT, POLICY_STRING, POLICY_ADDRESS };
 
-/* Named sets that expressions refer to as $name; sorted and frozen by the compiler. */
+/* Named sets that expressions refer to as $name. Filled by its owner, then frozen, then compiled against. */
+struct policy_range;
 struct policy_set_def {
 	struct bytes name;
 	bool is_addresses; /* else strings */
@@ -16,7 +17,15 @@ struct policy_set_def {
 	size_t prefix_count;
 	const struct bytes *strings;
 	size_t string_count;
+	/* Made by policy_set_freeze: disjoint ranges in order; strings are in order. */
+	const struct policy_range *ranges;
+	size_t range_count;
+	bool is_sorted;
 };
+/* Makes a set fast to look up, whatever its size. What it makes lives as long as the arena; ERR_MEMORY. */
+enum err policy_set_freeze(struct policy_set_def *s, struct arena *arena) MUST_USE;
+
+#define POLICY_TAGS_MAX 16 /* different ones in a configuration: none is lost */
 
 /* What an expression looks at. res is NULL while deciding on a request. */
 struct policy_input {
@@ -30,11 +39,19 @@ struct policy_input {
 	uint64_t real_us; /* wall clock of the request */
 	const struct bytes *tags; /* set by earlier rules */
 	size_t tag_count;
+	/* Made by policy_input_index: names that are among the request's fields, once or more. */
+	bool is_indexed;
+	uint64_t ids, ids_again, others;
 	struct arena *arena; /* for values that must be made (lower, text_decode, ...) */
-	/* The arena is emptied before each condition, so that no request can fill it up and have a later rule look
+	/* The arena is emptied before each comparison, so that no request can fill it up and have a later rule look
 	 * at nothing. Values that policy_string made are gone then too. */
 	bool arena_is_scratch;
 };
+/* Room for every comparison of every expression that policy_compile takes: it refuses what would need more. */
+#define POLICY_SCRATCH_SIZE (1u << 20)
+/* Notes which fields the request has, so that looking for those it has not costs nothing. To be called when req is
+ * set; it must not change afterwards. */
+void policy_input_index(struct policy_input *in);
 
 struct policy_error { /* where an expression is wrong; column counts bytes from 1 */
 	unsigned line, column;
@@ -49,8 +66,14 @@ enum err policy_compile(struct bytes source, enum policy_type want, bool respons
 /* Frees what lives outside the arena (regular expressions). */
 void policy_expr_fini(struct policy_expr *e);
 
+/* Unknown: a regular expression ran into its bounds, or the arena is full. and, or, not treat it as what may be
+ * either, so "not" does not make it true. Who decides about access treats it as a refusal. */
+enum policy_truth { POLICY_FALSE, POLICY_TRUE, POLICY_UNKNOWN };
+enum policy_truth policy_truth(const struct policy_expr *e, const struct policy_input *in);
+/* Where nothing depends on it but the choice among equals: unknown is not true. */
 bool policy_is_true(const struct policy_expr *e, const struct policy_input *in);
-/* Any type as bytes (addresses and integers as text): for keys, redirects and field values. */
+/* Any type as bytes (addresses and integers as text): for keys, redirects and field values. .at is NULL when the
+ * arena is full: the value is not known then, and must not be taken for an empty one. */
 struct bytes policy_string(const struct policy_expr *e, const struct policy_input *in);
 bool policy_needs_response(const struct policy_expr *e);
 
@@ -78,8 +101,20 @@ struct policy_rule {
 };
 
 /* Finds the first rule at or after *next whose expression holds, and moves *next behind it; NULL when none.
- * The proxy applies its actions and goes on, unless an action ends the evaluation. */
+ * The proxy applies its actions and goes on, unless an action ends the evaluation. *is_unknown: it cannot be told
+ * whether this rule holds; the request is to be refused, whatever the rule would do. */
 const struct policy_rule *policy_match(const struct policy_rule *rules, size_t count, size_t *next,
-	const struct policy_input *in);
+	const struct policy_input *in, bool *is_unknown);
+
+/* Why an expression is what it is: the comparisons that decide it, in its order. An or that holds is decided by its
+ * first operand that holds, an and that does not by its first that does not. */
+struct policy_reason {
+	struct bytes source; /* the comparison as written */
+	enum policy_truth truth;
+	struct bytes left;  /* its left side as written; empty when there is none (tag("x"), tls) */
+	struct bytes value; /* and what that is, from in->arena, which must not be scratch */
+};
+/* How many reasons were written; never more than most. */
+size_t policy_explain(const struct policy_expr *e, const struct policy_input *in, struct policy_reason *out, size_t most);
 
 #endif

@@ -49,6 +49,7 @@ static void fill_input(struct exchange *x)
 		.listener = c->listener->conf->name, .is_tls = c->io.tls != NULL, .tls_version = c->tls.version,
 		.tls_sni = c->tls.sni, .tls_cipher = c->tls.cipher, .tls_client_subject = c->tls.client_subject,
 		.real_us = x->real_us, .tags = x->tags, .arena = &x->engine->scratch, .arena_is_scratch = true };
+	policy_input_index(&x->input);
 }
 
 struct bytes exchange_string(struct exchange *x, const struct policy_expr *e)
@@ -61,41 +62,45 @@ struct bytes exchange_string(struct exchange *x, const struct policy_expr *e)
 	return v;
 }
 
-static void add_edit(struct exchange *x, const struct policy_action *a, bool on_response)
+/* False: the arena is full, and the head would not be what the administrator wrote. A client can bring that about
+ * with a long head, so it must not be how a field stays in. */
+static bool add_edit(struct exchange *x, const struct policy_action *a, bool on_response)
 {
 	struct http1_edit *e = arena_alloc(&x->arena, sizeof *e), *last = x->edits;
 
-	if (!e) /* a full arena: the request would not be what the administrator wrote */
-		return;
+	if (!e)
+		return false;
 	e->name = a->name;
 	e->on_response = on_response;
 	e->removes = a->kind == ACT_REMOVE_FIELD;
 	e->replaces = a->kind == ACT_SET_FIELD;
 	if (a->value)
 		e->value = exchange_string(x, a->value);
+	if (a->value && !e->value.at)
+		return false;
 	if (!last) {
 		x->edits = e;
-		return;
+		return true;
 	}
 	while (last->next)
 		last = (struct http1_edit *)(uintptr_t)last->next;
 	last->next = e;
+	return true;
 }
 
-static bool within_rate(struct exchange *x, const struct policy_action *a)
+static bool within_rate(struct exchange *x, const struct policy_action *a, struct bytes v)
 {
 	struct engine *g = x->engine;
 	unsigned char key[16] = { 0 };
-	struct bytes v = a->value ? exchange_string(x, a->value) : BYTES("");
 
 	key[0] = (unsigned char)a->limit_id;
 	key[1] = (unsigned char)(a->limit_id >> 8);
 	return board_rate_allow(g->limits, siphash24(key, v) | 1, a->rate, a->per_ms, a->burst, loop_now_us(g->loop));
 }
 
-static bool rewrite_path(struct exchange *x, const struct policy_action *a)
+static bool rewrite_path(struct exchange *x, struct bytes to)
 {
-	struct bytes to = exchange_string(x, a->value), path, wire;
+	struct bytes path, wire;
 	const char *why;
 
 	/* What a policy made goes through the same reading as what a client sent. */
@@ -118,10 +123,31 @@ static void redirect_to(struct exchange *x, unsigned status, struct bytes to)
 
 enum verdict { GO_ON, STOP_RULES, ANSWERED };
 
+/* The request's memory is used up: its head is too large for what the policies make of it. */
+static enum verdict no_room(struct exchange *x)
+{
+	exchange_refuse(x, 431, "policy-memory");
+	return ANSWERED;
+}
+
+static enum verdict set_tag(struct exchange *x, struct bytes tag)
+{
+	for (size_t i = 0; i < x->tag_count; i++)
+		if (bytes_eq(x->tags[i], tag))
+			return GO_ON;
+	CHECK(x->tag_count < COUNT_OF(x->tags)); /* conf counts the different tags */
+	x->tags[x->tag_count++] = tag;
+	x->input.tag_count = x->tag_count;
+	return GO_ON;
+}
+
 static enum verdict act(struct exchange *x, const struct policy_action *a)
 {
 	struct engine *g = x->engine;
+	struct bytes v = BYTES("");
 
+	if (a->value && a->kind != ACT_SET_FIELD && a->kind != ACT_ADD_FIELD && !(v = exchange_string(x, a->value)).at)
+		return no_room(x);
 	switch (a->kind) {
 	case ACT_ALLOW: return STOP_RULES;
 	case ACT_BLOCK:
@@ -129,28 +155,23 @@ static enum verdict act(struct exchange *x, const struct policy_action *a)
 		exchange_refuse(x, a->status ? a->status : 403, "policy");
 		return ANSWERED;
 	case ACT_REDIRECT:
-		redirect_to(x, a->status ? a->status : 302, exchange_string(x, a->value));
+		redirect_to(x, a->status ? a->status : 302, v);
 		return ANSWERED;
 	case ACT_RESPOND:
-		exchange_reply(x, a->status, a->content_type, BYTES(""),
-			a->value ? exchange_string(x, a->value) : BYTES(""));
+		exchange_reply(x, a->status, a->content_type, BYTES(""), v);
 		return ANSWERED;
 	case ACT_REWRITE_PATH:
-		if (rewrite_path(x, a))
+		if (rewrite_path(x, v))
 			return GO_ON;
 		exchange_refuse(x, 500, "rewrite-malformed");
 		return ANSWERED;
 	case ACT_SET_FIELD:
 	case ACT_ADD_FIELD:
-	case ACT_REMOVE_FIELD: add_edit(x, a, false); return GO_ON;
+	case ACT_REMOVE_FIELD: return add_edit(x, a, false) ? GO_ON : no_room(x);
 	case ACT_POOL: x->pool = &g->pools[a->pool]; x->pool_index = a->pool; return GO_ON;
-	case ACT_TAG:
-		if (x->tag_count < COUNT_OF(x->tags))
-			x->tags[x->tag_count++] = a->name;
-		x->input.tag_count = x->tag_count;
-		return GO_ON;
+	case ACT_TAG: return set_tag(x, a->name);
 	case ACT_RATE_LIMIT:
-		if (within_rate(x, a))
+		if (within_rate(x, a, v))
 			return GO_ON;
 		board_add(&g->board->counters[M_RATE_LIMITED], 1);
 		exchange_refuse(x, a->status ? a->status : 429, "rate-limit");
@@ -194,17 +215,21 @@ bool exchange_decide(struct exchange *x)
 	const struct conf *conf = g->conf;
 	const struct policy_rule *rule;
 	size_t next = 0, pool;
+	bool is_unknown;
 
 	fill_input(x);
 	if (x->req.method == HTTP_CONNECT || x->req.method == HTTP_TRACE) {
 		exchange_refuse(x, 405, "method");
 		return false;
 	}
-	while (conf->rule_count && (rule = policy_match(conf->rules, conf->rule_count, &next, &x->input))) {
+	while (conf->rule_count && (rule = policy_match(conf->rules, conf->rule_count, &next, &x->input, &is_unknown))) {
 		enum verdict v = GO_ON;
-		if (rule->on_response)
-			continue;
 		x->rule = rule;
+		if (is_unknown) { /* it might block, or let in who should not be: neither can be told */
+			board_add(&g->board->counters[M_BLOCKED], 1);
+			exchange_refuse(x, 403, "policy-unknown");
+			return false;
+		}
 		for (size_t i = 0; i < rule->action_count && v == GO_ON; i++)
 			v = act(x, &rule->actions[i]);
 		if (v == ANSWERED)
@@ -231,13 +256,16 @@ bool exchange_decide_response(struct exchange *x)
 	const struct conf *conf = x->engine->conf;
 	const struct policy_rule *rule;
 	size_t next = 0;
+	bool is_unknown;
 
 	x->input.res = &x->res;
-	while (next < conf->rule_count && (rule = policy_match(conf->rules, conf->rule_count, &next, &x->input))) {
-		if (!rule->on_response)
-			continue;
+	while (next < conf->rule_count &&
+		(rule = policy_match(conf->rules, conf->rule_count, &next, &x->input, &is_unknown))) {
+		if (is_unknown)
+			return false;
 		for (size_t i = 0; i < rule->action_count; i++)
-			add_edit(x, &rule->actions[i], true);
+			if (!add_edit(x, &rule->actions[i], true))
+				return false;
 	}
 	return true;
 }

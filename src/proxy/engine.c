@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #define ENGINE_MEMORY (512u << 20)
-#define SCRATCH_SIZE  (1u << 20)
 #define LOG_BUFFER    (64 * 1024)
 #define LOG_FLUSH_AT  (16 * 1024)
 
@@ -80,10 +79,10 @@ enum err engine_init(struct engine *g, struct loop *loop, const struct conf *con
 	g->per_client = client_counts_new(&g->arena, conf->limits.connections);
 	g->pools = arena_array(&g->arena, conf->pool_count + 1, sizeof *g->pools);
 	g->listeners = arena_array(&g->arena, conf->listener_count + 1, sizeof *g->listeners);
-	void *log = arena_alloc_raw(&g->arena, LOG_BUFFER), *scratch = arena_alloc_raw(&g->arena, SCRATCH_SIZE);
+	void *log = arena_alloc_raw(&g->arena, LOG_BUFFER), *scratch = arena_alloc_raw(&g->arena, POLICY_SCRATCH_SIZE);
 	if (!scratch || !g->per_client || !g->pools || !g->listeners || !log)
 		return ERR_MEMORY;
-	arena_init(&g->scratch, scratch, SCRATCH_SIZE);
+	arena_init(&g->scratch, scratch, POLICY_SCRATCH_SIZE);
 	text_init(&g->access_out, log, LOG_BUFFER);
 	TRY(router_new(conf, &g->arena, &g->router));
 	for (size_t i = 0; i < conf->pool_count; i++)

@@ -162,7 +162,7 @@ struct exchange {
 	const char *refusal;  /* why we answered ourselves, for the log */
 	const char *tls_error; /* of the last handshake with a server that failed */
 	struct http1_edit *edits; /* by policies, for request and answer */
-	struct bytes tags[16];
+	struct bytes tags[POLICY_TAGS_MAX];
 	size_t tag_count;
 	char id[REQUEST_ID_LEN + 1];
 };
@@ -184,6 +184,7 @@ void exchange_write_local(struct exchange *x, struct text *t, unsigned status, s
 /* An expression's value, which lives as long as the request. */
 struct bytes exchange_string(struct exchange *x, const struct policy_expr *e);
 bool exchange_decide(struct exchange *x); /* policies and routes; false: it has been answered */
+/* False: what the policies make of the answer cannot be told, or has no room; it must not go on. */
 bool exchange_decide_response(struct exchange *x);
 enum err exchange_write_request(struct exchange *x) MUST_USE;
 enum err exchange_write_response(struct exchange *x) MUST_USE;

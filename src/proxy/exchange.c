@@ -303,7 +303,7 @@ static enum err take_head(struct exchange *x, struct upstream *u)
 	if (x->req.minor == 0 && (x->res.framing == HTTP_BODY_CHUNKED || x->res.framing == HTTP_BODY_UNTIL_CLOSE))
 		x->client->closes = true;
 	if (!exchange_decide_response(x))
-		return ERR_LIMIT;
+		return ERR_DENIED;
 	TRY(exchange_write_response(x));
 	x->head_written = true;
 	if (x->res.status == 101)
@@ -588,6 +588,10 @@ void exchange_upstream_failed(struct exchange *x, enum err e)
 	if (was_kept && !x->any_answer && e == ERR_CLOSED && !x->tried_fresh && is_safe_to_repeat(x)) {
 		x->tried_fresh = true;
 		upstream_get(x);
+		return;
+	}
+	if (e == ERR_DENIED) { /* by a policy on the answer; the server did nothing wrong */
+		exchange_refuse(x, 502, "policy-unknown");
 		return;
 	}
 	upstream_note_failure(x->engine, x->pool, x->server);

@@ -84,10 +84,70 @@ static void test_cookies(void **state)
 	}
 }
 
+/* Every value of a name, in order: what servers that take the last one would see is not hidden. */
+static void test_all_of_a_name(void **state)
+{
+	const struct http_field f[] = { { .name = BYTES("Cookie"), .value = BYTES("a=1; b=2;a=\"9\""), .id = HTTP_COOKIE },
+		{ .name = BYTES("X"), .value = BYTES("a=1") },
+		{ .name = BYTES("Cookie"), .value = BYTES("a"), .id = HTTP_COOKIE },
+		{ .name = BYTES("Cookie"), .value = BYTES("a=x"), .id = HTTP_COOKIE } };
+	static const struct bytes cookies_want[] = { LIT("1"), LIT("9"), LIT("x") }, queries_want[] = { LIT("1"), LIT(""), LIT(""), LIT("a b") };
+	struct bytes left = BYTES(""), query = BYTES("a=1&b=2&a&%61=&&a=a+b"), v;
+	unsigned char mem[64], little[4];
+	size_t field = 0;
+	struct arena a;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(cookies_want); i++) {
+		assert_true(http_cookie_next(f, COUNT_OF(f), BYTES("a"), &field, &left, &v));
+		assert_true(bytes_eq(v, cookies_want[i]));
+	}
+	assert_false(http_cookie_next(f, COUNT_OF(f), BYTES("a"), &field, &left, &v));
+	arena_init(&a, mem, sizeof mem);
+	for (size_t i = 0; i < COUNT_OF(queries_want); i++) {
+		assert_true(http_query_next(&query, BYTES("a"), &a, &v));
+		assert_true(v.at && bytes_eq(v, queries_want[i]));
+	}
+	assert_false(http_query_next(&query, BYTES("a"), &a, &v));
+	/* One that does not fit is there, and told. */
+	arena_init(&a, little, sizeof little);
+	query = BYTES("a=%41%41%41%41%41%41");
+	assert_true(http_query_next(&query, BYTES("a"), &a, &v));
+	assert_null(v.at);
+}
+
+static void test_without(void **state)
+{
+	static const struct { const char *why; struct bytes in, want; } cases[] = {
+		{ "in the middle", LIT("a=1&b=2&c=3"), LIT("a=1&c=3") },
+		{ "first and last", LIT("b=2&a=1&b=3"), LIT("a=1") },
+		{ "with its name encoded", LIT("a=1&%62=2"), LIT("a=1") },
+		{ "without a value", LIT("b&a"), LIT("a") },
+		{ "a longer name stays", LIT("bb=1&a%62=2"), LIT("bb=1&a%62=2") },
+		{ "nothing is left", LIT("b=1"), LIT("") },
+		{ "nothing there", LIT(""), LIT("") },
+		{ "empty pairs go", LIT("&&a=1&&"), LIT("a=1") },
+		{ "others stay as they were sent", LIT("a=%20+%zz"), LIT("a=%20+%zz") },
+	};
+	unsigned char mem[64];
+	struct arena a;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct bytes out;
+		arena_init(&a, mem, sizeof mem);
+		out = http_query_without(cases[i].in, BYTES("b"), &a);
+		if (!out.at || !bytes_eq(out, cases[i].want))
+			fail_msg("%s: %.*s", cases[i].why, FMT(out));
+	}
+	arena_init(&a, mem, 4);
+	assert_null(http_query_without(BYTES("a=1&c=2"), BYTES("b"), &a).at);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_queries), cmocka_unit_test(test_full_arena),
-		cmocka_unit_test(test_cookies) };
+		cmocka_unit_test(test_cookies), cmocka_unit_test(test_all_of_a_name), cmocka_unit_test(test_without) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
