@@ -217,6 +217,8 @@ void tls_facts(const struct tls_stream *t, struct tls_facts *out)
 	X509 *peer;
 
 	*out = (struct tls_facts){ .is_resumed = SSL_session_reused(t->ssl), .is_cleanly_closed = t->is_closed, .error = t->error };
+	if (t->error && SSL_get_verify_mode(t->ssl) != SSL_VERIFY_NONE && SSL_get_verify_result(t->ssl) != X509_V_OK)
+		out->verify_error = X509_verify_cert_error_string(SSL_get_verify_result(t->ssl));
 	out->version = SSL_version(t->ssl) == TLS1_3_VERSION ? BYTES("1.3") : BYTES("1.2");
 	out->cipher = bytes_str(SSL_get_cipher_name(t->ssl));
 	out->sni = bytes_str(SSL_get_servername(t->ssl, TLSEXT_NAMETYPE_host_name));

@@ -44,6 +44,7 @@ struct tls_facts {
 	bool is_resumed, is_cleanly_closed;
 	struct bytes version, cipher, sni, alpn, client_subject; /* live as long as the stream */
 	const char *error; /* of a failed handshake: "certificate verify failed"; or NULL */
+	const char *verify_error; /* why the peer's certificate was not accepted: "certificate has expired"; or NULL */
 };
 void tls_facts(const struct tls_stream *t, struct tls_facts *out);
 /* The earliest notAfter of a chain, seconds since 1970, for expiry warnings. */
