@@ -182,11 +182,28 @@ static bool has_none(const struct resolve_half *h)
 	return h->status == ARES_ENODATA || h->status == ARES_ENOTFOUND;
 }
 
+/* c-ares says of a server that refused or failed that it could not be contacted. */
+static const char *failure(int status)
+{
+	switch (status) {
+	case ARES_ENOTFOUND: return "there is no such name";
+	case ARES_ENODATA: return "the name has no address";
+	case ARES_ETIMEOUT: return "the DNS servers are silent";
+	case ARES_ECONNREFUSED:
+	case ARES_ESERVFAIL:
+	case ARES_EREFUSED:
+	case ARES_ENOTIMP: return "no DNS server could tell: they refused, failed, or cannot be reached";
+	case ARES_EFORMERR:
+	case ARES_EBADRESP: return "the DNS server's answer is malformed";
+	default: return ares_strerror(status);
+	}
+}
+
 static void round_failed(struct resolve_name *n)
 {
 	const struct resolver_conf *c = &n->resolver->conf;
 	const struct resolve_half *h = &n->half[n->half[0].status == ARES_ENODATA];
-	const char *error = ares_strerror(h->status);
+	const char *error = failure(h->status);
 	bool is_news = !n->error || strcmp(n->error, error) != 0;
 
 	n->error = error;
@@ -274,6 +291,23 @@ static void on_host(void *ctx, int status, int timeouts, struct ares_addrinfo *a
 	h->status = take(h, status, ai);
 }
 
+/* RFC 6761 6.3: nobody is asked for these. */
+static bool is_localhost(struct bytes host)
+{
+	if (host.len && host.at[host.len - 1] == '.')
+		host.len--;
+	return bytes_eq_nocase(host, BYTES("localhost")) ||
+		(host.len > 10 && bytes_eq_nocase(bytes_cut(host, host.len - 10, host.len), BYTES(".localhost")));
+}
+
+static void put_localhost(struct resolve_name *n)
+{
+	CHECK(addr_parse_ip(BYTES("127.0.0.1"), &n->half[0].list[0]) == OK);
+	CHECK(addr_parse_ip(BYTES("::1"), &n->half[1].list[0]) == OK);
+	n->half[0].count = n->half[1].count = 1;
+	name_put(n);
+}
+
 enum err resolver_add(struct resolver *r, struct bytes host, struct resolve_name *n)
 {
 	if (host.len == 0 || host.len >= sizeof n->host || bytes_find_byte(host, 0) != SIZE_MAX)
@@ -281,12 +315,14 @@ enum err resolver_add(struct resolver *r, struct bytes host, struct resolve_name
 	*n = (struct resolve_name){ .resolver = r };
 	memcpy(n->host, host.at, host.len);
 	n->half[0].name = n->half[1].name = n;
-	for (int f = 0; f < 2; f++) {
+	if (is_localhost(host))
+		put_localhost(n);
+	for (int f = 0; !n->count && f < 2; f++) {
 		struct ares_addrinfo_hints hints = { .ai_flags = ARES_AI_NOSORT, .ai_family = families[f], .ai_socktype = SOCK_STREAM };
 		ares_getaddrinfo(r->hosts, n->host, NULL, &hints, on_host, &n->half[f]); /* a file: answers at once */
-		n->is_fixed |= has_addresses(&n->half[f]);
 	}
-	n->is_answered = name_put(n);
+	name_put(n);
+	n->is_fixed = n->is_answered = n->count > 0;
 	n->all_next = r->all;
 	r->all = n;
 	if (!n->is_fixed)
