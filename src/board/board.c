@@ -49,6 +49,47 @@ enum err board_map(enum board_kind k, int fd, bool writable, void **out)
 	return OK;
 }
 
+void board_text_write(struct board_text *t, struct bytes b)
+{
+	uint32_t turn = __atomic_load_n(&t->turn, __ATOMIC_RELAXED) | 1; /* odd already: its writer died at it */
+	size_t len = b.len < BOARD_TEXT_MAX ? b.len : BOARD_TEXT_MAX;
+
+	__atomic_store_n(&t->turn, turn, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	for (size_t i = 0; i < COUNT_OF(t->words); i++) {
+		struct bytes part = bytes_cut(b, i * 8, i * 8 + 8);
+		uint64_t word = 0;
+
+		if (part.len)
+			memcpy(&word, part.at, part.len);
+		__atomic_store_n(&t->words[i], word, __ATOMIC_RELAXED);
+	}
+	__atomic_store_n(&t->len, (uint32_t)len, __ATOMIC_RELAXED);
+	__atomic_store_n(&t->turn, turn + 1, __ATOMIC_RELEASE);
+}
+
+void board_text_read(const struct board_text *t, char out[BOARD_TEXT_MAX + 1])
+{
+	for (unsigned tries = 0; tries < 1000; tries++) {
+		uint32_t turn = __atomic_load_n(&t->turn, __ATOMIC_ACQUIRE);
+		uint32_t len = __atomic_load_n(&t->len, __ATOMIC_RELAXED);
+
+		for (size_t i = 0; i < COUNT_OF(t->words); i++) {
+			uint64_t word = __atomic_load_n(&t->words[i], __ATOMIC_RELAXED);
+			memcpy(out + i * 8, &word, 8);
+		}
+		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+		if (turn & 1 || turn != __atomic_load_n(&t->turn, __ATOMIC_RELAXED))
+			continue;
+		out[len < BOARD_TEXT_MAX ? len : BOARD_TEXT_MAX] = 0;
+		for (char *c = out; *c; c++)
+			if (*c < 0x20 || *c > 0x7e)
+				*c = '?';
+		return;
+	}
+	out[0] = 0;
+}
+
 /* GCRA: each bucket is its theoretical arrival time. A slot is taken by its key; when all ways of a set are
  * taken, the one whose time lies furthest back (it has the most tokens, so it forgets least) gives way. */
 bool board_rate_allow(struct board_limits *l, uint64_t key, uint32_t rate, uint32_t per_ms, uint32_t burst,

@@ -4,7 +4,7 @@
 #ifndef BOARD_BOARD_H
 #define BOARD_BOARD_H
 
-#include "base/err.h"
+#include "base/bytes.h"
 
 #define BOARD_SERVERS_MAX 4096
 #define BOARD_WORKERS_MAX 64
@@ -33,11 +33,17 @@ struct board_worker {
 	uint64_t latency_buckets[16]; /* 1 ms * 2^i; the last is +Inf */
 	struct board_worker_server servers[BOARD_SERVERS_MAX];
 };
+/* A short text. A reader that meets its writer at work tries again, and gets an empty text from one that died there. */
+#define BOARD_TEXT_MAX 96
+struct board_text {
+	uint32_t turn, len; /* turn is odd while it is being written */
+	uint64_t words[BOARD_TEXT_MAX / 8];
+};
 enum board_health { HEALTH_UNKNOWN, HEALTH_UP, HEALTH_DOWN };
 struct board_health_server {
-	uint32_t state;	     /* enum board_health */
-	uint32_t last_error; /* enum err of the last check */
-	uint64_t since_ms;   /* CLOCK_MONOTONIC; slow start counts from here */
+	uint32_t state;	       /* enum board_health */
+	struct board_text why; /* the last check failed; empty: it passed */
+	uint64_t since_ms;     /* CLOCK_MONOTONIC; slow start counts from here */
 	uint64_t checks, failed;
 };
 struct board_health_board {
@@ -64,6 +70,9 @@ size_t board_size(enum board_kind k);
 /* Creates (master) and maps; a reader's map is read-only. */
 enum err board_create(enum board_kind k, int *fd) MUST_USE;
 enum err board_map(enum board_kind k, int fd, bool writable, void **out) MUST_USE;
+void board_text_write(struct board_text *t, struct bytes b); /* what is too long is cut */
+/* Ends with NUL; what is not printable ASCII is '?', for the writer may be captured. */
+void board_text_read(const struct board_text *t, char out[BOARD_TEXT_MAX + 1]);
 /* Takes one token of the bucket named by key. True: allowed. */
 bool board_rate_allow(struct board_limits *l, uint64_t key, uint32_t rate, uint32_t per_ms, uint32_t burst,
 	uint64_t now_us);

@@ -31,6 +31,8 @@ static void print_servers(const json_t *pools)
 			printf("%-32s %-24s %-8s %-9s %8lld %8lld %12lld %10lld\n", name, address, word(s, "health"),
 				word(s, "admin"), number(s, "active"), number(s, "connections"), number(s, "requests"),
 				number(s, "failures"));
+			if (*word(s, "check_error") && *word(s, "check_error") != '-')
+				printf("    last check: %s\n", word(s, "check_error"));
 		}
 	}
 }

@@ -120,6 +120,8 @@ struct conf {
 	uint16_t workers;   /* 0: one per core */
 	struct bytes user;  /* the users' prefix: "sluis" gives sluis-worker, ...; empty: no change */
 	struct bytes state_dir, admin_socket;
+	struct addr *resolvers; /* DNS servers; none: the system's */
+	size_t resolver_count;
 	struct addr admin_address; /* metrics and health; port 0: off */
 	struct bytes access_log, error_log; /* paths; empty: off, stderr */
 	struct bytes contact; /* on error pages: whom to call */

@@ -2,6 +2,7 @@
 #include "conf/conf.h"
 #include "conf/tests.h"
 #include "conf/load_priv.h"
+#include "balance/check.h"
 #include "board/board.h"
 
 #include <stdio.h>
@@ -9,6 +10,7 @@
 
 #define CONF_MEMORY (256u << 20)
 #define DEPTH_MAX   32
+#define DNS_PORT    53
 
 /* Aliases are refused: they save little and can make a small file huge. */
 bool conf_parse_doc(struct loader *l, struct bytes text, yaml_document_t *doc)
@@ -242,6 +244,10 @@ static void read_check(struct loader *l, const struct map *pool, struct conf_poo
 	p->check = !m.node ? CHECK_NONE : p->check_path.len ? CHECK_HTTP : CHECK_TCP;
 	p->check_host = map_plain(&m, "host");
 	p->check_text = map_string(&m, "text");
+	if (p->check_text.len > CHECK_TEXT_MAX) {
+		yaml_mark_t text_at = map_mark(&m, "text");
+		conf_fail(l, &text_at, "choose a part of it", "the text of a check has more than %d octets", CHECK_TEXT_MAX);
+	}
 	p->check_interval_ms = map_ms(&m, "interval");
 	p->check_timeout_ms = map_ms(&m, "timeout");
 	p->check_rise = (uint32_t)map_number(&m, "rise");
@@ -431,6 +437,28 @@ static void read_limits(struct loader *l, const struct map *top)
 	l->conf->canon.merge_slashes = map_bool(&k, "merge_slashes");
 }
 
+static void read_resolvers(struct loader *l, const struct map *top)
+{
+	struct conf *c = l->conf;
+	yaml_node_t **items;
+	size_t n = map_items(top, "resolvers", &items);
+
+	c->resolvers = conf_array(l, n, sizeof *c->resolvers);
+	for (size_t i = 0; i < n; i++) {
+		struct addr *a = &c->resolvers[c->resolver_count];
+
+		if (addr_parse(node_text(items[i]), a) == OK) {
+			c->resolver_count++;
+		} else if (addr_parse_ip(node_text(items[i]), a) == OK) {
+			a->port = DNS_PORT;
+			c->resolver_count++;
+		} else {
+			conf_fail(l, &items[i]->start_mark, "write 192.0.2.53, 127.0.0.1:5353, 2001:db8::53 or \"[2001:db8::53]:5353\"",
+				"'%.*s' is not the address of a DNS server", FMT(node_text(items[i])));
+		}
+	}
+}
+
 static void read_top(struct loader *l, const struct map *top)
 {
 	struct map admin = map_map(top, "admin", "admin"), log = map_map(top, "log", "log");
@@ -442,6 +470,7 @@ static void read_top(struct loader *l, const struct map *top)
 	c->state_dir = map_string(top, "state_dir");
 	c->contact = map_string(top, "contact");
 	c->admin_socket = map_string(&admin, "socket");
+	read_resolvers(l, top);
 	if (map_string(&admin, "listen").len && addr_parse(map_string(&admin, "listen"), &c->admin_address) != OK)
 		conf_fail(l, &at, "write listen: 127.0.0.1:9180", "'%.*s' is not an address with a port", FMT(map_string(&admin, "listen")));
 	c->access_log = map_string(&log, "access");

@@ -12,6 +12,7 @@
 #define EVENTS_MAX 256
 #define NEAR_SLOTS 256
 #define FAR_SLOTS  64
+#define FARTHER_TICKS ((uint64_t)NEAR_SLOTS * FAR_SLOTS)
 
 struct loop {
 	int epfd;
@@ -135,17 +136,18 @@ static void timer_unlink(struct timer *t)
 
 static void timer_place(struct loop *l, struct timer *t)
 {
-	uint64_t due = (t->due_ms + TICK_MS - 1) / TICK_MS, ahead;
+	uint64_t due = (t->due_ms + TICK_MS - 1) / TICK_MS;
 
+	/* A slot holds what is due before it comes round again; the slot of now has been run or emptied already, so
+	 * that a whole round ahead is within reach. */
 	if (due <= l->tick)
 		due = l->tick + 1;
-	ahead = due - l->tick;
-	if (ahead < NEAR_SLOTS)
+	if (due - l->tick <= NEAR_SLOTS)
 		timer_link(&l->near[due % NEAR_SLOTS], t);
-	else if (ahead < NEAR_SLOTS * (FAR_SLOTS - 1))
+	else if (due / NEAR_SLOTS - l->tick / NEAR_SLOTS <= FAR_SLOTS)
 		timer_link(&l->far[due / NEAR_SLOTS % FAR_SLOTS], t);
-	else if (ahead < (uint64_t)NEAR_SLOTS * FAR_SLOTS * (FAR_SLOTS - 1))
-		timer_link(&l->farther[due / (NEAR_SLOTS * FAR_SLOTS) % FAR_SLOTS], t);
+	else if (due / FARTHER_TICKS - l->tick / FARTHER_TICKS <= FAR_SLOTS)
+		timer_link(&l->farther[due / FARTHER_TICKS % FAR_SLOTS], t);
 	else
 		timer_link(&l->beyond, t);
 }

@@ -26,10 +26,11 @@ static enum err pool_init(struct engine *g, struct pool *p, const struct conf_po
 	p->queue_last = &p->queue_first;
 	p->kept = arena_array(&g->arena, n, sizeof *p->kept);
 	p->kept_count = arena_array(&g->arena, n, sizeof *p->kept_count);
+	p->addresses = arena_array(&g->arena, n, sizeof *p->addresses);
 	p->balance = (struct balance_pool){ .algorithm = algorithms[conf->algorithm], .count = n,
 		.slow_start_ms = conf->slow_start_ms, .eject_max_percent = conf->eject_max_percent,
 		.servers = arena_array(&g->arena, n, sizeof *p->balance.servers) };
-	if (!names || !p->kept || !p->kept_count || !p->balance.servers)
+	if (!names || !p->kept || !p->kept_count || !p->addresses || !p->balance.servers)
 		return ERR_MEMORY;
 	for (size_t i = 0; i < n; i++) {
 		names[i] = conf->servers[i].name;
@@ -100,9 +101,11 @@ void engine_fini(struct engine *g)
 	while (g->clients)
 		client_close(g->clients);
 	for (size_t i = 0; i < g->conf->pool_count; i++) {
-		for (size_t s = 0; s < g->pools[i].balance.count; s++)
+		for (size_t s = 0; s < g->pools[i].balance.count; s++) {
 			while (g->pools[i].kept[s])
 				upstream_close(g->pools[i].kept[s]);
+			free((void *)(uintptr_t)g->pools[i].addresses[s].at);
+		}
 		tls_client_free(&g->pools[i].tls);
 	}
 	for (size_t i = 0; i < g->conf->listener_count; i++)

@@ -34,6 +34,7 @@ struct pool {
 	struct tls_client *tls;
 	struct upstream **kept; /* per server: open and unused, latest first */
 	uint32_t *kept_count;
+	struct bytes *addresses; /* per server: what its name stands for, 16 each; empty: the dialer said nothing */
 	struct exchange *queue_first, **queue_last; /* waiting for a free connection */
 	uint32_t queued;
 };
@@ -85,7 +86,10 @@ void engine_fini(struct engine *g);
 /* Takes over a listening socket. listener: conf's index, or CONF_ADMIN_LISTENER. */
 enum err engine_listen(struct engine *g, uint16_t listener, int fd) MUST_USE;
 /* The dialer's answers. fd is taken over; -1 when it failed. */
-void engine_dialed(struct engine *g, uint32_t request, int fd);
+void engine_dialed(struct engine *g, uint32_t request, int fd, const unsigned char ip[16]);
+/* A server's name stands for these addresses now (16 octets each; copied). Connections to others are closed: unused
+ * ones at once, the others after their answer. ERR_SYNTAX: no such server, or not addresses. ERR_MEMORY. */
+enum err engine_addresses(struct engine *g, uint16_t pool, uint16_t server, struct bytes list) MUST_USE;
 void engine_dial_lost(struct engine *g); /* the dialer is gone: all that waits fails */
 void engine_drain(struct engine *g, uint32_t limit_ms);
 uint64_t engine_random(struct engine *g);
@@ -195,6 +199,7 @@ struct upstream {
 	struct engine *engine;
 	struct pool *pool;
 	uint16_t server;
+	unsigned char ip[16]; /* where it leads */
 	struct exchange *x; /* NULL while kept */
 	struct upstream *next, **prev;
 	struct timer timer;

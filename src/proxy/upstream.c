@@ -107,6 +107,40 @@ static void queue_next(struct pool *p)
 	upstream_get(x);
 }
 
+/* Its server's name does not stand for its address any more. */
+static bool upstream_has_moved(const struct upstream *u)
+{
+	struct bytes list = u->pool->addresses[u->server];
+
+	for (size_t at = 0; at + sizeof u->ip <= list.len; at += sizeof u->ip)
+		if (memcmp(list.at + at, u->ip, sizeof u->ip) == 0)
+			return false;
+	return list.len > 0;
+}
+
+enum err engine_addresses(struct engine *g, uint16_t pool, uint16_t server, struct bytes list)
+{
+	struct upstream *next;
+	unsigned char *copy;
+	struct pool *p;
+
+	if (pool >= g->conf->pool_count || server >= g->pools[pool].balance.count || list.len == 0 || list.len % 16)
+		return ERR_SYNTAX;
+	copy = malloc(list.len);
+	if (!copy)
+		return ERR_MEMORY;
+	memcpy(copy, list.at, list.len);
+	p = &g->pools[pool];
+	free((void *)(uintptr_t)p->addresses[server].at);
+	p->addresses[server] = bytes_of(copy, list.len);
+	for (struct upstream *u = p->kept[server]; u; u = next) {
+		next = u->next;
+		if (upstream_has_moved(u))
+			upstream_close(u);
+	}
+	return OK;
+}
+
 void upstream_done(struct upstream *u, bool keep)
 {
 	struct pool *p = u->pool;
@@ -114,7 +148,7 @@ void upstream_done(struct upstream *u, bool keep)
 
 	u->x = NULL;
 	u->scanned = 0;
-	keep = keep && !g->is_draining && p->kept_count[u->server] < p->conf->keep_max &&
+	keep = keep && !g->is_draining && !upstream_has_moved(u) && p->kept_count[u->server] < p->conf->keep_max &&
 		(p->conf->keep_requests == 0 || u->requests < p->conf->keep_requests);
 	if (!keep) {
 		upstream_close(u);
@@ -336,7 +370,7 @@ static struct upstream *upstream_new(struct engine *g, struct pool *p, uint16_t 
 	return u;
 }
 
-void engine_dialed(struct engine *g, uint32_t request, int fd)
+void engine_dialed(struct engine *g, uint32_t request, int fd, const unsigned char ip[16])
 {
 	unsigned i = request & 0xff;
 	struct exchange *x;
@@ -368,6 +402,7 @@ void engine_dialed(struct engine *g, uint32_t request, int fd)
 			exchange_upstream_failed(x, ERR_MEMORY);
 		return;
 	}
+	memcpy(u->ip, ip, sizeof u->ip);
 	if (p->tls) {
 		const struct conf_server *s = &p->conf->servers[u->server];
 		struct bytes host = p->conf->tls.server_name.len ? p->conf->tls.server_name : s->host;
@@ -394,5 +429,5 @@ void engine_dial_lost(struct engine *g)
 {
 	for (unsigned i = 0; i < DIALS_MAX; i++)
 		if (g->dials[i].in_use)
-			engine_dialed(g, g->dials[i].serial << 8 | i, -1);
+			engine_dialed(g, g->dials[i].serial << 8 | i, -1, NULL);
 }

@@ -1,29 +1,35 @@
 /* dialer: the only process that opens connections, and only to configured servers. A worker or the prober
- * names a pool and a server by number and gets a connected descriptor.
- * Names are looked up before the process confines itself. */
+ * names a pool and a server by number and gets a connected descriptor. It asks DNS for the names of servers,
+ * again and again, and tells the workers when addresses have changed. */
 #include "roles/role.h"
 #include "base/log.h"
 #include "base/reader.h"
 #include "base/text.h"
+#include "board/board.h"
 #include "conf/conf.h"
 #include "jail/jail.h"
+#include "net/resolve.h"
 
 #include <errno.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define DIALS_PER_CHANNEL 256
-#define ADDRESSES_MAX	  16
+#define DIALS_PER_CHANNEL 1024
+#define TTL_LEAST_MS	  1000u
+#define TTL_MOST_MS	  3600000u
+#define RETRY_MOST_MS	  60000u
+#define DNS_TIMEOUT_MS	  1000 /* doubles with each of the tries */
+#define DNS_TRIES	  3
 
 struct target { /* of one server, by its global number */
-	struct addr list[ADDRESSES_MAX];
-	size_t count, next;
+	struct addr address;
+	struct resolve_name *name; /* NULL: address is it */
+	uint16_t pool, server;
+	size_t next; /* which address comes first at the next dial */
 };
 struct dial {
 	struct watch watch;
@@ -31,8 +37,10 @@ struct dial {
 	struct channel *channel;
 	struct dial *next, **prev;
 	uint32_t request;
-	uint16_t pool, server;
+	struct target *target;
+	uint64_t end_ms; /* the time of the pool is over */
 	size_t tries, first; /* addresses tried so far; which came first */
+	bool is_waiting; /* for the first lookup of the name */
 	bool is_decided; /* the answer waits for room in the channel */
 	enum err why;
 	int error;
@@ -41,8 +49,15 @@ struct dial {
 struct peer { /* channel->data */
 	struct dial *dials;
 	unsigned count;
+	bool *news; /* of a worker, by server: its addresses are still to be told. NULL: not a worker */
+	bool has_news;
 };
 
+static struct role_run *role;
+static struct target *targets;
+static struct resolver *resolver;
+static struct resolve_name *names;
+static size_t name_count;
 static struct conf *conf;
 static struct target *targets;
 static struct loop *loop;
@@ -94,6 +109,48 @@ static void answer(struct dial *d, enum err why, int error)
 		dial_free(d); /* sent, or the other side is gone */
 }
 
+/* The addresses of a server whose name has others now: the worker lets go of connections to those that are gone. */
+static enum err tell_addresses(struct channel *c, const struct target *t)
+{
+	unsigned char mem[4 + 16 * RESOLVE_ADDRESS_MAX];
+	struct text body;
+
+	text_init(&body, mem, sizeof mem);
+	text_put_u16(&body, t->pool);
+	text_put_u16(&body, t->server);
+	for (size_t i = 0; i < t->name->count; i++)
+		text_add(&body, bytes_of(t->name->list[i].ip, sizeof t->name->list[i].ip));
+	return role_send(c, MSG_ADDRESSES, text_bytes(&body), NULL, 0);
+}
+
+/* False: the channel is full, the rest waits for dialer_writable. */
+static bool tell_news(struct channel *c)
+{
+	struct peer *p = c->data;
+
+	for (size_t i = 0; p->news && p->has_news && i < conf->server_total; i++) {
+		if (!p->news[i])
+			continue;
+		if (tell_addresses(c, &targets[i]) == ERR_AGAIN) {
+			role_want_write(c, true);
+			return false;
+		}
+		p->news[i] = false;
+	}
+	p->has_news = false;
+	return true;
+}
+
+/* To a worker that may hold connections which a dialer before this one made, to addresses that are gone. */
+static void tell_all(struct channel *c)
+{
+	struct peer *p = c->data;
+
+	for (size_t i = 0; p->news && i < conf->server_total; i++)
+		p->has_news |= p->news[i] = targets[i].name && targets[i].name->count;
+	tell_news(c);
+}
+
 static void dialer_writable(struct role_run *run, struct channel *c)
 {
 	struct peer *p = c->data;
@@ -108,7 +165,8 @@ static void dialer_writable(struct role_run *run, struct channel *c)
 			return;
 		dial_free(d);
 	}
-	role_want_write(c, false);
+	if (tell_news(c))
+		role_want_write(c, false);
 }
 
 static void dial_next(struct dial *d, int error);
@@ -140,10 +198,12 @@ static void on_event(struct watch *w, uint32_t events)
 		answer(d, OK, 0);
 }
 
-/* One address that is silent must not use up the time of all. */
 static void on_time(struct timer *t)
 {
-	dial_next(CONTAINER_OF(t, struct dial, timer), ETIMEDOUT);
+	struct dial *d = CONTAINER_OF(t, struct dial, timer);
+
+	d->is_waiting = false;
+	dial_next(d, ETIMEDOUT);
 }
 
 static int dial_connect(struct dial *d)
@@ -162,38 +222,79 @@ static int dial_connect(struct dial *d)
 	return loop_add(loop, &d->watch, EPOLLOUT) == OK ? 0 : EIO;
 }
 
-/* The next of the server's addresses; the answer when there is none left. */
-static void dial_next(struct dial *d, int error)
+static void dial_close(struct dial *d)
 {
-	struct target *t = &targets[conf->pools[d->pool].servers[d->server].global];
-
-	while (d->tries < t->count) {
-		if (d->watch.fd >= 0) {
-			loop_remove(loop, &d->watch, true);
-			close(d->watch.fd);
-			d->watch.fd = -1;
-		}
-		d->to = t->list[(d->first + d->tries++) % t->count];
-		error = dial_connect(d);
-		if (error == 0) {
-			loop_timer_set(loop, &d->timer, conf->pools[d->pool].connect_ms / t->count, on_time);
-			return;
-		}
-	}
-	if (d->watch.fd >= 0) {
-		loop_remove(loop, &d->watch, true);
-		close(d->watch.fd);
-		d->watch.fd = -1;
-	}
-	answer(d, t->count == 0 ? ERR_NOT_FOUND : error == ETIMEDOUT ? ERR_TIMEOUT : ERR_IO, error);
+	if (d->watch.fd < 0)
+		return;
+	loop_remove(loop, &d->watch, true);
+	close(d->watch.fd);
+	d->watch.fd = -1;
 }
 
-static void refuse_more(struct channel *c, uint32_t request)
+/* The next of the server's addresses; the answer when there is none left. One address that is silent must not use
+ * up the time of all: each gets its share of what is left. */
+static void dial_next(struct dial *d, int error)
+{
+	struct target *t = d->target;
+	size_t count = t->name ? t->name->count : 1;
+	uint64_t now = loop_now_ms(loop), left = d->end_ms > now ? d->end_ms - now : 0;
+
+	dial_close(d);
+	if (left == 0)
+		error = ETIMEDOUT;
+	while (left && d->tries < count) {
+		d->to = t->name ? t->name->list[(d->first + d->tries) % count] : t->address;
+		d->to.port = conf->pools[t->pool].servers[t->server].port;
+		d->tries++;
+		error = dial_connect(d);
+		if (error == 0) {
+			loop_timer_set(loop, &d->timer, left / (count - d->tries + 1), on_time);
+			return;
+		}
+		dial_close(d);
+	}
+	answer(d, count == 0 ? ERR_NOT_FOUND : error == ETIMEDOUT ? ERR_TIMEOUT : ERR_IO, error);
+}
+
+/* Right after the start a name may have no answer yet: wait for it, as long as a connection may take. */
+static void dial_begin(struct dial *d)
+{
+	const struct resolve_name *n = d->target->name;
+	uint32_t connect_ms = conf->pools[d->target->pool].connect_ms;
+
+	d->end_ms = loop_now_ms(loop) + connect_ms;
+	if (n && n->count == 0 && !n->is_answered) {
+		d->is_waiting = true;
+		loop_timer_set(loop, &d->timer, connect_ms, on_time);
+		return;
+	}
+	dial_next(d, 0);
+}
+
+static void wake_waiting(const struct resolve_name *n)
+{
+	struct dial *next;
+
+	for (struct channel *c = role->channels; c; c = c->next) {
+		struct peer *p = c->data;
+
+		for (struct dial *d = p ? p->dials : NULL; d; d = next) {
+			next = d->next;
+			if (!d->is_waiting || d->target->name != n)
+				continue;
+			d->is_waiting = false;
+			dial_next(d, 0);
+		}
+	}
+}
+
+/* A peer of ours never reaches the limit by more than it has answers to read. */
+static enum err refuse_more(struct channel *c, uint32_t request)
 {
 	struct dial d = { .channel = c, .request = request, .why = ERR_LIMIT, .error = EAGAIN };
+	enum err e = send_answer(&d);
 
-	if (send_answer(&d) != OK)
-		LOG(EV_INTERNAL, KV_STR("what", "too many requests to the dialer at a time"));
+	return e == ERR_AGAIN ? ERR_LIMIT : OK; /* it asks and does not listen: it is stopped */
 }
 
 static enum err on_dial(struct role_run *run, struct channel *from, struct ipc_msg *m)
@@ -207,30 +308,39 @@ static enum err on_dial(struct role_run *run, struct channel *from, struct ipc_m
 	(void)run;
 	if (!reader_done(&r) || pool >= conf->pool_count || server >= conf->pools[pool].server_count)
 		return ERR_DENIED; /* only configured servers: anything else is not a worker of ours */
-	if (p->count >= DIALS_PER_CHANNEL) {
-		refuse_more(from, request);
-		return OK;
-	}
+	if (p->count >= DIALS_PER_CHANNEL)
+		return refuse_more(from, request);
 	d = calloc(1, sizeof *d);
 	if (!d)
 		return ERR_MEMORY;
-	*d = (struct dial){ .channel = from, .request = request, .pool = pool, .server = server, .watch.fd = -1 };
+	*d = (struct dial){ .channel = from, .request = request, .watch.fd = -1,
+		.target = &targets[conf->pools[pool].servers[server].global] };
 	d->next = p->dials;
 	d->prev = &p->dials;
 	if (d->next)
 		d->next->prev = &d->next;
 	p->dials = d;
 	p->count++;
-	d->first = targets[conf->pools[pool].servers[server].global].next++;
-	dial_next(d, 0);
+	d->first = d->target->next++;
+	dial_begin(d);
 	return OK;
 }
 
 static enum err dialer_peer(struct role_run *run, struct channel *c)
 {
-	(void)run;
-	c->data = calloc(1, sizeof(struct peer));
-	return c->data ? OK : ERR_MEMORY;
+	struct peer *p = calloc(1, sizeof *p);
+
+	c->data = p;
+	if (!p)
+		return ERR_MEMORY;
+	if (c->role != ROLE_WORKER)
+		return OK;
+	p->news = calloc(BOARD_SERVERS_MAX, sizeof *p->news);
+	if (!p->news)
+		return ERR_MEMORY;
+	if (run->is_running)
+		tell_all(c);
+	return OK;
 }
 
 static void dialer_peer_gone(struct role_run *run, struct channel *c)
@@ -240,45 +350,112 @@ static void dialer_peer_gone(struct role_run *run, struct channel *c)
 	(void)run;
 	while (p && p->dials)
 		dial_free(p->dials);
+	if (p)
+		free(p->news);
 	free(p);
 	c->data = NULL;
 }
 
-static void look_up(const struct conf_server *s, struct target *t)
+static void log_addresses(const struct resolve_name *n)
 {
-	char name[256], port[8];
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_family = AF_UNSPEC }, *list = NULL;
+	unsigned char mem[1024];
+	struct text t;
 
-	snprintf(name, sizeof name, "%.*s", FMT(s->host));
-	snprintf(port, sizeof port, "%u", s->port);
-	if (getaddrinfo(name, port, &hints, &list) != 0) {
-		LOG(EV_NAME_UNKNOWN, KV_BYTES("name", s->host));
-		return;
+	text_init(&t, mem, sizeof mem);
+	for (size_t i = 0; i < n->count && t.len < 900; i++) {
+		if (i)
+			text_byte(&t, ' ');
+		addr_write_ip(&n->list[i], &t);
 	}
-	for (struct addrinfo *a = list; a && t->count < ADDRESSES_MAX; a = a->ai_next)
-		if (addr_from_sockaddr(a->ai_addr, a->ai_addrlen, &t->list[t->count]) == OK)
-			t->count++;
-	freeaddrinfo(list);
+	LOG(EV_NAME_ADDRESSES, KV_STR("name", n->host), KV_UINT("count", n->count), KV_BYTES("addresses", text_bytes(&t)));
+}
+
+static void on_name(struct resolve_name *n, enum resolve_event what)
+{
+	switch (what) {
+	case RESOLVE_RECOVERED:
+	case RESOLVE_CHANGED: log_addresses(n); break;
+	case RESOLVE_FAILED:
+		if (n->count)
+			LOG(EV_NAME_STALE, KV_STR("name", n->host), KV_STR("why", n->error));
+		else
+			LOG(EV_NAME_UNKNOWN, KV_STR("name", n->host), KV_STR("why", n->error));
+		break;
+	}
+	wake_waiting(n);
+	if (what != RESOLVE_CHANGED)
+		return;
+	for (struct channel *c = role->channels; c; c = c->next) {
+		struct peer *p = c->data;
+
+		for (size_t i = 0; p && p->news && i < conf->server_total; i++)
+			if (targets[i].name == n)
+				p->news[i] = p->has_news = true;
+		if (p)
+			tell_news(c);
+	}
+}
+
+static struct resolve_name *find_name(struct bytes host)
+{
+	for (size_t i = 0; i < name_count; i++)
+		if (bytes_eq_nocase(bytes_str(names[i].host), host))
+			return &names[i];
+	return NULL;
+}
+
+static enum err target_init(struct target *t, const struct conf_server *s)
+{
+	if (!s->is_name) {
+		t->address = s->address;
+		return OK;
+	}
+	t->name = find_name(s->host);
+	if (t->name)
+		return OK;
+	t->name = &names[name_count];
+	TRY(resolver_add(resolver, s->host, t->name));
+	name_count++;
+	if (t->name->is_fixed)
+		log_addresses(t->name);
+	return OK;
 }
 
 static enum err dialer_start(struct role_run *run)
 {
+	struct resolver_conf rc = { .loop = run->loop, .ttl_least_ms = TTL_LEAST_MS, .ttl_most_ms = TTL_MOST_MS,
+		.retry_least_ms = TTL_LEAST_MS, .retry_most_ms = RETRY_MOST_MS, .timeout_ms = DNS_TIMEOUT_MS, .tries = DNS_TRIES,
+		.on_event = on_name };
+	const char *why = "";
+
+	role = run;
 	loop = run->loop;
 	TRY(role_conf(run, &conf));
 	targets = calloc(conf->server_total + 1, sizeof *targets);
-	if (!targets)
+	names = calloc(conf->server_total + 1, sizeof *names);
+	if (!targets || !names)
 		return ERR_MEMORY;
+	rc.servers = conf->resolvers;
+	rc.server_count = conf->resolver_count;
+	if (resolver_new(&rc, &resolver, &why) != OK) {
+		LOG(EV_SYSTEM, KV_STR("call", "start DNS lookups"), KV_STR("error", why));
+		return ERR_IO;
+	}
 	for (size_t p = 0; p < conf->pool_count; p++)
 		for (size_t s = 0; s < conf->pools[p].server_count; s++) {
-			const struct conf_server *server = &conf->pools[p].servers[s];
-			struct target *t = &targets[server->global];
-			if (server->is_name) {
-				look_up(server, t);
-			} else {
-				t->list[0] = server->address;
-				t->count = 1;
-			}
+			struct target *t = &targets[conf->pools[p].servers[s].global];
+
+			*t = (struct target){ .pool = (uint16_t)p, .server = (uint16_t)s };
+			TRY(target_init(t, &conf->pools[p].servers[s]));
 		}
+	return OK;
+}
+
+static enum err dialer_run(struct role_run *run)
+{
+	for (struct channel *c = run->channels; c; c = c->next)
+		tell_all(c);
+	resolver_start(resolver);
 	return OK;
 }
 
@@ -293,6 +470,7 @@ static const struct role role_dialer = {
 		{ 0 },
 	},
 	.start = dialer_start,
+	.run = dialer_run,
 	.peer = dialer_peer,
 	.peer_gone = dialer_peer_gone,
 	.writable = dialer_writable,

@@ -1,5 +1,5 @@
 /* keeper: owns the private keys and signs with them; makes the keys of session tickets. It has no network and
- * answers two questions, from workers alone. */
+ * answers two questions of workers, and one of the prober's: signatures of the keys that checks need. */
 #include "roles/role.h"
 #include "base/clock.h"
 #include "base/fd.h"
@@ -22,6 +22,7 @@
 
 static struct tls_key *keys[KEYS_MAX];
 static const char *refusals[KEYS_MAX]; /* why a key is not there */
+static bool is_for_checks[KEYS_MAX];
 static unsigned char seed[32];
 static bool has_seed;
 
@@ -29,13 +30,15 @@ static enum err on_key(struct role_run *run, struct channel *from, struct ipc_ms
 {
 	struct reader r = { .left = m->body };
 	uint16_t id = reader_u16(&r);
+	uint8_t for_checks = reader_u8(&r);
 	static unsigned char mem[KEY_FILE_MAX]; /* not one that grows: that leaves copies behind */
 	struct text pem;
 	enum err e;
 
 	(void)run, (void)from;
-	if (!reader_done(&r) || id >= KEYS_MAX || keys[id])
+	if (!reader_done(&r) || id >= KEYS_MAX || keys[id] || for_checks > 1)
 		return ERR_SYNTAX;
+	is_for_checks[id] = for_checks;
 	text_init(&pem, mem, sizeof mem);
 	e = fd_read_all(m->fds[0], &pem);
 	if (e == OK)
@@ -72,7 +75,7 @@ static enum err on_sign(struct role_run *run, struct channel *from, struct ipc_m
 	enum err e;
 
 	(void)run;
-	if (key >= KEYS_MAX || !keys[key])
+	if (key >= KEYS_MAX || !keys[key] || (from->role == ROLE_PROBER && !is_for_checks[key]))
 		return ERR_DENIED;
 	e = tls_key_sign(keys[key], scheme, digest, sig, sizeof sig, &len);
 	if (e == ERR_SYNTAX || e == ERR_UNSUPPORTED)
@@ -182,11 +185,11 @@ static const struct role role_keeper = {
 	.id = ROLE_KEEPER,
 	.syscalls = jail_keeper,
 	.hears = (const struct call[]){
-		/* message          from               when          handler */
-		{ MSG_KEY,          FROM(ROLE_MASTER), WHEN_SETUP,   on_key },
-		{ MSG_TICKET_SEED,  FROM(ROLE_MASTER), WHEN_SETUP,   on_seed },
-		{ MSG_SIGN,         FROM(ROLE_WORKER), WHEN_RUNNING, on_sign },
-		{ MSG_TICKETS,      FROM(ROLE_WORKER), WHEN_RUNNING, on_tickets },
+		/* message          from                                   when          handler */
+		{ MSG_KEY,          FROM(ROLE_MASTER),                     WHEN_SETUP,   on_key },
+		{ MSG_TICKET_SEED,  FROM(ROLE_MASTER),                     WHEN_SETUP,   on_seed },
+		{ MSG_SIGN,         FROM(ROLE_WORKER) | FROM(ROLE_PROBER), WHEN_RUNNING, on_sign },
+		{ MSG_TICKETS,      FROM(ROLE_WORKER),                     WHEN_RUNNING, on_tickets },
 		{ 0 },
 	},
 	.start = keeper_start,

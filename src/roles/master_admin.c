@@ -126,11 +126,15 @@ static json_t *server_status(const struct generation *g, const struct conf_serve
 {
 	static const char *const states[] = { "unknown", "up", "down" }, *const admins[] = { "enabled", "drain", "disabled" };
 	uint64_t active = 0, connections = 0, requests = 0, failures = 0;
+	const struct board_health_server *row;
+	char why[BOARD_TEXT_MAX + 1];
 	uint32_t health, admin;
 
 	if (s->global >= BOARD_SERVERS_MAX)
 		return json_null();
-	health = __atomic_load_n(&g->health->servers[s->global].state, __ATOMIC_RELAXED);
+	row = &g->health->servers[s->global];
+	health = __atomic_load_n(&row->state, __ATOMIC_RELAXED);
+	board_text_read(&row->why, why);
 	admin = g->board->admin[s->global];
 	for (size_t i = 0; i < g->child_count; i++) {
 		const struct board_worker *w = g->children[i].counters;
@@ -142,10 +146,12 @@ static json_t *server_status(const struct generation *g, const struct conf_serve
 		requests += w->servers[s->global].requests;
 		failures += w->servers[s->global].failures;
 	}
-	return json_pack("{s:o,s:o,s:i,s:s,s:s,s:I,s:I,s:I,s:I}", "name", text_json(s->name), "host", text_json(s->host),
+	return json_pack("{s:o,s:o,s:i,s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:s}", "name", text_json(s->name), "host", text_json(s->host),
 		"port", (int)s->port, "health", health < COUNT_OF(states) ? states[health] : "unknown", "admin",
 		admin < COUNT_OF(admins) ? admins[admin] : "enabled", "active", (json_int_t)active, "connections",
-		(json_int_t)connections, "requests", (json_int_t)requests, "failures", (json_int_t)failures);
+		(json_int_t)connections, "requests", (json_int_t)requests, "failures", (json_int_t)failures, "checks",
+		(json_int_t)__atomic_load_n(&row->checks, __ATOMIC_RELAXED), "checks_failed",
+		(json_int_t)__atomic_load_n(&row->failed, __ATOMIC_RELAXED), "check_error", why);
 }
 
 static json_t *pools_status(const struct generation *g)

@@ -88,9 +88,9 @@ static bool may_talk(enum role_id a, enum role_id b)
 {
 	static const unsigned peers[ROLE_COUNT] = {
 		[ROLE_WORKER] = FROM(ROLE_KEEPER) | FROM(ROLE_DIALER),
-		[ROLE_KEEPER] = FROM(ROLE_WORKER),
+		[ROLE_KEEPER] = FROM(ROLE_WORKER) | FROM(ROLE_PROBER),
 		[ROLE_DIALER] = FROM(ROLE_WORKER) | FROM(ROLE_PROBER),
-		[ROLE_PROBER] = FROM(ROLE_DIALER),
+		[ROLE_PROBER] = FROM(ROLE_DIALER) | FROM(ROLE_KEEPER),
 	};
 
 	return peers[a] & FROM(b);
@@ -200,13 +200,25 @@ static enum err hand_over_worker(struct child *c)
 	return OK;
 }
 
+/* Checks show the certificate that their pool shows; the prober gets signatures of no other key. */
+static bool is_for_checks(const struct conf *conf, size_t key)
+{
+	for (size_t i = 0; i < conf->pool_count; i++)
+		if (conf->pools[i].check != CHECK_NONE && conf->pools[i].tls.has_client_cert &&
+			conf->pools[i].tls.client_cert.key == key)
+			return true;
+	return false;
+}
+
 static enum err hand_over_keeper(struct child *c)
 {
 	struct generation *g = c->gen;
 
 	for (size_t i = 0; i < g->conf->key_count; i++) {
+		unsigned char body[3] = { (unsigned char)(i & 0xff), (unsigned char)(i >> 8), is_for_checks(g->conf, i) };
+
 		lseek(g->key_fds[i], 0, SEEK_SET); /* a keeper before may have read it */
-		TRY(send_numbered(c, MSG_KEY, i, g->key_fds[i]));
+		TRY(child_send(c, MSG_KEY, bytes_of(body, sizeof(body)), g->key_fds[i]));
 	}
 	lseek(g->master->ticket_seed, 0, SEEK_SET);
 	return child_send(c, MSG_TICKET_SEED, BYTES(""), g->master->ticket_seed);

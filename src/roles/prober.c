@@ -1,161 +1,296 @@
 /* prober: asks servers whether they are well, over descriptors from the dialer, and writes the answers on the
- * health board. It holds nothing and can reach nothing by itself. */
+ * health board. It holds nothing and can reach nothing by itself: it connects by the dialer, and where a pool shows a
+ * certificate the keeper signs. */
 #include "roles/role.h"
 #include "balance/balance.h"
+#include "balance/check.h"
 #include "base/log.h"
 #include "base/reader.h"
 #include "base/text.h"
 #include "board/board.h"
 #include "conf/conf.h"
 #include "jail/jail.h"
+#include "tls/tls.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define ANSWER_MAX (16 * 1024)
+#define AGAIN_MS   100 /* until a check is tried again that said nothing about its server */
+#define LINGER_MS  1000
+#define LINGER_MAX (64 * 1024)
 
+enum probe_state {
+	PROBE_IDLE,	 /* waits for its time */
+	PROBE_DIALING,	 /* no connection yet */
+	PROBE_HANDSHAKE,
+	PROBE_ANSWER,
+	PROBE_LINGERING, /* there is a verdict; the rest is read, so that the server sees an orderly end */
+};
 struct probe { /* one per server of a pool with a check */
+	enum probe_state state;
 	struct watch watch; /* fd -1: no connection */
-	struct timer timer;
+	struct timer timer; /* the next check; during one, its end */
+	struct timer linger;
 	const struct conf_pool *pool;
 	const struct conf_server *server;
 	uint16_t pool_index, server_index;
 	struct health health;
-	bool is_dialing;
 	uint32_t serial; /* of the check under way: a late answer is not counted for the next */
-	size_t len;
-	unsigned char *answer;
+	struct tls_stream *tls;
+	struct check_answer *answer; /* in PROBE_ANSWER */
+	size_t lingered;
 };
 
 static struct conf *conf;
 static struct probe *probes;
 static size_t probe_count;
+static struct tls_client **tls_clients; /* by pool; NULL where none is needed */
 static struct board_health_board *board;
-static struct channel *dialer;
+static struct channel *dialer, *keeper;
 static struct loop *loop;
 
 static void probe_start(struct timer *t);
 
-static void set_state(const struct conf_server *s, bool is_up, enum err why)
+static void set_state(const struct conf_server *s, bool is_up)
 {
 	struct board_health_server *row = &board->servers[s->global];
 
 	__atomic_store_n(&row->since_ms, row->state == HEALTH_UNKNOWN ? 0 : loop_now_ms(loop), __ATOMIC_RELAXED);
 	__atomic_store_n(&row->state, is_up ? HEALTH_UP : HEALTH_DOWN, __ATOMIC_RELAXED);
-	__atomic_store_n(&row->last_error, (uint32_t)why, __ATOMIC_RELAXED);
 }
 
 static void probe_close(struct probe *p)
 {
+	loop_timer_clear(loop, &p->linger);
+	if (p->tls) {
+		tls_shutdown(p->tls);
+		tls_free(&p->tls);
+	}
 	if (p->watch.fd >= 0) {
 		loop_remove(loop, &p->watch, true);
 		close(p->watch.fd);
 	}
 	p->watch.fd = -1;
+	free(p->answer);
+	p->answer = NULL;
+	p->state = PROBE_IDLE;
 }
 
-static void probe_end(struct probe *p, bool passed, enum err why)
+/* Some jitter, so that checks of many servers do not run in step. */
+static void next_check(struct probe *p, uint32_t ms)
+{
+	loop_timer_set(loop, &p->timer, ms - ms / 10 + (uint32_t)(loop_now_us(loop) % (ms / 5 + 1)), probe_start);
+}
+
+/* The verdict. why is empty for a check that passed. */
+static void probe_end(struct probe *p, struct bytes why)
 {
 	struct board_health_server *row = &board->servers[p->server->global];
-	uint32_t ms = p->pool->check_interval_ms;
+	bool passed = why.len == 0;
 
-	probe_close(p);
-	p->is_dialing = false;
 	board_add(&row->checks, 1);
 	if (!passed)
 		board_add(&row->failed, 1);
+	board_text_write(&row->why, why);
 	if (health_note(&p->health, passed)) {
-		set_state(p->server, passed, why);
+		set_state(p->server, passed);
 		if (passed)
 			LOG(EV_SERVER_UP, KV_BYTES("pool", p->pool->name), KV_BYTES("server", p->server->name));
 		else
 			LOG(EV_SERVER_DOWN, KV_BYTES("pool", p->pool->name), KV_BYTES("server", p->server->name),
-				KV_STR("why", err_name(why)));
+				KV_BYTES("why", why));
 	}
-	/* Some jitter, so that checks of many servers do not run in step. */
-	loop_timer_set(loop, &p->timer, ms - ms / 10 + (uint32_t)(loop_now_us(loop) % (ms / 5 + 1)), probe_start);
+	next_check(p, p->pool->check_interval_ms);
+}
+
+static void probe_fail(struct probe *p, const char *what, const char *why)
+{
+	char text[CHECK_WHY_MAX];
+	int n = snprintf(text, sizeof text, "%s%s", what, why);
+
+	probe_close(p);
+	probe_end(p, bytes_of(text, n < (int)sizeof text ? (size_t)n : sizeof text - 1));
 }
 
 static void on_time(struct timer *t)
 {
-	probe_end(CONTAINER_OF(t, struct probe, timer), false, ERR_TIMEOUT);
+	struct probe *p = CONTAINER_OF(t, struct probe, timer);
+
+	probe_fail(p, p->state == PROBE_DIALING ? "connect: " : p->state == PROBE_HANDSHAKE ? "tls: " : "", "timeout");
 }
 
-/* The whole answer is there (or its first 16 KB). */
-static void judge(struct probe *p)
+static void on_lingered(struct timer *t)
 {
-	struct http1_limits limits = { .line_max = 8192, .field_max = 8192, .head_max = ANSWER_MAX, .fields_max = 100 };
-	static unsigned char mem[32768];
-	struct bytes in = bytes_of(p->answer, p->len);
-	struct http_response res;
-	struct arena a;
-	size_t scanned = 0, used = 0;
-	const char *why;
-
-	arena_init(&a, mem, sizeof mem);
-	if (http1_parse_response(in, &limits, &a, HTTP_GET, &scanned, &used, &res, &why) != OK)
-		probe_end(p, false, ERR_SYNTAX);
-	else if (res.status < p->pool->check_status_least || res.status > p->pool->check_status_most)
-		probe_end(p, false, ERR_DENIED);
-	else if (p->pool->check_text.len && bytes_find(bytes_cut(in, used, in.len), p->pool->check_text) == SIZE_MAX)
-		probe_end(p, false, ERR_NOT_FOUND);
-	else
-		probe_end(p, true, OK);
+	probe_close(CONTAINER_OF(t, struct probe, linger));
 }
 
-static void on_event(struct watch *w, uint32_t events)
+static enum err probe_read(struct probe *p, unsigned char *buf, size_t cap, size_t *n)
 {
-	struct probe *p = CONTAINER_OF(w, struct probe, watch);
-	ssize_t n;
+	ssize_t got;
 
-	(void)events;
-	while (p->len < ANSWER_MAX) {
-		n = recv(w->fd, p->answer + p->len, ANSWER_MAX - p->len, 0);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno == EAGAIN)
-			return;
-		if (n < 0 && p->len == 0) {
-			probe_end(p, false, ERR_CLOSED);
-			return;
-		}
-		if (n <= 0)
-			break;
-		p->len += (size_t)n;
-		/* The status alone is asked for: no need to wait until the server closes. */
-		if (p->pool->check_text.len == 0 && bytes_find(bytes_of(p->answer, p->len), BYTES("\r\n\r\n")) != SIZE_MAX)
-			break;
-		if (p->pool->check_text.len && bytes_find(bytes_of(p->answer, p->len), p->pool->check_text) != SIZE_MAX)
-			break;
+	if (p->tls)
+		return tls_read(p->tls, buf, cap, n);
+	do
+		got = recv(p->watch.fd, buf, cap, 0);
+	while (got < 0 && errno == EINTR);
+	if (got <= 0)
+		return got < 0 && errno == EAGAIN ? ERR_AGAIN : ERR_CLOSED;
+	*n = (size_t)got;
+	return OK;
+}
+
+static void probe_go(struct probe *p);
+
+/* Unread bytes at a close become a reset, which servers log as an error of ours. */
+static void probe_linger(struct probe *p)
+{
+	p->state = PROBE_LINGERING;
+	p->lingered = 0;
+	free(p->answer);
+	p->answer = NULL;
+	loop_timer_set(loop, &p->linger, LINGER_MS, on_lingered);
+	if (p->pool->check == CHECK_TCP) { /* after a request its "Connection: close" ends it */
+		if (p->tls)
+			tls_shutdown(p->tls);
+		shutdown(p->watch.fd, SHUT_WR);
 	}
-	judge(p);
+	probe_go(p);
 }
 
-static void probe_connected(struct probe *p, int fd)
+static void read_rest(struct probe *p)
 {
-	unsigned char mem[2048];
+	unsigned char buf[4096];
+	size_t n = 0;
+	enum err e;
+
+	while ((e = probe_read(p, buf, sizeof buf, &n)) == OK && p->lingered < LINGER_MAX)
+		p->lingered += n;
+	if (e != ERR_AGAIN)
+		probe_close(p);
+}
+
+static void read_answer(struct probe *p)
+{
+	unsigned char buf[4096];
+	struct bytes why = BYTES("");
+	char text[CHECK_WHY_MAX];
+	size_t n = 0;
+	enum err e;
+
+	do {
+		e = probe_read(p, buf, sizeof buf, &n);
+		if (e == ERR_AGAIN)
+			return;
+		e = e == OK ? check_feed(p->answer, bytes_of(buf, n)) : check_end(p->answer);
+	} while (e == ERR_AGAIN);
+	if (e != OK) {
+		memcpy(text, p->answer->why, sizeof text);
+		why = bytes_str(text);
+	}
+	probe_end(p, why);
+	probe_linger(p);
+}
+
+static void send_request(struct probe *p)
+{
+	struct check_want want = { p->pool->check_status_least, p->pool->check_status_most, p->pool->check_text };
+	unsigned char mem[8192];
 	struct text t;
+	size_t n = 0;
+	enum err e = OK;
 
-	p->is_dialing = false;
-	/* To servers with TLS the check is, for now, that they take a connection. */
-	if (p->pool->check == CHECK_TCP || p->pool->tls.is_on) {
-		close(fd);
-		probe_end(p, true, OK);
-		return;
-	}
-	p->watch = (struct watch){ .fd = fd, .on_event = on_event };
-	p->len = 0;
+	p->answer = malloc(sizeof *p->answer);
 	text_init(&t, mem, sizeof mem);
 	text_lit(&t, "GET ");
 	text_add(&t, p->pool->check_path);
 	text_lit(&t, " HTTP/1.1\r\nHost: ");
 	text_add(&t, p->pool->check_host.len ? p->pool->check_host : p->server->host);
 	text_lit(&t, "\r\nUser-Agent: sluis-check\r\nConnection: close\r\n\r\n");
+	if (!p->answer || t.failed) {
+		probe_fail(p, "", "no memory for the request");
+		return;
+	}
+	check_init(p->answer, &want);
+	p->state = PROBE_ANSWER;
 	/* A fresh connection's buffer takes this at once. */
-	if (t.failed || send(fd, t.at, t.len, MSG_NOSIGNAL) != (ssize_t)t.len || loop_add(loop, &p->watch, EPOLLIN | EPOLLRDHUP) != OK)
-		probe_end(p, false, ERR_IO);
+	if (p->tls) {
+		e = tls_write(p->tls, text_bytes(&t), &n);
+	} else {
+		ssize_t sent = send(p->watch.fd, t.at, t.len, MSG_NOSIGNAL);
+		n = sent > 0 ? (size_t)sent : 0;
+	}
+	if (e != OK || n != t.len)
+		probe_fail(p, "", "closed without an answer");
+	else
+		read_answer(p);
+}
+
+static void shake_hands(struct probe *p)
+{
+	enum err e = tls_handshake(p->tls);
+	struct tls_facts facts;
+
+	if (e == ERR_AGAIN)
+		return;
+	if (e != OK) {
+		tls_facts(p->tls, &facts);
+		probe_fail(p, "tls: ", facts.error ? facts.error : "the handshake failed");
+	} else if (p->pool->check == CHECK_TCP) {
+		probe_end(p, BYTES(""));
+		probe_linger(p);
+	} else {
+		send_request(p);
+	}
+}
+
+static void probe_go(struct probe *p)
+{
+	switch (p->state) {
+	case PROBE_IDLE:
+	case PROBE_DIALING: break;
+	case PROBE_HANDSHAKE: shake_hands(p); break;
+	case PROBE_ANSWER: read_answer(p); break;
+	case PROBE_LINGERING: read_rest(p); break;
+	}
+}
+
+static void on_event(struct watch *w, uint32_t events)
+{
+	struct probe *p = CONTAINER_OF(w, struct probe, watch);
+
+	if (p->tls)
+		tls_note(p->tls, (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0);
+	probe_go(p);
+}
+
+static void on_wake(void *ctx)
+{
+	probe_go(ctx);
+}
+
+static void probe_connected(struct probe *p, int fd)
+{
+	const struct conf_pool_tls *tls = &p->pool->tls;
+
+	p->watch = (struct watch){ .fd = fd, .on_event = on_event };
+	if (loop_add(loop, &p->watch, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET) != OK) {
+		probe_fail(p, "", "the connection cannot be watched");
+	} else if (tls->is_on) {
+		p->state = PROBE_HANDSHAKE;
+		if (tls_connect(tls_clients[p->pool_index], fd, tls->server_name.len ? tls->server_name : p->server->host, on_wake, p,
+			&p->tls) != OK)
+			probe_fail(p, "tls: ", "the server's name cannot be verified");
+		else
+			shake_hands(p);
+	} else if (p->pool->check == CHECK_TCP) {
+		probe_end(p, BYTES(""));
+		probe_linger(p);
+	} else {
+		send_request(p);
+	}
 }
 
 static void probe_start(struct timer *timer)
@@ -164,6 +299,7 @@ static void probe_start(struct timer *timer)
 	unsigned char mem[8];
 	struct text t;
 
+	probe_close(p); /* what lingers from the check before */
 	text_init(&t, mem, sizeof mem);
 	p->serial = (p->serial + 1) & 0xffff;
 	text_put_u32(&t, p->serial << 16 | (uint32_t)(p - probes));
@@ -171,25 +307,25 @@ static void probe_start(struct timer *timer)
 	text_put_u16(&t, p->server_index);
 	if (!dialer || role_send(dialer, MSG_DIAL, text_bytes(&t), NULL, 0) != OK) {
 		/* Without a dialer nothing is known about the server: the state stays. */
-		loop_timer_set(loop, &p->timer, p->pool->check_interval_ms, probe_start);
+		next_check(p, p->pool->check_interval_ms);
 		return;
 	}
-	p->is_dialing = true;
+	p->state = PROBE_DIALING;
 	loop_timer_set(loop, &p->timer, p->pool->check_timeout_ms, on_time);
 }
 
-static struct probe *probe_of(struct ipc_msg *m)
+static struct probe *probe_of(uint32_t id)
 {
-	struct reader r = { .left = m->body };
-	uint32_t id = reader_u32(&r), i = id & 0xffff;
+	uint32_t i = id & 0xffff;
 
 	/* A late answer to a check that has timed out finds no dial under way. */
-	return i < probe_count && probes[i].is_dialing && probes[i].serial == id >> 16 ? &probes[i] : NULL;
+	return i < probe_count && probes[i].state == PROBE_DIALING && probes[i].serial == id >> 16 ? &probes[i] : NULL;
 }
 
 static enum err on_dialed(struct role_run *run, struct channel *from, struct ipc_msg *m)
 {
-	struct probe *p = probe_of(m);
+	struct reader r = { .left = m->body };
+	struct probe *p = probe_of(reader_u32(&r));
 
 	(void)run, (void)from;
 	if (!p)
@@ -199,15 +335,62 @@ static enum err on_dialed(struct role_run *run, struct channel *from, struct ipc
 	return OK;
 }
 
+/* This machine's lack of something says nothing about the server. */
+static bool is_ours(enum err why, int error)
+{
+	return why == ERR_LIMIT || error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM ||
+		error == EADDRNOTAVAIL;
+}
+
 static enum err on_dial_failed(struct role_run *run, struct channel *from, struct ipc_msg *m)
 {
-	struct probe *p = probe_of(m);
+	struct reader r = { .left = m->body };
+	struct probe *p = probe_of(reader_u32(&r));
+	enum err why = (enum err)reader_u8(&r);
+	int error = (int)reader_u32(&r);
 
 	(void)run, (void)from;
-	if (p)
-		probe_end(p, false, ERR_IO);
+	if (!p)
+		return OK;
+	if (is_ours(why, error)) {
+		p->state = PROBE_IDLE;
+		next_check(p, AGAIN_MS);
+	} else if (why == ERR_NOT_FOUND) {
+		probe_fail(p, "", "no address of the name is known");
+	} else {
+		probe_fail(p, "connect: ", why == ERR_TIMEOUT ? "timeout" : strerror(error));
+	}
 	return OK;
 }
+
+static enum err on_signed(struct role_run *run, struct channel *from, struct ipc_msg *m)
+{
+	struct reader r = { .left = m->body };
+	uint32_t request = reader_u32(&r);
+	uint8_t status = reader_u8(&r);
+
+	(void)run, (void)from;
+	tls_signed(request, status, reader_rest(&r));
+	return OK;
+}
+
+static enum err post_sign(struct tls_signer *s, uint32_t request, uint16_t key, uint16_t scheme, struct bytes digest)
+{
+	unsigned char mem[80];
+	struct text t;
+
+	(void)s;
+	if (!keeper)
+		return ERR_AGAIN;
+	text_init(&t, mem, sizeof mem);
+	text_put_u32(&t, request);
+	text_put_u16(&t, key);
+	text_put_u16(&t, scheme);
+	text_add(&t, digest);
+	return t.failed ? ERR_LIMIT : role_send(keeper, MSG_SIGN, text_bytes(&t), NULL, 0);
+}
+
+static struct tls_signer signer = { .post = post_sign };
 
 static enum err on_board(struct role_run *run, struct channel *from, struct ipc_msg *m)
 {
@@ -225,23 +408,44 @@ static enum err on_board(struct role_run *run, struct channel *from, struct ipc_
 static enum err prober_peer(struct role_run *run, struct channel *c)
 {
 	(void)run;
-	if (c->role != ROLE_DIALER)
+	if (c->role == ROLE_DIALER)
+		dialer = c;
+	else if (c->role == ROLE_KEEPER)
+		keeper = c;
+	else
 		return ERR_DENIED;
-	dialer = c;
 	return OK;
 }
 
 static void prober_peer_gone(struct role_run *run, struct channel *c)
 {
 	(void)run;
-	if (dialer != c)
+	if (c == keeper) {
+		keeper = NULL;
+		tls_signer_lost();
+	}
+	if (c != dialer)
 		return;
 	dialer = NULL;
 	for (size_t i = 0; i < probe_count; i++)
-		if (probes[i].is_dialing) {
-			probes[i].is_dialing = false;
-			loop_timer_set(loop, &probes[i].timer, probes[i].pool->check_interval_ms, probe_start);
+		if (probes[i].state == PROBE_DIALING) {
+			probes[i].state = PROBE_IDLE;
+			next_check(&probes[i], probes[i].pool->check_interval_ms);
 		}
+}
+
+static enum err tls_init(size_t pool)
+{
+	const struct conf_pool *p = &conf->pools[pool];
+	char error[256] = "";
+	enum err e;
+
+	if (!p->tls.is_on || p->check == CHECK_NONE)
+		return OK;
+	e = tls_client_new(&p->tls, &signer, &tls_clients[pool], error, sizeof error);
+	if (e != OK)
+		LOG(EV_INTERNAL, KV_STR("what", "TLS of a pool's checks"), KV_BYTES("pool", p->name), KV_STR("why", error));
+	return e;
 }
 
 static enum err prober_start(struct role_run *run)
@@ -251,23 +455,23 @@ static enum err prober_start(struct role_run *run)
 	if (!board)
 		return ERR_ORDER;
 	probes = calloc(conf->server_total + 1, sizeof *probes);
-	if (!probes)
+	tls_clients = calloc(conf->pool_count + 1, sizeof *tls_clients);
+	if (!probes || !tls_clients)
 		return ERR_MEMORY;
-	for (size_t i = 0; i < conf->pool_count; i++)
+	for (size_t i = 0; i < conf->pool_count; i++) {
+		TRY(tls_init(i));
 		for (size_t s = 0; s < conf->pools[i].server_count; s++) {
 			const struct conf_pool *pool = &conf->pools[i];
 			struct probe *p = &probes[probe_count];
 			if (pool->check == CHECK_NONE) {
-				set_state(&pool->servers[s], true, OK);
+				set_state(&pool->servers[s], true);
 				continue;
 			}
 			*p = (struct probe){ .watch.fd = -1, .pool = pool, .server = &pool->servers[s], .pool_index = (uint16_t)i,
-				.server_index = (uint16_t)s, .health = { .rise = pool->check_rise, .fall = pool->check_fall },
-				.answer = malloc(ANSWER_MAX) };
-			if (!p->answer)
-				return ERR_MEMORY;
+				.server_index = (uint16_t)s, .health = { .rise = pool->check_rise, .fall = pool->check_fall } };
 			probe_count++;
 		}
+	}
 	return OK;
 }
 
@@ -288,6 +492,7 @@ static const struct role role_prober = {
 		{ MSG_BOARD,       FROM(ROLE_MASTER), WHEN_SETUP,   on_board },
 		{ MSG_DIALED,      FROM(ROLE_DIALER), WHEN_RUNNING, on_dialed },
 		{ MSG_DIAL_FAILED, FROM(ROLE_DIALER), WHEN_RUNNING, on_dial_failed },
+		{ MSG_SIGNED,      FROM(ROLE_KEEPER), WHEN_RUNNING, on_signed },
 		{ 0 },
 	},
 	.start = prober_start,

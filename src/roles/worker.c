@@ -187,12 +187,27 @@ static enum err on_dialed(struct role_run *run, struct channel *from, struct ipc
 {
 	struct reader r = { .left = m->body };
 	uint32_t request = reader_u32(&r);
+	struct bytes ip;
 	int fd = m->fds[0];
 
 	(void)run, (void)from;
+	(void)reader_take(&r, 5); /* status and errno: of failures */
+	ip = reader_take(&r, 16);
+	(void)reader_u16(&r);
+	if (!reader_done(&r))
+		return ERR_SYNTAX;
 	m->fds[0] = -1;
-	engine_dialed(&worker.engine, request, fd);
+	engine_dialed(&worker.engine, request, fd, ip.at);
 	return OK;
+}
+
+static enum err on_addresses(struct role_run *run, struct channel *from, struct ipc_msg *m)
+{
+	struct reader r = { .left = m->body };
+	uint16_t pool = reader_u16(&r), server = reader_u16(&r);
+
+	(void)run, (void)from;
+	return engine_addresses(&worker.engine, pool, server, reader_rest(&r));
 }
 
 static enum err on_dial_failed(struct role_run *run, struct channel *from, struct ipc_msg *m)
@@ -200,7 +215,7 @@ static enum err on_dial_failed(struct role_run *run, struct channel *from, struc
 	struct reader r = { .left = m->body };
 
 	(void)run, (void)from;
-	engine_dialed(&worker.engine, reader_u32(&r), -1);
+	engine_dialed(&worker.engine, reader_u32(&r), -1, NULL);
 	return OK;
 }
 
@@ -277,6 +292,7 @@ static const struct role role_worker = {
 		{ MSG_TICKETS_ARE, FROM(ROLE_KEEPER),  WHEN_RUNNING,                on_tickets_are },
 		{ MSG_DIALED,      FROM(ROLE_DIALER),  WHEN_RUNNING,                on_dialed },
 		{ MSG_DIAL_FAILED, FROM(ROLE_DIALER),  WHEN_RUNNING,                on_dial_failed },
+		{ MSG_ADDRESSES,   FROM(ROLE_DIALER),  WHEN_RUNNING,                on_addresses },
 		{ 0 },
 	},
 	.start = worker_start,

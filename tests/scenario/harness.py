@@ -175,12 +175,12 @@ class Scripted:
     """A server that does what its script says: script(server, sock, head, rest) for every request head; the
     connection goes on when it returns True. Heads are kept as they came."""
 
-    def __init__(self, world, script, raw=False):
+    def __init__(self, world, script, raw=False, at=("127.0.0.1", 0)):
         self.script, self.raw = script, raw
         self.heads, self.connections, self.errors = [], [], []
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+        self.listener = socket.create_server(at, family=socket.AF_INET6 if ":" in at[0] else socket.AF_INET, backlog=512)
         self.port = self.listener.getsockname()[1]
-        self.address = f"127.0.0.1:{self.port}"
+        self.address = f"[{at[0]}]:{self.port}" if ":" in at[0] else f"{at[0]}:{self.port}"
         self.ended = threading.Event()
         threading.Thread(target=self.accept, daemon=True).start()
         world.at_end(self.close)

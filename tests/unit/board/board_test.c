@@ -41,9 +41,44 @@ static void test_reader_cannot_write(void **state)
 	assert_int_equal(((struct board_master *)r)->generation, 4);
 }
 
+static void test_text(void **state)
+{
+	static const struct { const char *why; struct bytes in; const char *out; } texts[] = {
+		{ "short", LIT("text not found"), "text not found" },
+		{ "empty", LIT(""), "" },
+		{ "a terminal's commands", LIT("a\x1b[2J\n\xff"), "a?[2J??" },
+		{ "NUL ends it", LIT("a\0b"), "a" },
+	};
+	struct board_text t = { 0 };
+	char out[BOARD_TEXT_MAX + 1], full[BOARD_TEXT_MAX + 1];
+
+	(void)state;
+	board_text_read(&t, out);
+	assert_string_equal(out, "");
+	for (size_t i = 0; i < COUNT_OF(texts); i++) {
+		board_text_write(&t, texts[i].in);
+		board_text_read(&t, out);
+		assert_string_equal(out, texts[i].out);
+	}
+	memset(full, 'x', sizeof full);
+	board_text_write(&t, bytes_of(full, sizeof full)); /* one too long: cut */
+	board_text_read(&t, out);
+	assert_int_equal(strlen(out), BOARD_TEXT_MAX);
+	t.len = UINT32_MAX; /* a lie */
+	board_text_read(&t, out);
+	assert_int_equal(strlen(out), BOARD_TEXT_MAX);
+	t.turn |= 1; /* the writer died at it */
+	board_text_read(&t, out);
+	assert_string_equal(out, "");
+	board_text_write(&t, BYTES("again"));
+	board_text_read(&t, out);
+	assert_string_equal(out, "again");
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_rate), cmocka_unit_test(test_reader_cannot_write) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_rate), cmocka_unit_test(test_reader_cannot_write),
+		cmocka_unit_test(test_text) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -52,6 +52,14 @@ static const struct { const char *why, *text, *lines; } cases[] = {
 	{ "a time without a unit", HEAD "limits: {idle_time: 10}\n",
 		"3:21: '10' is not a time; write a time with its unit, like 500ms, 10s, 5m, 1h or 365d\n" },
 	{ "a time that would wrap", HEAD "limits: {idle_time: 50d}\n", "3:21: '50d' is too long; the longest is 49d\n" },
+	{ "DNS servers", HEAD "resolvers: [192.0.2.53, '127.0.0.1:5353', '2001:db8::53', '[::1]:53']\n", "" },
+	{ "one DNS server", HEAD "resolvers: 192.0.2.53\n", "" },
+	{ "a DNS server by its name", HEAD "resolvers: [192.0.2.53, dns.example.org]\n",
+		"3:25: 'dns.example.org' is not the address of a DNS server; write 192.0.2.53, 127.0.0.1:5353, 2001:db8::53 or "
+		"\"[2001:db8::53]:5353\"\n" },
+	{ "a DNS server with port 0", HEAD "resolvers: ['192.0.2.53:0']\n",
+		"3:13: '192.0.2.53:0' is not the address of a DNS server; write 192.0.2.53, 127.0.0.1:5353, 2001:db8::53 or "
+		"\"[2001:db8::53]:5353\"\n" },
 	{ "a map for a text", HEAD "user: {a: b}\n", "3:7: 'user' is a single value\n" },
 	{ "nearly a known word", HEAD "canonical: {parameters: kep}\n",
 		"3:25: 'kep' is not known for 'parameters'; write 'keep'\n" },

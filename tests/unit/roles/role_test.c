@@ -178,7 +178,7 @@ static void wrong_order_ends_the_process(void **state)
 
 	begin(&c); /* a key after the start */
 	hand_over(&c, true);
-	say(c.control, MSG_KEY, "\0\0", 2, 0);
+	say(c.control, MSG_KEY, "\0\0\0", 3, 0);
 	assert_int_equal(hear(c.control, &m), ERR_CLOSED);
 	assert_int_equal(WEXITSTATUS(end(&c)), 1);
 
