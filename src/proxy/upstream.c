@@ -81,6 +81,7 @@ void upstream_close(struct upstream *u)
 	upstream_unlink(u);
 	loop_timer_clear(g->loop, &u->timer);
 	buf_give(&g->bufs, &u->in);
+	loop_remove(g->loop, &u->io.watch, false); /* the dialer may not have closed its copy yet */
 	io_close(g->loop, &u->io);
 	__atomic_store_n(&row->connections, row->connections - 1, __ATOMIC_RELAXED);
 	free(u);

@@ -50,7 +50,7 @@ static void set_state(const struct conf_server *s, bool is_up, enum err why)
 static void probe_close(struct probe *p)
 {
 	if (p->watch.fd >= 0) {
-		loop_remove(loop, &p->watch, true);
+		loop_remove(loop, &p->watch, false); /* the dialer may not have closed its copy yet */
 		close(p->watch.fd);
 	}
 	p->watch.fd = -1;

@@ -56,7 +56,7 @@ static void channel_close(struct channel *c)
 	if (c->is_closed)
 		return;
 	c->is_closed = true;
-	loop_remove(run->loop, &c->watch, true);
+	loop_remove(run->loop, &c->watch, false);
 	fd_close(&c->watch.fd);
 	if (c == run->control)
 		return;

@@ -88,7 +88,7 @@ class Process:
 class Nginx:
     """Debian's nginx, with a page that says its name and files below www/."""
 
-    def __init__(self, world, name, port=None, extra="", tls=""):
+    def __init__(self, world, name, port=None, extra="", tls="", http=""):
         self.name, self.port = name, port or free_port()
         self.dir = os.path.join(world.dir, "nginx-" + name)
         self.www = os.path.join(self.dir, "www")
@@ -102,7 +102,7 @@ events {{ worker_connections 1024; }}
 http {{
   access_log {self.dir}/access.log; client_max_body_size 0; keepalive_requests 100000;
   client_body_temp_path {self.dir}/body; proxy_temp_path {self.dir}/proxy; fastcgi_temp_path {self.dir}/fastcgi;
-  uwsgi_temp_path {self.dir}/uwsgi; scgi_temp_path {self.dir}/scgi;
+  uwsgi_temp_path {self.dir}/uwsgi; scgi_temp_path {self.dir}/scgi; {http}
   server {{
     listen 127.0.0.1:{self.port}{" ssl" if tls else ""}; {tls}
     location / {{ add_header X-Server {name}; default_type text/plain; return 200 "{name}\\n"; }}
