@@ -411,8 +411,9 @@ static void release_upstream(struct exchange *x)
 	x->up = NULL;
 	upstream_uncount(x);
 	loop_timer_clear(x->engine->loop, &x->timer);
+	/* Not after an upgrade that was refused: some servers still take what comes next for the tunnel's. */
 	upstream_done(u, x->res.keep_alive && x->up_done && !x->up_broken && buf_len(&u->in) == 0 &&
-		x->res.framing != HTTP_BODY_UNTIL_CLOSE && !u->io.peer_ended);
+		x->res.framing != HTTP_BODY_UNTIL_CLOSE && !u->io.peer_ended && x->req.upgrade.len == 0);
 }
 
 /* Towards the client. False: x is gone. */
