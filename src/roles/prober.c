@@ -194,6 +194,10 @@ static enum err on_dialed(struct role_run *run, struct channel *from, struct ipc
 	(void)run, (void)from;
 	if (!p)
 		return OK;
+	if (m->fds_lost) {
+		probe_end(p, false, ERR_LIMIT);
+		return OK;
+	}
 	probe_connected(p, m->fds[0]);
 	m->fds[0] = -1;
 	return OK;

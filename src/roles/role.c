@@ -123,6 +123,8 @@ static enum err on_error_log(struct role_run *run, struct channel *from, struct 
 {
 	(void)run;
 	(void)from;
+	if (m->fds_lost)
+		return OK; /* the log before is better than none */
 	return dup3(m->fds[0], STDERR_FILENO, 0) < 0 ? ERR_IO : OK;
 }
 

@@ -138,6 +138,8 @@ static enum err on_access_log(struct role_run *run, struct channel *from, struct
 	struct engine *g = &worker.engine;
 
 	(void)run, (void)from;
+	if (m->fds_lost)
+		return OK; /* the log before is better than none */
 	if (g->access_fd > 0) {
 		access_log_flush(g);
 		close(g->access_fd);
@@ -190,7 +192,7 @@ static enum err on_dialed(struct role_run *run, struct channel *from, struct ipc
 	int fd = m->fds[0];
 
 	(void)run, (void)from;
-	m->fds[0] = -1;
+	m->fds[0] = -1; /* it may be -1 already, when we are out of descriptors: a connection that failed */
 	engine_dialed(&worker.engine, request, fd);
 	return OK;
 }
