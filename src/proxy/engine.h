@@ -87,6 +87,7 @@ enum err engine_listen(struct engine *g, uint16_t listener, int fd) MUST_USE;
 /* The dialer's answers. fd is taken over; -1 when it failed. */
 void engine_dialed(struct engine *g, uint32_t request, int fd);
 void engine_dial_lost(struct engine *g); /* the dialer is gone: all that waits fails */
+void engine_dial_back(struct engine *g); /* there is a dialer again: those in the queues go on */
 void engine_drain(struct engine *g, uint32_t limit_ms);
 uint64_t engine_random(struct engine *g);
 

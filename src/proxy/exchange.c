@@ -282,6 +282,12 @@ static enum err take_head(struct exchange *x, struct upstream *u)
 		&x->res, &why);
 	if (e == ERR_AGAIN && u->scanned < buf_len(&u->in))
 		u->scanned = buf_len(&u->in); /* what is there has been looked at */
+	if (e == ERR_AGAIN && buf_room(&u->in) == 0) { /* more may have come, and no event will tell of it again */
+		if (u->in.start == 0)
+			return ERR_LIMIT;
+		buf_pack(&u->in);
+		return OK;
+	}
 	if (e != OK)
 		return e;
 	u->in.start += used;

@@ -388,6 +388,13 @@ void engine_dialed(struct engine *g, uint32_t request, int fd)
 	upstream_begin(u);
 }
 
+void engine_dial_back(struct engine *g)
+{
+	for (size_t i = 0; i < g->conf->pool_count; i++)
+		for (uint32_t n = g->pools[i].queued; n > 0; n--) /* those that come back to the queue have had their turn */
+			queue_next(&g->pools[i]);
+}
+
 void engine_dial_lost(struct engine *g)
 {
 	for (unsigned i = 0; i < DIALS_MAX; i++)

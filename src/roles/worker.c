@@ -214,6 +214,8 @@ static enum err worker_peer(struct role_run *run, struct channel *c)
 			ask_tickets(&worker.tickets_timer);
 	} else if (c->role == ROLE_DIALER) {
 		worker.dialer = c;
+		if (run->is_running)
+			engine_dial_back(&worker.engine);
 	} else {
 		return ERR_DENIED;
 	}
