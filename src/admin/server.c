@@ -17,7 +17,7 @@ static void conn_close(struct admin_conn *c)
 	struct admin_server *s = c->server;
 
 	loop_timer_clear(s->loop, &c->timer);
-	loop_remove(s->loop, &c->watch, true);
+	loop_remove(s->loop, &c->watch, false); /* a child between fork and exec holds a copy */
 	fd_close(&c->watch.fd);
 	text_fini(&c->out);
 	c->server = NULL;
@@ -213,7 +213,7 @@ void admin_close(struct admin_server *s)
 	for (size_t i = 0; i < ADMIN_CONNS_MAX; i++)
 		if (s->conns[i].server)
 			conn_close(&s->conns[i]);
-	loop_remove(s->loop, &s->watch, true);
+	loop_remove(s->loop, &s->watch, false);
 	fd_close(&s->watch.fd);
 	unlink(s->path);
 	s->loop = NULL;

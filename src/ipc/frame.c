@@ -107,6 +107,15 @@ static unsigned take_fds(struct msghdr *m, int fds[IPC_FDS_MAX])
 	return count;
 }
 
+/* How many descriptors this packet should have brought; count if it is none that brings more. */
+static unsigned wanted_fds(struct bytes packet, unsigned count)
+{
+	struct reader r = { .left = packet };
+	uint16_t type = reader_u16(&r);
+
+	return !r.failed && type < MSG_COUNT && messages[type].fds > count ? messages[type].fds : count;
+}
+
 enum err ipc_recv(int sock, unsigned char *buf, struct ipc_msg *out)
 {
 	struct iovec iov = { buf, IPC_BODY_MAX + 2 };
@@ -132,7 +141,13 @@ enum err ipc_recv(int sock, unsigned char *buf, struct ipc_msg *out)
 		ipc_msg_close(&msg);
 		return ERR_CLOSED;
 	}
-	e = m.msg_flags & (MSG_TRUNC | MSG_CTRUNC) ? ERR_SYNTAX : ipc_parse(bytes_of(buf, (size_t)n), count, &msg);
+	/* Cut although there was room for more: the kernel had no descriptor left to give to us. */
+	msg.fds_lost = m.msg_flags & MSG_CTRUNC && count < 2 * IPC_FDS_MAX;
+	if (msg.fds_lost && count < IPC_FDS_MAX)
+		count = wanted_fds(bytes_of(buf, (size_t)n), count);
+	e = m.msg_flags & MSG_TRUNC || (m.msg_flags & MSG_CTRUNC && !msg.fds_lost)
+		? ERR_SYNTAX
+		: ipc_parse(bytes_of(buf, (size_t)n), count, &msg);
 	if (e != OK) {
 		ipc_msg_close(&msg);
 		return e;

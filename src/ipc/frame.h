@@ -29,11 +29,13 @@ struct ipc_msg {
 	struct bytes body; /* a view into the receiver's buffer */
 	int fds[IPC_FDS_MAX]; /* owned by the receiver of the message, who sets to -1 what it keeps */
 	unsigned fd_count;
+	bool fds_lost; /* this process was out of descriptors: some of fds are -1. The sender did nothing wrong */
 };
 
 /* ERR_AGAIN when the socket's buffer is full, ERR_CLOSED when the other side is gone. fds stay the caller's. */
 enum err ipc_send(int sock, enum msg_type type, struct bytes body, const int *fds, unsigned fd_count) MUST_USE;
-/* Reads one message into buf[IPC_BODY_MAX + 2]. ERR_AGAIN: none there. ERR_CLOSED: end. ERR_SYNTAX: not a
+/* Reads one message into buf[IPC_BODY_MAX + 2]. When this process has no descriptor left, a message comes without those
+ * that it brought, and fds_lost says so. ERR_AGAIN: none there. ERR_CLOSED: end. ERR_SYNTAX: not a
  * message by messages.tbl (type, size, number of descriptors; too long): the sender is to be stopped; all
  * descriptors it sent have been closed. */
 enum err ipc_recv(int sock, unsigned char *buf, struct ipc_msg *out) MUST_USE;

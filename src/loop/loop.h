@@ -41,8 +41,10 @@ void loop_tick(struct loop *l);
 /* events: usually EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, registered once for a descriptor's life. */
 enum err loop_add(struct loop *l, struct watch *w, uint32_t events) MUST_USE;
 enum err loop_change(struct loop *l, struct watch *w, uint32_t events) MUST_USE;
-/* No event of this turn will reach w any more, so its memory may be freed at once. With about_to_close
- * the kernel forgets the descriptor by itself and the system call is saved. */
+/* No event will reach w any more, so its memory may be freed at once. With about_to_close the kernel forgets the
+ * descriptor by itself and the system call is saved: only for one that no other process ever held. A copy that is
+ * still open elsewhere, or in a message on its way, keeps it in the kernel's list, and its next event would be
+ * given to memory that is gone. */
 void loop_remove(struct loop *l, struct watch *w, bool about_to_close);
 
 /* Sets or moves a timer, in milliseconds from now. Never fails: the timer is the owner's memory.

@@ -91,6 +91,7 @@ void engine_dialed(struct engine *g, uint32_t request, int fd, const unsigned ch
  * ones at once, the others after their answer. ERR_SYNTAX: no such server, or not addresses. ERR_MEMORY. */
 enum err engine_addresses(struct engine *g, uint16_t pool, uint16_t server, struct bytes list) MUST_USE;
 void engine_dial_lost(struct engine *g); /* the dialer is gone: all that waits fails */
+void engine_dial_back(struct engine *g); /* there is a dialer again: those in the queues go on */
 void engine_drain(struct engine *g, uint32_t limit_ms);
 uint64_t engine_random(struct engine *g);
 

@@ -282,6 +282,12 @@ static enum err take_head(struct exchange *x, struct upstream *u)
 		&x->res, &why);
 	if (e == ERR_AGAIN && u->scanned < buf_len(&u->in))
 		u->scanned = buf_len(&u->in); /* what is there has been looked at */
+	if (e == ERR_AGAIN && buf_room(&u->in) == 0) { /* more may have come, and no event will tell of it again */
+		if (u->in.start == 0)
+			return ERR_LIMIT;
+		buf_pack(&u->in);
+		return OK;
+	}
 	if (e != OK)
 		return e;
 	u->in.start += used;
@@ -411,8 +417,9 @@ static void release_upstream(struct exchange *x)
 	x->up = NULL;
 	upstream_uncount(x);
 	loop_timer_clear(x->engine->loop, &x->timer);
+	/* Not after an upgrade that was refused: some servers still take what comes next for the tunnel's. */
 	upstream_done(u, x->res.keep_alive && x->up_done && !x->up_broken && buf_len(&u->in) == 0 &&
-		x->res.framing != HTTP_BODY_UNTIL_CLOSE && !u->io.peer_ended);
+		x->res.framing != HTTP_BODY_UNTIL_CLOSE && !u->io.peer_ended && x->req.upgrade.len == 0);
 }
 
 /* Towards the client. False: x is gone. */

@@ -81,6 +81,7 @@ void upstream_close(struct upstream *u)
 	upstream_unlink(u);
 	loop_timer_clear(g->loop, &u->timer);
 	buf_give(&g->bufs, &u->in);
+	loop_remove(g->loop, &u->io.watch, false); /* the dialer may not have closed its copy yet */
 	io_close(g->loop, &u->io);
 	__atomic_store_n(&row->connections, row->connections - 1, __ATOMIC_RELAXED);
 	free(u);
@@ -423,6 +424,13 @@ void engine_dialed(struct engine *g, uint32_t request, int fd, const unsigned ch
 	if (u->io.handshaking)
 		exchange_connect_timer(x);
 	upstream_begin(u);
+}
+
+void engine_dial_back(struct engine *g)
+{
+	for (size_t i = 0; i < g->conf->pool_count; i++)
+		for (uint32_t n = g->pools[i].queued; n > 0; n--) /* those that come back to the queue have had their turn */
+			queue_next(&g->pools[i]);
 }
 
 void engine_dial_lost(struct engine *g)

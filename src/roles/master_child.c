@@ -53,7 +53,7 @@ void child_end(struct child *c)
 {
 	c->is_ending = true;
 	loop_timer_clear(c->gen->master->loop, &c->restart);
-	loop_remove(c->gen->master->loop, &c->control, true);
+	loop_remove(c->gen->master->loop, &c->control, false);
 	fd_close(&c->control.fd);
 }
 
@@ -121,7 +121,7 @@ static void child_event(struct watch *w, uint32_t events)
 	if (e == ERR_AGAIN)
 		return;
 	if (e == ERR_CLOSED || e == ERR_IO) { /* SIGCHLD tells the rest */
-		loop_remove(c->gen->master->loop, &c->control, true);
+		loop_remove(c->gen->master->loop, &c->control, false);
 		fd_close(&c->control.fd);
 		return;
 	}
@@ -333,7 +333,7 @@ void child_exited(struct child *c, int status)
 			KV_INT("signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0));
 	c->pid = 0;
 	c->is_ready = false;
-	loop_remove(m->loop, &c->control, true);
+	loop_remove(m->loop, &c->control, false);
 	fd_close(&c->control.fd);
 	if (c->role == ROLE_WORKER)
 		generation_counters_fold(c->gen, c);

@@ -70,7 +70,7 @@ static void probe_close(struct probe *p)
 		tls_free(&p->tls);
 	}
 	if (p->watch.fd >= 0) {
-		loop_remove(loop, &p->watch, true);
+		loop_remove(loop, &p->watch, false); /* the dialer may not have closed its copy yet */
 		close(p->watch.fd);
 	}
 	p->watch.fd = -1;
@@ -330,6 +330,10 @@ static enum err on_dialed(struct role_run *run, struct channel *from, struct ipc
 	(void)run, (void)from;
 	if (!p)
 		return OK;
+	if (m->fds_lost) {
+		probe_end(p, false, ERR_LIMIT);
+		return OK;
+	}
 	probe_connected(p, m->fds[0]);
 	m->fds[0] = -1;
 	return OK;

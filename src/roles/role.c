@@ -56,7 +56,7 @@ static void channel_close(struct channel *c)
 	if (c->is_closed)
 		return;
 	c->is_closed = true;
-	loop_remove(run->loop, &c->watch, true);
+	loop_remove(run->loop, &c->watch, false);
 	fd_close(&c->watch.fd);
 	if (c == run->control)
 		return;
@@ -123,6 +123,8 @@ static enum err on_error_log(struct role_run *run, struct channel *from, struct 
 {
 	(void)run;
 	(void)from;
+	if (m->fds_lost)
+		return OK; /* the log before is better than none */
 	return dup3(m->fds[0], STDERR_FILENO, 0) < 0 ? ERR_IO : OK;
 }
 

@@ -138,6 +138,8 @@ static enum err on_access_log(struct role_run *run, struct channel *from, struct
 	struct engine *g = &worker.engine;
 
 	(void)run, (void)from;
+	if (m->fds_lost)
+		return OK; /* the log before is better than none */
 	if (g->access_fd > 0) {
 		access_log_flush(g);
 		close(g->access_fd);
@@ -196,7 +198,7 @@ static enum err on_dialed(struct role_run *run, struct channel *from, struct ipc
 	(void)reader_u16(&r);
 	if (!reader_done(&r))
 		return ERR_SYNTAX;
-	m->fds[0] = -1;
+	m->fds[0] = -1; /* it may be -1 already, when we are out of descriptors: a connection that failed */
 	engine_dialed(&worker.engine, request, fd, ip.at);
 	return OK;
 }
@@ -227,6 +229,8 @@ static enum err worker_peer(struct role_run *run, struct channel *c)
 			ask_tickets(&worker.tickets_timer);
 	} else if (c->role == ROLE_DIALER) {
 		worker.dialer = c;
+		if (run->is_running)
+			engine_dial_back(&worker.engine);
 	} else {
 		return ERR_DENIED;
 	}

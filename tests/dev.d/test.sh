@@ -18,7 +18,8 @@ cmd_test() {
 	else
 		cat build-test/ninja.log; failed=$((failed + 1))
 	fi
-	# Scenarios: real processes, real peers.
+	# Scenarios: real processes, real peers. Memory is measured on the release build.
+	cmd_build >build-test/release.log 2>&1 || { cat build-test/release.log; failed=$((failed + 1)); }
 	if ls tests/scenario/test_*.py >/dev/null 2>&1; then
 		log=build-test/scenario.log
 		SLUIS_BUILD=$PWD/build-test "$PYTHON" -m pytest -q -p no:cacheprovider tests/scenario 2>&1 | tee "$log" || true

@@ -16,6 +16,7 @@ import yaml
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("SLUIS_BUILD", os.path.join(ROOT, "build-test"))
+RELEASE = os.environ.get("SLUIS_RELEASE_BUILD", os.path.join(ROOT, "build"))  # where memory is measured
 PATIENCE = 20  # seconds: how long a condition may take before it counts as never
 SANITIZER_MARKS = ("ERROR: AddressSanitizer", "runtime error:", "ERROR: LeakSanitizer")
 
@@ -48,6 +49,32 @@ def port_answers(port):
 def rss_kb(pid):
     with open(f"/proc/{pid}/status") as f:
         return next(int(line.split()[1]) for line in f if line.startswith("VmRSS:"))
+
+
+def peak_kb(pid):
+    """The most memory that the process has had resident."""
+    with open(f"/proc/{pid}/status") as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("VmHWM:"))
+
+
+def cpu_seconds(pid):
+    with open(f"/proc/{pid}/stat") as f:
+        fields = f.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def client_ports_of(pid, port):
+    """The far ends' ports of the process's connections on this port."""
+    inodes = set()
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            inodes.add(os.readlink(f"/proc/{pid}/fd/{fd}"))
+        except FileNotFoundError:
+            pass
+    with open("/proc/net/tcp") as f:
+        rows = [line.split() for line in f.readlines()[1:]]
+    return {int(r[2].split(":")[1], 16) for r in rows
+            if int(r[1].split(":")[1], 16) == port and r[3] == "01" and f"socket:[{r[9]}]" in inodes}
 
 
 class Process:
@@ -88,7 +115,7 @@ class Process:
 class Nginx:
     """Debian's nginx, with a page that says its name and files below www/."""
 
-    def __init__(self, world, name, port=None, extra="", tls=""):
+    def __init__(self, world, name, port=None, extra="", tls="", http=""):
         self.name, self.port = name, port or free_port()
         self.dir = os.path.join(world.dir, "nginx-" + name)
         self.www = os.path.join(self.dir, "www")
@@ -102,7 +129,7 @@ events {{ worker_connections 1024; }}
 http {{
   access_log {self.dir}/access.log; client_max_body_size 0; keepalive_requests 100000;
   client_body_temp_path {self.dir}/body; proxy_temp_path {self.dir}/proxy; fastcgi_temp_path {self.dir}/fastcgi;
-  uwsgi_temp_path {self.dir}/uwsgi; scgi_temp_path {self.dir}/scgi;
+  uwsgi_temp_path {self.dir}/uwsgi; scgi_temp_path {self.dir}/scgi; {http}
   server {{
     listen 127.0.0.1:{self.port}{" ssl" if tls else ""}; {tls}
     location / {{ add_header X-Server {name}; default_type text/plain; return 200 "{name}\\n"; }}
@@ -363,8 +390,9 @@ def get(port, target="/", **kw):
 class Sluis:
     """sluisd with its configuration in the world's folder."""
 
-    def __init__(self, world, config, env=None, preexec=None, wait=True):
-        self.world, self.n = world, world.number()
+    def __init__(self, world, config, env=None, preexec=None, wait=True, build=BUILD, argv=()):
+        self.world, self.n, self.build = world, world.number(), build
+        assert os.path.exists(os.path.join(build, "sluisd")), f"no sluisd in {build}: ./dev build"
         self.dir = os.path.join(world.dir, f"sluis{self.n}")
         os.makedirs(self.dir)
         self.file = os.path.join(self.dir, "sluis.yaml")
@@ -380,7 +408,7 @@ class Sluis:
         self.admin_port = int(self.config["admin"]["listen"].rsplit(":", 1)[1])
         self.write()
         options = "detect_leaks=0:abort_on_error=0:" + os.environ.get("ASAN_OPTIONS", "")
-        self.process = Process([os.path.join(BUILD, "sluisd"), "-c", self.file, "--rules", os.path.join(ROOT, "rules")],
+        self.process = Process([*argv, os.path.join(build, "sluisd"), "-c", self.file, "--rules", os.path.join(ROOT, "rules")],
                                os.path.join(self.dir, "log"), dict(ASAN_OPTIONS=options,
                                UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1", **(env or {})), preexec)
         world.sluis.append(self)
@@ -400,7 +428,7 @@ class Sluis:
         return self.process.log()
 
     def cli(self, *args, ok=True):
-        r = subprocess.run([os.path.join(BUILD, "sluis"), "-s", self.socket, *args], capture_output=True, text=True,
+        r = subprocess.run([os.path.join(self.build, "sluis"), "-s", self.socket, *args], capture_output=True, text=True,
                            timeout=60, env=dict(os.environ, ASAN_OPTIONS="detect_leaks=0"))
         assert not ok or r.returncode == 0, (args, r.returncode, r.stdout, r.stderr)
         return r
@@ -479,7 +507,7 @@ class World:
         """Sluis with one plain listener and one pool of these servers."""
         p = {"servers": [s if isinstance(s, dict) else s if isinstance(s, str) else s.address for s in servers]}
         p.update(pool or {})
-        kw = {k: more.pop(k) for k in ("env", "preexec") if k in more}
+        kw = {k: more.pop(k) for k in ("env", "preexec", "build", "argv") if k in more}
         config = {"listeners": {"web": dict({"address": f"127.0.0.1:{free_port()}"}, **(listener or {}))},
                   "pools": {"web": p}, "routes": [{"pool": "web"}]}
         config.update(more)

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -120,6 +121,34 @@ static void wrong_messages_leave_nothing(void **state)
 	close(pair[1]);
 }
 
+/* A process that is out of descriptors must not take a message that lacks some for an attack. */
+static void none_left(void **state)
+{
+	static const unsigned char dialed[2 + 27] = { MSG_DIALED };
+	static unsigned char buf[IPC_BODY_MAX + 2];
+	struct rlimit before, low;
+	struct ipc_msg m;
+	int pair[2];
+
+	(void)state;
+	assert_int_equal(ipc_pair(pair), OK);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	low = before;
+	low.rlim_cur = (rlim_t)pair[1] + 1;
+	send_raw(pair[0], dialed, sizeof(dialed), pair[0], 1);
+	send_raw(pair[0], dialed, sizeof(dialed), pair[0], 9); /* a liar stays one */
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+	assert_int_equal(ipc_recv(pair[1], buf, &m), OK);
+	assert_int_equal(m.type, MSG_DIALED);
+	assert_true(m.fds_lost);
+	assert_int_equal(m.fds[0], -1);
+	ipc_msg_close(&m);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_int_equal(ipc_recv(pair[1], buf, &m), ERR_SYNTAX);
+	close(pair[0]);
+	close(pair[1]);
+}
+
 static void full(void **state)
 {
 	int pair[2];
@@ -141,6 +170,7 @@ int main(void)
 		cmocka_unit_test(parse),
 		cmocka_unit_test(round_trip),
 		cmocka_unit_test(wrong_messages_leave_nothing),
+		cmocka_unit_test(none_left),
 		cmocka_unit_test(full),
 	};
 

@@ -1,0 +1,224 @@
+"""Processes that were taken over (tests/captured): the real programs, which after their own start-up try what they may not.
+Each dies of it, gains nothing, and its place is taken by a fresh one. And the users and limits that all of them run with."""
+import functools
+import os
+import pwd
+import re
+import shutil
+import ssl
+import subprocess
+import sys
+
+import pytest
+
+from certs import Authority
+from harness import BUILD, ROOT, Client, free_port, get, wait_for
+
+DEEDS = ["open", "open_old", "create", "key", "memory_of_master", "memory", "socket", "unix_socket", "connect", "listen", "execute", "fork",
+         "trace", "kill", "code", "io_uring", "bpf", "root", "rename"]
+ROLES = ["worker", "keeper", "dialer", "prober"]
+
+
+def message_types():
+    """Names in the order of messages.tbl, from 1 on."""
+    with open(os.path.join(ROOT, "src/ipc/messages.tbl")) as f:
+        return re.findall(r'^MSG\(MSG_\w+,\s*"(\w+)"', f.read(), re.M)
+
+
+def captured(world, *roles):
+    """A folder of programs in which these are the captured ones."""
+    folder = os.path.join(world.dir, "bin")
+    os.makedirs(folder)
+    shutil.copy(os.path.join(BUILD, "sluisd"), folder)  # it looks for its companions beside its own file
+    os.symlink(os.path.join(BUILD, "sluis"), os.path.join(folder, "sluis"))
+    for role in ROLES:
+        name = f"tests/captured/captured-{role}" if role in roles else f"sluis-{role}"
+        os.symlink(os.path.join(BUILD, name), os.path.join(folder, f"sluis-{role}"))
+    return folder
+
+
+def run_captured(world, roles, deeds, wait=True, **more):
+    ca = Authority(world.dir)
+    certificate = ca.issue("site.test")
+    backend = world.scripted()
+    return world.run({"listeners": {"web": {"address": f"127.0.0.1:{free_port()}"},
+                                    "tls": {"address": f"127.0.0.1:{free_port()}", "tls": {"certificates": [certificate]}}},
+                      "pools": {"app": {"servers": [backend.address], "check": {"interval": "100ms"}}}, "workers": len(deeds), **more},
+                     build=captured(world, *roles), wait=wait,
+                     env={"SLUIS_CAPTURED": ",".join(deeds), "SLUIS_CAPTURED_KEY": certificate["key"]})
+
+
+def knock(port):
+    try:
+        Client(port, timeout=1).close()
+    except OSError:
+        pass
+
+
+def ends_of(s, role, signal):
+    return set(map(int, re.findall(rf"event=child.exited role={role} index=(\d+) .*signal={signal}\b", s.log())))
+
+
+def test_a_worker_that_reaches_out_is_killed(world):
+    s = run_captured(world, ["worker"], DEEDS)
+
+    def all_dead():
+        knock(s.port())
+        return ends_of(s, "worker", 31) >= set(range(len(DEEDS)))
+    wait_for(all_dead, "every worker to be killed for its deed", 60)
+    log = s.log()
+    assert set(re.findall(r"captured: tries (\w+)", log)) == set(DEEDS)
+    assert "came through" not in log and "only refused" not in log
+    assert len(ends_of(s, "keeper", r"\d+") | ends_of(s, "dialer", r"\d+") | ends_of(s, "prober", r"\d+")) == 0
+
+
+@pytest.mark.parametrize("role", ["keeper", "dialer", "prober"])
+@pytest.mark.parametrize("deed", ["open", "execute", "memory_of_master"])
+def test_a_helper_that_reaches_out_is_killed(world, role, deed):
+    s = run_captured(world, [role], [deed], wait=False)
+    wait_for(lambda: ends_of(s, role, 31), f"the {role} to be killed")
+    assert "came through" not in s.log() and "only refused" not in s.log()
+
+
+@pytest.mark.parametrize("role", ["keeper", "prober"])
+def test_only_the_dialer_makes_sockets(world, role):
+    s = run_captured(world, [role], ["socket"], wait=False)
+    wait_for(lambda: ends_of(s, role, 31), f"the {role} to be killed")
+    assert "came through" not in s.log()
+
+
+def test_a_worker_that_says_what_is_not_its_own_is_stopped(world):
+    """Every type of message to the master: it listens to ready, once, and to an accusation of those that the sender knows."""
+    types = message_types()
+    s = run_captured(world, ["worker"], [f"say:{n}" for n in range(len(types) + 2)])
+
+    def all_stopped():
+        knock(s.port())
+        return ends_of(s, "worker", 9) >= set(range(len(types) + 2))
+    wait_for(all_stopped, "every worker to be stopped for its message", 60)
+    told = dict((int(n), what) for n, what in re.findall(r'event=ipc.violation sender=worker index=(\d+) pid=\d+ what="?([^"\n]+)', s.log()))
+    for n in range(len(types) + 2):
+        name = types[n - 1] if 1 <= n <= len(types) else "not a message"
+        assert told[n] == {"ready": "ready twice", "violation": "accuses a stranger"}.get(name, name), n
+    assert s.process.child.poll() is None
+
+
+@pytest.mark.parametrize("role", ["keeper", "dialer", "prober"])
+@pytest.mark.parametrize("name", ["setup", "sign", "dialed", "ready"])
+def test_a_helper_that_says_what_is_not_its_own_is_stopped(world, role, name):
+    s = run_captured(world, [role], [f"say:{message_types().index(name) + 1}"], wait=False)
+    wait_for(lambda: ends_of(s, role, 9), f"the {role} to be stopped")
+    assert f"event=ipc.violation sender={role} index=0" in s.log()
+
+
+# --- what all of them run with ---
+
+def trust(ca):
+    return ssl.create_default_context(cafile=ca.path)
+
+
+def status_of(pid):
+    with open(f"/proc/{pid}/status") as f:
+        return {k: v.strip() for k, v in (line.split(":", 1) for line in f)}
+
+
+def limit_of(pid, what):
+    with open(f"/proc/{pid}/limits") as f:
+        return next(re.split(r"\s{2,}", line)[1:3] for line in f if line.startswith(what))
+
+
+def can_read(uid, pid, path):
+    """Whether this user, without powers, can read this of the process: even its own user cannot, it is not dumpable."""
+    r = subprocess.run(["setpriv", "--reuid", str(uid), "--regid", str(uid), "--clear-groups", "--bounding-set=-all",
+                        "head", "-c", "1", f"/proc/{pid}/{path}"], capture_output=True, text=True)
+    assert r.returncode == 0 or "ermission" in r.stderr, r.stderr
+    return r.returncode == 0
+
+
+def expect_confined(s, users):
+    """users: role to the uid that it must run as."""
+    processes = [p for p in s.status()["processes"] if p["role"] in ROLES]
+    assert {p["role"] for p in processes} == set(ROLES)
+    for p in processes:
+        status = status_of(p["pid"])
+        assert status["Uid"].split() == [str(users[p["role"]])] * 4, (p, status["Uid"])
+        assert status["NoNewPrivs"] == "1" and status["Seccomp"] == "2", p
+        assert int(status["CapEff"], 16) == 0 and int(status["CapPrm"], 16) == 0, p
+        assert limit_of(p["pid"], "Max core file size") == ["0", "0"], p
+        soft, hard = limit_of(p["pid"], "Max open files")
+        assert soft == hard, p
+        with open(f"/proc/{p['pid']}/task/{p['pid']}/children") as f:
+            assert f.read() == ""
+        for uid in (users[p["role"]], 65533):
+            for path in ("mem", "environ", "maps"):
+                assert not can_read(uid, p["pid"], path), (p, uid, path)
+    return processes
+
+
+def as_root(test):
+    """Runs the scenario by sudo when we are not root."""
+    @functools.wraps(test)
+    def run(world):
+        if os.geteuid() == 0:
+            return test(world)
+        r = subprocess.run(["sudo", "-n", f"SLUIS_BUILD={BUILD}", sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider",
+                            f"{__file__}::{test.__name__}"], capture_output=True, text=True)
+        assert r.returncode == 0, r.stdout + r.stderr
+    return run
+
+
+def with_users(world, names):
+    """argv in front of sluisd that gives it an /etc/passwd of its own."""
+    passwd = os.path.join(world.dir, "passwd")
+    shutil.copy("/etc/passwd", passwd)
+    uids = {}
+    with open(passwd, "a") as f:
+        for i, name in enumerate(names):
+            uids[name] = 61000 + i
+            f.write(f"{name}:x:{61000 + i}:{61000 + i}::/nonexistent:/usr/sbin/nologin\n")
+    return ["unshare", "--mount", "sh", "-c", f'mount --bind {passwd} /etc/passwd && exec "$@"', "sh"], uids
+
+
+@as_root
+def test_each_process_has_its_own_user(world):
+    argv, uids = with_users(world, [f"lock-{r}" for r in ROLES])
+    ca = Authority(world.dir)
+    s = world.serve(world.nginx("one"), user="lock", argv=argv,
+                    listener={"tls": {"certificates": [ca.issue("site.test")]}})
+    expect_confined(s, {r: uids[f"lock-{r}"] for r in ROLES})
+    assert get(s.port(), tls=trust(ca), name="site.test").body == b"one\n"
+
+
+@as_root
+def test_without_users_of_its_own_it_is_nobody(world):
+    s = world.serve(world.nginx("one"), user="there-are-no-such-users")
+    expect_confined(s, dict.fromkeys(ROLES, pwd.getpwnam("nobody").pw_uid))
+    assert get(s.port()).body == b"one\n"
+
+
+@as_root
+def test_it_runs_without_root(world):
+    """A normal user starts it, and all of it works: TLS, a reload, drain, the log."""
+    me = 61234
+    ca = Authority(world.dir)
+    certificate = ca.issue("site.test")
+    os.chown(certificate["key"], me, me)
+    os.chmod(certificate["key"], 0o600)
+    home = os.path.join(world.dir, "sluis1")
+    os.chmod(world.dir, 0o777)  # it makes its state, its socket and its log beside its file
+
+    def become():
+        os.chown(home, me, me)
+        os.setgroups([])
+        os.setresgid(me, me, me)
+        os.setresuid(me, me, me)
+    s = world.serve(world.nginx("one"), world.nginx("two"), preexec=become, listener={"tls": {"certificates": [certificate]}})
+    expect_confined(s, dict.fromkeys(ROLES, me))
+    tls = dict(tls=trust(ca), name="site.test")
+    assert {get(s.port(), **tls).body for _ in range(4)} == {b"one\n", b"two\n"}
+    s.config["contact"] = "changed"
+    s.reload()
+    s.cli("drain", f"web/{s.config['pools']['web']['servers'][0]}")
+    assert {get(s.port(), **tls).body for _ in range(4)} == {b"two\n"}
+    assert s.access_line(http__response__status_code=200)
+    assert os.stat(s.access_path).st_uid == me
