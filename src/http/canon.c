@@ -300,6 +300,10 @@ enum err canon_request(struct http_request *r, const struct canon_rules *rules, 
 		TRY(read_authority(r->authority, arena, r, why));
 	} else if (host) {
 		TRY(read_authority(host->value, arena, r, why));
+	} else {
+		if (r->authority.len == 0)
+			return refuse(why, "host-missing");
+		TRY(read_authority(r->authority, arena, r, why));
 	}
 	if (r->form == HTTP_FORM_ASTERISK) {
 		r->path = r->wire_path = BYTES("*");

@@ -13,7 +13,8 @@ struct canon_rules {
 };
 
 /* Fills path, wire_path, host, authority, port of r from target, Host and form. default_scheme is the
- * connection's. why gets a short stable name ("encoded-slash", "above-root", "overlong-utf8") on
+ * connection's. A caller that knows where the request was sent to puts that address into r->authority first: it
+ * stands in where HTTP/1.0 names no host (RFC 9112 3.3). why gets a short stable name ("encoded-slash", "above-root", "overlong-utf8") on
  * ERR_SYNTAX (answer 400). ERR_MEMORY: arena full. Dot segments are resolved, also encoded ones; a path
  * that leads above the root is refused; a path that after decoding still holds "%2e", "%2f", "%5c" or "%00"
  * (doubly encoded) is refused. */

@@ -1,7 +1,67 @@
-/* One small page: what happened, what the reader can do, and the number under which we find it. */
+/* One small page for somebody who only wanted to get on: what happened, what to do now, whom to ask, and the
+ * number under which we find it. Nothing is loaded for it: the servers behind us may be gone. */
 #include "http/error_page.h"
-#include "http/message.h"
+#include "http/accept.h"
 #include "json/write.h"
+
+/* Grey, not red: it is not the visitor's fault. Contrast is at least 7:1 in both schemes (WCAG 1.4.6). */
+static const char style[] = ":root{color-scheme:light dark;--paper:#f3f5f7;--card:#fff;--ink:#1b2733;--soft:#44515e;--line:#c9d1d9}"
+	"@media(prefers-color-scheme:dark){:root{--paper:#10161c;--card:#1a222b;--ink:#eef2f5;--soft:#bcc7d1;--line:#3b4854}}"
+	"*{box-sizing:border-box}"
+	"body{margin:0;min-height:100vh;display:flex;align-items:center;justify-content:center;padding:1rem;"
+	"background:var(--paper);color:var(--ink);font:1.125rem/1.55 system-ui,-apple-system,\"Segoe UI\",Roboto,sans-serif}"
+	"main{width:100%;max-width:36rem;padding:clamp(1.5rem,6vw,2.75rem);background:var(--card);"
+	"border:1px solid var(--line);border-radius:.75rem}"
+	"h1{margin:0 0 .75rem;font-size:clamp(1.5rem,5vw,1.875rem);line-height:1.25}p{margin:0 0 1rem}"
+	".contact{font-weight:600;overflow-wrap:anywhere}"
+	"footer{margin-top:1.75rem;padding-top:1rem;border-top:1px solid var(--line);color:var(--soft);font-size:.9375rem}"
+	"footer p{margin:0 0 .25rem}code{font:1em ui-monospace,Menlo,Consolas,monospace;overflow-wrap:anywhere}";
+
+struct words {
+	unsigned status; /* 0: all others of that class */
+	const char *heading, *what, *advice;
+};
+
+static const struct words words[] = {
+	{ 400, "This request could not be read", "What was sent is not a valid request. Nothing was passed on.",
+		"Check the address. If you followed a link, tell its owner that it is broken." },
+	{ 401, "Please sign in", "This page is for people who have signed in.", "Sign in and try again." },
+	{ 403, "You do not have access to this page", "This request is not allowed here.",
+		"If you think you should have access, ask the person or desk that gave you the address." },
+	{ 404, "This page does not exist", "There is nothing at this address.",
+		"Check the address for a typing mistake, or start again from the home page." },
+	{ 405, "This cannot be done here", "This method is not allowed at this address.", "Go back and try another way." },
+	{ 408, "That took too long", "The request did not arrive in time.",
+		"Check your connection and try again." },
+	{ 413, "What you sent is too large", "It is larger than is allowed here. Nothing was stored.",
+		"Send a smaller file, or ask how to send a large one." },
+	{ 414, "This address is too long", "The address is longer than is allowed here.",
+		"Check the address. If you followed a link, tell its owner that it is broken." },
+	{ 417, "This request could not be read", "It expects something that is not offered here.", "Try again without it." },
+	{ 421, "Wrong address", "This site is not served at this connection.", "Open the address anew." },
+	{ 429, "One moment, please", "Too many requests came from you in a short time.",
+		"Wait a moment and try again." },
+	{ 431, "This request is too large", "Its header fields are larger than is allowed here.",
+		"Remove the cookies of this site and try again." },
+	{ 502, "The application gave no proper answer", "We reached the application, but its answer could not be used.",
+		"Try again in a moment. What you filled in may not have been saved: check before you send it twice." },
+	{ 503, "The application is not available just now", "It may be busy, or being worked on.",
+		"Try again in a few minutes." },
+	{ 504, "The application takes too long to answer", "We reached the application, but its answer did not come in time.",
+		"Try again in a moment. What you filled in may have been saved: check before you send it twice." },
+	{ 400, "This request could not be answered", "Something about the request is not as it must be.",
+		"Go back and try again." },
+	{ 500, "Something went wrong", "The request could not be answered. This is not your fault.",
+		"Try again in a moment." },
+};
+
+static const struct words *words_for(unsigned status)
+{
+	for (size_t i = 0; i < COUNT_OF(words); i++)
+		if (words[i].status == status)
+			return &words[i];
+	return &words[COUNT_OF(words) - (status >= 400 && status < 500 ? 2 : 1)];
+}
 
 static void put_html(struct text *t, struct bytes b)
 {
@@ -17,59 +77,67 @@ static void put_html(struct text *t, struct bytes b)
 	}
 }
 
-static const char *advice(unsigned status)
+/* How much more a is wanted than b: by its q, then by how exactly it was named, then by its place. */
+static bool is_before(struct http_accept a, struct http_accept b)
 {
-	switch (status) {
-	case 400: case 414: case 417: case 431: return "The request could not be understood. Nothing was passed on.";
-	case 403: return "This request is not allowed here.";
-	case 404: return "There is nothing at this address.";
-	case 405: return "This method is not allowed here.";
-	case 408: return "The request took too long to arrive. Please try again.";
-	case 413: return "What you sent is larger than is allowed here.";
-	case 429: return "Too many requests in a short time. Please wait a moment and try again.";
-	case 502: return "The application did not answer properly. Please try again in a moment.";
-	case 503: return "The application cannot be reached just now. Please try again in a moment.";
-	case 504: return "The application took too long to answer. Please try again in a moment.";
-	default: return "The request could not be answered.";
-	}
+	if (a.q != b.q)
+		return a.q > b.q;
+	return a.specific != b.specific ? a.specific > b.specific : a.at < b.at;
 }
 
-/* JSON when it is asked for and HTML is not; programs that accept everything get JSON only if they name it. */
-static bool wants_json(struct bytes accept)
+/* RFC 9110 12.5.1. HTML where the client does not care, and where it accepts neither: a person can read it.
+ * Refusing HTML (q=0) is caring. */
+static bool wants_json(const struct http_field *f, size_t n)
 {
-	size_t json = bytes_find(accept, BYTES("application/json")), html = bytes_find(accept, BYTES("text/html"));
+	struct http_accept html = http_accept_find(f, n, BYTES("text/html"));
+	struct http_accept json = http_accept_find(f, n, BYTES("application/json"));
+	struct http_accept problem = http_accept_find(f, n, BYTES("application/problem+json"));
 
-	if (json == SIZE_MAX)
-		json = bytes_find(accept, BYTES("+json"));
-	return json != SIZE_MAX && (html == SIZE_MAX || json < html);
+	if (is_before(problem, json))
+		json = problem;
+	if (html.q == 0)
+		return json.q != 0;
+	return json.q > 0 && is_before(json, html);
 }
 
-void error_page_write(struct text *t, unsigned status, struct bytes accept, struct bytes request_id,
-	struct bytes contact, struct bytes *type)
+static void write_json(struct text *t, unsigned status, struct bytes request_id, struct bytes contact)
 {
-	const char *reason = http_reason(status);
+	const struct words *w = words_for(status);
 
-	if (wants_json(accept)) {
-		*type = BYTES("application/problem+json");
-		text_fmt(t, "{\"status\":%u,\"title\":\"%s\",\"detail\":\"%s\",\"request_id\":", status, reason, advice(status));
-		json_put_string(t, request_id);
-		if (contact.len) {
-			text_lit(t, ",\"contact\":");
-			json_put_string(t, contact);
-		}
-		text_lit(t, "}\n");
-		return;
-	}
-	*type = BYTES("text/html; charset=utf-8");
-	text_fmt(t, "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n"
-		"<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>%u %s</title>\n"
-		"<main>\n<h1>%s</h1>\n<p>%s</p>\n", status, reason, reason, advice(status));
+	text_fmt(t, "{\"status\":%u,\"title\":\"%s\",\"detail\":\"%s %s\",\"request_id\":", status, http_reason(status), w->what,
+		w->advice);
+	json_put_string(t, request_id);
 	if (contact.len) {
-		text_lit(t, "<p>");
-		put_html(t, contact);
-		text_lit(t, "</p>\n");
+		text_lit(t, ",\"contact\":");
+		json_put_string(t, contact);
 	}
-	text_lit(t, "<p>Request number: <code>");
+	text_lit(t, "}\n");
+}
+
+static void write_html(struct text *t, unsigned status, struct bytes request_id, struct bytes contact)
+{
+	const struct words *w = words_for(status);
+
+	text_lit(t, "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+		"<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"robots\" content=\"noindex\">\n");
+	text_fmt(t, "<title>%s</title>\n<style>", w->heading);
+	text_str(t, style);
+	text_fmt(t, "</style>\n</head>\n<body>\n<main>\n<h1>%s</h1>\n<p>%s</p>\n<p>%s</p>\n", w->heading, w->what, w->advice);
+	if (contact.len) {
+		text_lit(t, "<p>If it goes on, you can ask for help:<br>\n<span class=\"contact\">");
+		put_html(t, contact);
+		text_lit(t, "</span></p>\n");
+	}
+	text_lit(t, "<footer>\n<p>Request number: <code>");
 	put_html(t, request_id);
-	text_lit(t, "</code></p>\n</main>\n</html>\n");
+	text_fmt(t, "</code></p>\n<p>Status: %u %s</p>\n</footer>\n</main>\n</body>\n</html>\n", status, http_reason(status));
+}
+
+void error_page_write(struct text *t, unsigned status, const struct http_field *fields, size_t field_count,
+	struct bytes request_id, struct bytes contact, struct bytes *type)
+{
+	bool is_json = wants_json(fields, field_count);
+
+	*type = is_json ? BYTES("application/problem+json") : BYTES("text/html; charset=utf-8");
+	(is_json ? write_json : write_html)(t, status, request_id, contact);
 }

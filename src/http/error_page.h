@@ -3,9 +3,13 @@
 #define HTTP_ERROR_PAGE_H
 
 #include "base/text.h"
+#include "http/message.h"
 
-/* accept: the Accept field's value, may be empty. type gets the media type. contact: whom to call, or empty. */
-void error_page_write(struct text *t, unsigned status, struct bytes accept, struct bytes request_id,
-	struct bytes contact, struct bytes *type);
+/* Content-Security-Policy's source for the pages' one style; the unit test holds it against the style itself. */
+#define ERROR_PAGE_STYLE "'sha256-rpMRuUj3be+M+yzelEtUPrGf5gyFhuEbiR7pTBluAkw='"
+
+/* fields: the request's; Accept chooses. type gets the media type. contact: whom to call, or empty. */
+void error_page_write(struct text *t, unsigned status, const struct http_field *fields, size_t field_count,
+	struct bytes request_id, struct bytes contact, struct bytes *type);
 
 #endif

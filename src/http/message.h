@@ -39,7 +39,7 @@ struct http_request {
 	struct bytes path; /* decoded once, no dot segments; what policies see */
 	struct bytes wire_path; /* the same path, encoded: what the server gets. Decoding it gives path. */
 	struct bytes scheme; /* "http" or "https": of the connection */
-	struct bytes host; /* lower case, without port; empty only in HTTP/1.0 */
+	struct bytes host; /* lower case, without port */
 	struct bytes authority; /* host and port as the client wrote them */
 	uint16_t port; /* 0 when the client named none */
 	struct http_field *fields;

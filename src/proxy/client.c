@@ -162,6 +162,24 @@ static void client_bad_request(struct client *c, struct exchange *x, unsigned st
 	exchange_refuse(x, status, why);
 }
 
+/* HTTP/1.0 without Host asks for what is at the address it was sent to (RFC 9112 3.3). Routes and policies see that
+ * address, and so does the server: an empty Host would be read in as many ways as there are servers. */
+static void client_stand_in_host(struct client *c, struct http_request *r, struct arena *arena)
+{
+	unsigned char *mem = arena_alloc_raw(arena, 64);
+	struct sockaddr_storage sa;
+	socklen_t len = sizeof sa;
+	struct addr local;
+	struct text t;
+
+	if (!mem || getsockname(c->io.watch.fd, (struct sockaddr *)&sa, &len) < 0 ||
+		addr_from_sockaddr((struct sockaddr *)&sa, len, &local) != OK)
+		return; /* refused below: no host */
+	text_init(&t, mem, 64);
+	addr_write(&local, &t);
+	r->authority = text_bytes(&t);
+}
+
 static void client_begin(struct client *c, struct exchange *x, size_t used)
 {
 	struct engine *g = c->engine;
@@ -175,6 +193,9 @@ static void client_begin(struct client *c, struct exchange *x, size_t used)
 	c->state = CLIENT_EXCHANGE;
 	loop_timer_clear(g->loop, &c->timer);
 	c->closes = !x->req.keep_alive || g->is_draining || c->requests >= g->conf->limits.requests_per_connection;
+	if (x->req.minor == 0 && x->req.form != HTTP_FORM_ABSOLUTE &&
+		!http_find_field_id(x->req.fields, x->req.field_count, HTTP_HOST))
+		client_stand_in_host(c, &x->req, &x->arena);
 	e = canon_request(&x->req, &g->conf->canon, scheme, &x->arena, &why);
 	if (e != OK) {
 		client_bad_request(c, x, e == ERR_MEMORY ? 431 : 400, e == ERR_MEMORY ? "head-too-large" : why);

@@ -634,9 +634,8 @@ static void exchange_on_time(struct timer *t)
 void exchange_refuse(struct exchange *x, unsigned status, const char *why)
 {
 	struct engine *g = x->engine;
-	const struct http_field *accept = http_find_field_id(x->req.fields, x->req.field_count, HTTP_ACCEPT);
 	struct bytes type;
-	unsigned char mem[4096];
+	unsigned char mem[8192];
 	struct text t;
 
 	if (!x->real_us) {
@@ -646,7 +645,7 @@ void exchange_refuse(struct exchange *x, unsigned status, const char *why)
 	x->refusal = why;
 	text_init(&t, mem, sizeof mem);
 	exchange_id(x);
-	error_page_write(&t, status, accept ? accept->value : BYTES(""), bytes_str(x->id), g->conf->contact, &type);
+	error_page_write(&t, status, x->req.fields, x->req.field_count, bytes_str(x->id), g->conf->contact, &type);
 	if (status == 408 || status == 413 || status == 400 || status == 431 || status == 414)
 		x->client->closes = true;
 	exchange_reply(x, status, type, BYTES(""), t.failed ? BYTES("") : text_bytes(&t));

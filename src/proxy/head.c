@@ -1,6 +1,7 @@
 /* Heads that go onward: what a server and a client get to see beyond the message itself. */
 #include "proxy/engine.h"
 #include "base/clock.h"
+#include "http/error_page.h"
 
 void exchange_id(struct exchange *x)
 {
@@ -105,7 +106,9 @@ void exchange_write_local(struct exchange *x, struct text *t, unsigned status, s
 	if (type.len) {
 		http1_write_field(t, BYTES("Content-Type"), type);
 		text_lit(t, "X-Content-Type-Options: nosniff\r\n");
-		text_lit(t, "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n");
+		text_lit(t, "Content-Security-Policy: default-src 'none'; style-src " ERROR_PAGE_STYLE
+			    "; base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\n");
+		text_lit(t, "Referrer-Policy: no-referrer\r\n");
 	}
 	text_lit(t, "Cache-Control: no-store\r\n");
 	if (location.len)

@@ -40,6 +40,18 @@ def test_connection_close_and_http10(world):
             assert c.response().status == 200
 
 
+def test_http10_without_host_means_the_address_it_came_to(world):
+    s = world.serve(world.scripted(), policies=[{"name": "by-address", "if": 'http.path == "/policy" and http.host == "127.0.0.1"',
+                                                 "then": {"block": 403}}])
+    with Client(s.port()) as c:
+        c.send("GET /old HTTP/1.0\r\n\r\n")
+        r = c.response().json()
+        assert [v for n, v in r["fields"] if n == "host"] == [f"127.0.0.1:{s.port()}"] and c.is_ended()
+    with Client(s.port()) as c:
+        assert c.send("GET /policy HTTP/1.0\r\n\r\n").response().status == 403
+    assert s.access_line(url__original="/old")["url.domain"] == "127.0.0.1"
+
+
 def test_chunks_towards_the_server(world):
     s = world.serve(world.scripted())
     with Client(s.port()) as c:
@@ -207,7 +219,8 @@ def test_error_pages_by_accept(world):
     html = get(s.port(), extra="Accept: text/html,application/json;q=0.5\r\n")
     assert html.status == 404 and html.field("content-type").startswith("text/html")
     assert b"Desk &lt;20&gt;" in html.body and b"Request number" in html.body
-    problem = get(s.port(), extra="Accept: application/json\r\n")
+    assert html.field("content-security-policy").startswith("default-src 'none'; style-src 'sha256-")
+    problem = get(s.port(), extra="Accept: application/json, text/plain, */*\r\n")
     assert problem.field("content-type").startswith("application/problem+json")
     number = problem.json()["request_id"]
     assert s.access_line(http__request__id=number)["http.response.status_code"] == 404

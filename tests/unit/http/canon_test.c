@@ -200,10 +200,38 @@ static void test_hosts(void **state)
 	}
 }
 
+/* HTTP/1.0 without Host: what the caller says stands in; nobody guesses. */
+static void test_no_host(void **state)
+{
+	static const struct {
+		struct bytes authority, want;
+		enum http_form form;
+		enum err e;
+	} none[] = { { LIT("127.0.0.1:8080"), LIT("127.0.0.1"), HTTP_FORM_ORIGIN, OK },
+		{ LIT("[2001:db8::1]:80"), LIT("[2001:db8::1]"), HTTP_FORM_ORIGIN, OK },
+		{ LIT("127.0.0.1:8080"), LIT("127.0.0.1"), HTTP_FORM_ASTERISK, OK },
+		{ LIT(""), LIT(""), HTTP_FORM_ORIGIN, ERR_SYNTAX } };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(none); i++) {
+		struct http_request r = { .form = none[i].form, .authority = none[i].authority, .target = BYTES("/"),
+			.raw_path = BYTES("/") };
+		unsigned char mem[4096];
+		const char *why = "";
+		struct arena a;
+
+		arena_init(&a, mem, sizeof mem);
+		assert_int_equal(canon_request(&r, &rules, BYTES("http"), &a, &why), none[i].e);
+		assert_true(bytes_eq(r.host, none[i].want));
+		assert_string_equal(why, none[i].e == OK ? "" : "host-missing");
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_paths), cmocka_unit_test(test_kept),
-		cmocka_unit_test(test_no_room), cmocka_unit_test(test_absolute), cmocka_unit_test(test_hosts) };
+		cmocka_unit_test(test_no_room), cmocka_unit_test(test_absolute), cmocka_unit_test(test_hosts),
+		cmocka_unit_test(test_no_host) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
