@@ -102,23 +102,25 @@ static void forget_oldest(int dir, const uint32_t *list, size_t count)
 
 		snprintf(name, sizeof(name), "%u.yaml", list[i]);
 		unlinkat(dir, name, 0);
+		snprintf(name, sizeof(name), "%u.bundle", list[i]);
+		unlinkat(dir, name, 0);
 		snprintf(name, sizeof(name), "%u.json", list[i]);
 		unlinkat(dir, name, 0);
 	}
 }
 
-static bool is_same(int dir, uint32_t number, struct bytes text)
+static bool is_same(int dir, uint32_t number, const char *end, struct bytes content)
 {
 	struct text t;
 	bool same;
 
-	text_init_growing(&t, HISTORY_TEXT_MAX);
-	same = read_at(dir, number, "yaml", &t) == OK && bytes_eq(text_bytes(&t), text);
+	text_init_growing(&t, content.len + 1);
+	same = read_at(dir, number, end, &t) == OK && bytes_eq(text_bytes(&t), content);
 	text_fini(&t);
 	return same;
 }
 
-enum err history_save(struct bytes state_dir, struct bytes text, uint64_t real_us, unsigned uid, const char *why,
+enum err history_save(struct bytes state_dir, struct bytes text, struct bytes bundle, uint64_t real_us, unsigned uid, const char *why,
 	uint32_t *number)
 {
 	AUTO(fd_close) int dir = -1;
@@ -131,7 +133,7 @@ enum err history_save(struct bytes state_dir, struct bytes text, uint64_t real_u
 
 	TRY(dir_open(state_dir, true, &dir));
 	TRY(numbers(dir, list, COUNT_OF(list), &count));
-	if (count && is_same(dir, list[0], text)) {
+	if (count && is_same(dir, list[0], "yaml", text) && is_same(dir, list[0], "bundle", bundle)) {
 		*number = list[0];
 		return OK;
 	}
@@ -142,7 +144,8 @@ enum err history_save(struct bytes state_dir, struct bytes text, uint64_t real_u
 	if (meta.failed)
 		return ERR_LIMIT;
 	TRY(write_at(dir, n, "json", text_bytes(&meta)));
-	TRY(write_at(dir, n, "yaml", text));
+	TRY(write_at(dir, n, "bundle", bundle));
+	TRY(write_at(dir, n, "yaml", text)); /* last: with it the entry is there */
 	forget_oldest(dir, list, count);
 	*number = n;
 	return OK;
@@ -187,4 +190,12 @@ enum err history_read(struct bytes state_dir, uint32_t number, struct text *out)
 
 	TRY(dir_open(state_dir, false, &dir));
 	return read_at(dir, number, "yaml", out);
+}
+
+enum err history_read_bundle(struct bytes state_dir, uint32_t number, struct text *out)
+{
+	AUTO(fd_close) int dir = -1;
+
+	TRY(dir_open(state_dir, false, &dir));
+	return read_at(dir, number, "bundle", out);
 }

@@ -28,10 +28,18 @@ struct board_worker_server { /* one row per configured server */
 	uint64_t requests, failures, bytes_in, bytes_out;
 	uint64_t status[6]; /* [1] for 1xx ... [5]; [0] none */
 };
+/* Client addresses and how many connections each has with this worker. Other workers read it to hold a limit over
+ * all. As long as at most half of the slots are taken, chains are short; a client beyond that is not limited. */
+#define BOARD_CLIENT_SLOTS (1u << 17)
+struct board_client {
+	uint64_t key;
+	uint32_t count; /* 0: a free slot */
+};
 struct board_worker {
 	uint64_t counters[METRIC_COUNT];
 	uint64_t latency_buckets[16]; /* 1 ms * 2^i; the last is +Inf */
 	struct board_worker_server servers[BOARD_SERVERS_MAX];
+	struct board_client clients[BOARD_CLIENT_SLOTS];
 };
 /* A short text. A reader that meets its writer at work tries again, and gets an empty text from one that died there. */
 #define BOARD_TEXT_MAX 96
@@ -57,10 +65,11 @@ struct board_master {
 	uint32_t admin[BOARD_SERVERS_MAX]; /* enum board_admin */
 };
 /* Shared by all workers of all generations, written with compare-and-swap: rate limits (GCRA: a key and its
- * theoretical arrival time) and connections per client. A full set evicts its oldest. */
+ * theoretical arrival time). A full set evicts its oldest. */
 #define BOARD_LIMIT_SLOTS 65536
 #define BOARD_LIMIT_WAYS  8
 struct board_limits {
+	unsigned char hash_key[16]; /* random, set before any worker runs: for keys that strangers choose, the same in all */
 	struct {
 		uint64_t key, arrival_us;
 	} rate[BOARD_LIMIT_SLOTS];
@@ -76,6 +85,13 @@ void board_text_read(const struct board_text *t, char out[BOARD_TEXT_MAX + 1]);
 /* Takes one token of the bucket named by key. True: allowed. */
 bool board_rate_allow(struct board_limits *l, uint64_t key, uint32_t rate, uint32_t per_ms, uint32_t burst,
 	uint64_t now_us);
+
+/* One more connection of the client named by key. False: the table has no room for it, it is not counted. */
+bool board_client_add(struct board_worker *own, uint64_t key);
+/* One less of a client that board_client_add counted. */
+void board_client_remove(struct board_worker *own, uint64_t key);
+/* How many connections a worker (not ours to trust) says the client has. */
+uint32_t board_client_count(const struct board_worker *b, uint64_t key);
 
 static inline void board_add(uint64_t *c, uint64_t n)
 {

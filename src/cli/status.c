@@ -17,8 +17,8 @@ static long long number(const json_t *o, const char *key)
 
 static void print_servers(const json_t *pools)
 {
-	printf("\n%-32s %-24s %-8s %-9s %8s %8s %12s %10s\n", "POOL/SERVER", "ADDRESS", "HEALTH", "ADMIN", "ACTIVE", "CONNS",
-		"REQUESTS", "FAILURES");
+	printf("\n%-32s %-24s %-8s %-9s %8s %8s %12s %8s %10s\n", "POOL/SERVER", "ADDRESS", "HEALTH", "ADMIN", "ACTIVE", "CONNS",
+		"REQUESTS", "PER S", "FAILURES");
 	for (size_t i = 0; i < json_array_size(pools); i++) {
 		const json_t *pool = json_array_get(pools, i), *servers = json_object_get(pool, "servers");
 
@@ -28,9 +28,9 @@ static void print_servers(const json_t *pools)
 
 			snprintf(name, sizeof(name), "%s/%s", word(pool, "name"), word(s, "name"));
 			snprintf(address, sizeof(address), "%s:%lld", word(s, "host"), number(s, "port"));
-			printf("%-32s %-24s %-8s %-9s %8lld %8lld %12lld %10lld\n", name, address, word(s, "health"),
+			printf("%-32s %-24s %-8s %-9s %8lld %8lld %12lld %8.1f %10lld\n", name, address, word(s, "health"),
 				word(s, "admin"), number(s, "active"), number(s, "connections"), number(s, "requests"),
-				number(s, "failures"));
+				json_real_value(json_object_get(s, "request_rate")), number(s, "failures"));
 			if (*word(s, "check_error") && *word(s, "check_error") != '-')
 				printf("    last check: %s\n", word(s, "check_error"));
 		}
@@ -78,6 +78,8 @@ int cli_status(const struct cli *cli, int argc, char **argv)
 			word(a, "version"), word(a, "file"), number(a, "generation"), number(a, "old_generations"),
 			number(a, "reloads"), number(a, "reload_failures"), number(a, "child_restarts"),
 			json_is_true(json_object_get(a, "confirm_pending")) ? ", WAITS FOR sluis confirm" : "");
+		printf("%.1f requests and %.1f new connections per second\n", json_real_value(json_object_get(a, "request_rate")),
+			json_real_value(json_object_get(a, "connection_rate")));
 		print_servers(json_object_get(a, "pools"));
 		print_processes(json_object_get(a, "processes"));
 		print_counters(json_object_get(a, "counters"));

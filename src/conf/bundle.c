@@ -5,7 +5,6 @@
 
 #include <stdio.h>
 
-#define BUNDLE_MOST (256u << 20)
 #define FILE_MOST   (16u << 20)
 
 static void put(struct text *t, struct bytes b)

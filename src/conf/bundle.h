@@ -6,6 +6,8 @@
 
 #include "conf/conf.h"
 
+#define BUNDLE_MOST (256u << 20)
+
 /* Writes: collects what source hands out. */
 struct bundle_writer {
 	struct conf_source source; /* give this to conf_load; it asks from, and keeps a copy */

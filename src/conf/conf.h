@@ -96,7 +96,7 @@ struct conf_pool {
 	uint32_t check_interval_ms, check_timeout_ms, check_rise, check_fall;
 	uint32_t eject_failures, eject_ms, eject_max_percent; /* failures 0: never */
 	uint32_t retry_tries, retry_budget_percent; /* tries beyond the first */
-	uint32_t connect_ms, response_ms, total_ms; /* total 0: none */
+	uint32_t connect_ms, response_ms, try_ms, total_ms; /* try, total 0: none */
 	struct conf_pool_tls tls;
 };
 struct conf_route { /* the most specific wins: exact host, wildcard, none; then the longest path prefix; then order */

@@ -324,6 +324,7 @@ static void read_pool(struct loader *l, const struct map *m, struct conf_pool *p
 	p->keep_requests = (uint32_t)map_number(m, "keep_requests");
 	p->connect_ms = map_ms(m, "connect_time");
 	p->response_ms = map_ms(m, "response_time");
+	p->try_ms = map_ms(m, "try_time");
 	p->total_ms = map_ms(m, "total_time");
 	p->eject_failures = (uint32_t)map_number(&eject, "failures");
 	p->eject_ms = map_ms(&eject, "time");

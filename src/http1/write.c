@@ -82,6 +82,40 @@ static void write_forwarded(struct text *t, const struct http_request *r, const 
 	}
 }
 
+static bool may_trail(struct bytes name)
+{
+	static const struct bytes never[] = { LIT("authorization"), LIT("www-authenticate"), LIT("cache-control"), LIT("content-encoding"),
+		LIT("content-range"), LIT("max-forwards"), LIT("pragma"), LIT("range"), LIT("age"), LIT("expires"), LIT("vary"), LIT("te") };
+	struct http_field f = { .name = name, .id = (uint16_t)http_field_id(name) };
+
+	switch (f.id) {
+	case HTTP_HOST: case HTTP_EXPECT: case HTTP_COOKIE: case HTTP_SET_COOKIE: case HTTP_CONTENT_TYPE: case HTTP_LOCATION:
+	case HTTP_DATE: case HTTP_PROXY_AUTHENTICATE: case HTTP_PROXY_AUTHORIZATION: case HTTP_X_REQUEST_ID: case HTTP_X_FORWARDED_FOR:
+		return false;
+	default: break;
+	}
+	for (size_t i = 0; i < COUNT_OF(never); i++)
+		if (bytes_eq_nocase(never[i], name))
+			return false;
+	/* '_' and '.' as in a head: another reader may take the name for one of those above. */
+	return !is_framing(name) && !is_forwarded(&f) && bytes_find_byte(name, '_') == SIZE_MAX && bytes_find_byte(name, '.') == SIZE_MAX;
+}
+
+void http1_write_last_chunk(struct text *t, struct bytes trailers)
+{
+	text_lit(t, "0\r\n");
+	while (trailers.len) {
+		size_t end = bytes_find(trailers, BYTES("\r\n")), colon;
+		struct bytes line = bytes_cut(trailers, 0, end);
+
+		trailers = end == SIZE_MAX ? BYTES("") : bytes_cut(trailers, end + 2, trailers.len);
+		colon = bytes_find_byte(line, ':');
+		if (colon != SIZE_MAX && may_trail(bytes_cut(line, 0, colon)))
+			http1_write_field(t, bytes_cut(line, 0, colon), bytes_trim(bytes_cut(line, colon + 1, line.len)));
+	}
+	text_lit(t, "\r\n");
+}
+
 void http1_write_request(struct text *t, const struct http_request *r, const struct http1_forward *f)
 {
 	text_add(t, r->method_text);

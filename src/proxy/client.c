@@ -39,7 +39,6 @@ static struct client *client_new(struct listener *l, int fd, const struct addr *
 	c->io.watch.fd = fd;
 	c->io.watch.on_event = client_on_event;
 	c->io.readable = c->io.writable = true;
-	c->count_key = siphash24(g->hash_key, bytes_of(peer->ip, sizeof peer->ip));
 	c->next = g->clients;
 	c->prev = &g->clients;
 	if (c->next)
@@ -69,7 +68,8 @@ void client_close(struct client *c)
 	loop_timer_clear(g->loop, &c->timer);
 	io_close(g->loop, &c->io);
 	buf_give(&g->bufs, &c->in);
-	client_counts_remove(g->per_client, c->count_key);
+	if (c->is_counted)
+		board_client_remove(g->board, c->count_key);
 	*c->prev = c->next;
 	if (c->next)
 		c->next->prev = c->prev;
@@ -96,6 +96,26 @@ static enum err client_start(struct client *c)
 	return OK;
 }
 
+/* Over all workers. The administrator's listener has no limit: it is needed most when the others are full. */
+static bool is_within_limits(const struct listener *l, const struct addr *peer, uint64_t *key)
+{
+	const struct engine *g = l->engine;
+	const struct conf_limits *limits = &g->conf->limits;
+	uint64_t open = 0, same = 0;
+
+	if (!l->conf)
+		return true;
+	*key = limits->connections_per_client ? siphash24(g->hash_key, bytes_of(peer->ip, sizeof peer->ip)) : 0;
+	for (unsigned w = 0; w < g->worker_count; w++) {
+		if (!g->others[w])
+			continue;
+		open += __atomic_load_n(&g->others[w]->counters[M_CONNECTIONS_OPEN], __ATOMIC_RELAXED);
+		if (limits->connections_per_client)
+			same += board_client_count(g->others[w], *key);
+	}
+	return open < limits->connections && (!limits->connections_per_client || same < limits->connections_per_client);
+}
+
 void client_accept(struct listener *l)
 {
 	struct engine *g = l->engine;
@@ -105,24 +125,26 @@ void client_accept(struct listener *l)
 		socklen_t len = sizeof sa;
 		struct addr peer;
 		struct client *c;
+		uint64_t key = 0;
 		int fd = accept4(l->watch.fd, (struct sockaddr *)&sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-		if (fd < 0)
-			return; /* EAGAIN, or out of descriptors: the queue waits (level-triggered) */
-		if (addr_from_sockaddr((struct sockaddr *)&sa, len, &peer) != OK ||
-			g->client_count >= g->conf->limits.connections ||
-			!client_counts_add(g->per_client, siphash24(g->hash_key, bytes_of(peer.ip, sizeof peer.ip)),
-				g->conf->limits.connections_per_client)) {
+		if (fd < 0) {
+			if (errno != EAGAIN && errno != ECONNABORTED && errno != EINTR)
+				engine_accept_pause(g);
+			return;
+		}
+		if (addr_from_sockaddr((struct sockaddr *)&sa, len, &peer) != OK || !is_within_limits(l, &peer, &key)) {
 			board_add(&g->board->counters[M_CONNECTIONS_REFUSED], 1);
 			close(fd);
 			continue;
 		}
 		c = client_new(l, fd, &peer);
 		if (!c) {
-			client_counts_remove(g->per_client, siphash24(g->hash_key, bytes_of(peer.ip, sizeof peer.ip)));
 			close(fd);
 			continue;
 		}
+		c->count_key = key;
+		c->is_counted = l->conf && g->conf->limits.connections_per_client && board_client_add(g->board, key);
 		if (client_start(c) != OK)
 			client_close(c);
 		else if (l->tls == NULL || i > 0) /* TLS clients speak first as well; one try is cheap */
@@ -432,56 +454,4 @@ static void client_on_time(struct timer *t)
 		return;
 	}
 	client_close(c);
-}
-
-struct client_counts {
-	uint32_t mask;
-	struct { uint64_t key; uint32_t count; } *slots;
-};
-
-struct client_counts *client_counts_new(struct arena *a, uint32_t most)
-{
-	struct client_counts *t = arena_alloc(a, sizeof *t);
-	uint32_t n = 64;
-
-	while (n < most * 2 && n < 1u << 24)
-		n *= 2;
-	if (t)
-		t->slots = arena_array(a, n, sizeof *t->slots);
-	if (!t || !t->slots)
-		return NULL;
-	t->mask = n - 1;
-	return t;
-}
-
-bool client_counts_add(struct client_counts *t, uint64_t key, uint32_t limit)
-{
-	uint32_t i = (uint32_t)key & t->mask;
-
-	while (t->slots[i].count && t->slots[i].key != key)
-		i = (i + 1) & t->mask; /* the table is twice as large as there can be connections */
-	if (limit && t->slots[i].count >= limit)
-		return false;
-	t->slots[i].key = key;
-	t->slots[i].count++;
-	return true;
-}
-
-/* Linear probing without tombstones: what follows a hole moves up. */
-void client_counts_remove(struct client_counts *t, uint64_t key)
-{
-	uint32_t i = (uint32_t)key & t->mask, j;
-
-	while (t->slots[i].count && t->slots[i].key != key)
-		i = (i + 1) & t->mask;
-	if (t->slots[i].count == 0 || --t->slots[i].count)
-		return;
-	for (j = (i + 1) & t->mask; t->slots[j].count; j = (j + 1) & t->mask) {
-		uint32_t home = (uint32_t)t->slots[j].key & t->mask;
-		if (((j - home) & t->mask) >= ((j - i) & t->mask)) {
-			t->slots[i] = t->slots[j];
-			t->slots[j].count = 0;
-			i = j;
-		}
-	}
 }

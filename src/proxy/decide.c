@@ -91,10 +91,11 @@ static bool add_edit(struct exchange *x, const struct policy_action *a, bool on_
 static bool within_rate(struct exchange *x, const struct policy_action *a, struct bytes v)
 {
 	struct engine *g = x->engine;
-	unsigned char key[16] = { 0 };
+	unsigned char key[16];
 
-	key[0] = (unsigned char)a->limit_id;
-	key[1] = (unsigned char)(a->limit_id >> 8);
+	memcpy(key, g->hash_key, sizeof key);
+	key[0] ^= (unsigned char)a->limit_id;
+	key[1] ^= (unsigned char)(a->limit_id >> 8);
 	return board_rate_allow(g->limits, siphash24(key, v) | 1, a->rate, a->per_ms, a->burst, loop_now_us(g->loop));
 }
 

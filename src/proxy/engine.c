@@ -11,6 +11,7 @@
 #define ENGINE_MEMORY (512u << 20)
 #define LOG_BUFFER    (64 * 1024)
 #define LOG_FLUSH_AT  (16 * 1024)
+#define ACCEPT_PAUSE_MS 100
 
 
 static enum err pool_init(struct engine *g, struct pool *p, const struct conf_pool *conf, struct tls_signer *signer,
@@ -74,14 +75,13 @@ enum err engine_init(struct engine *g, struct loop *loop, const struct conf *con
 	arena_init_growing(&g->arena, ENGINE_MEMORY);
 	random_bytes(&g->random, sizeof g->random);
 	random_bytes(&g->id_prefix, sizeof g->id_prefix);
-	random_bytes(g->hash_key, sizeof g->hash_key);
+	memcpy(g->hash_key, g->limits->hash_key, sizeof g->hash_key);
 	g->random |= 1;
 	snprintf(error, error_size, "not enough memory");
-	g->per_client = client_counts_new(&g->arena, conf->limits.connections);
 	g->pools = arena_array(&g->arena, conf->pool_count + 1, sizeof *g->pools);
 	g->listeners = arena_array(&g->arena, conf->listener_count + 1, sizeof *g->listeners);
 	void *log = arena_alloc_raw(&g->arena, LOG_BUFFER), *scratch = arena_alloc_raw(&g->arena, POLICY_SCRATCH_SIZE);
-	if (!scratch || !g->per_client || !g->pools || !g->listeners || !log)
+	if (!scratch || !g->pools || !g->listeners || !log)
 		return ERR_MEMORY;
 	arena_init(&g->scratch, scratch, POLICY_SCRATCH_SIZE);
 	text_init(&g->access_out, log, LOG_BUFFER);
@@ -133,8 +133,31 @@ enum err engine_listen(struct engine *g, uint16_t listener, int fd)
 	l->conf = i < g->conf->listener_count ? &g->conf->listeners[i] : NULL;
 	l->watch.fd = fd;
 	l->watch.on_event = on_listener;
+	l->is_open = true;
 	/* Shared by all workers: level-triggered, and one of them is woken for one connection. */
 	return loop_add(g->loop, &l->watch, EPOLLIN | EPOLLEXCLUSIVE);
+}
+
+static void accept_again(struct timer *t)
+{
+	struct engine *g = CONTAINER_OF(t, struct engine, accept_timer);
+
+	for (size_t i = 0; i <= g->conf->listener_count && !g->is_draining; i++) {
+		struct listener *l = &g->listeners[i];
+		if (l->is_open && !l->watch.is_added && loop_add(g->loop, &l->watch, EPOLLIN | EPOLLEXCLUSIVE) != OK)
+			loop_timer_set(g->loop, t, ACCEPT_PAUSE_MS, accept_again);
+	}
+}
+
+void engine_accept_pause(struct engine *g)
+{
+	if (g->is_draining || timer_is_set(&g->accept_timer))
+		return;
+	board_add(&g->board->counters[M_ACCEPT_PAUSED], 1);
+	for (size_t i = 0; i <= g->conf->listener_count; i++)
+		if (g->listeners[i].is_open)
+			loop_remove(g->loop, &g->listeners[i].watch, false);
+	loop_timer_set(g->loop, &g->accept_timer, ACCEPT_PAUSE_MS, accept_again);
 }
 
 void engine_drain(struct engine *g, uint32_t limit_ms)
@@ -143,9 +166,10 @@ void engine_drain(struct engine *g, uint32_t limit_ms)
 		return;
 	for (size_t i = 0; i <= g->conf->listener_count; i++) {
 		struct listener *l = &g->listeners[i];
-		if (l->watch.is_added) {
+		if (l->is_open) {
 			loop_remove(g->loop, &l->watch, false);
 			close(l->watch.fd);
+			l->is_open = false;
 		}
 	}
 	g->is_draining = true;

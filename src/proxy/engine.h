@@ -25,6 +25,7 @@ struct listener {
 	struct engine *engine;
 	const struct conf_listener *conf; /* NULL: the administrator's listener */
 	struct tls_server *tls;
+	bool is_open; /* watched, but for pauses */
 };
 
 struct pool {
@@ -53,9 +54,10 @@ struct engine {
 	uint32_t client_count;
 	struct client *later;
 	struct timer later_timer, second;
+	struct timer queue_timer; /* set while a pool's queue has somebody */
+	struct timer accept_timer; /* set while out of descriptors: until when nothing is accepted */
 	struct exchange *free_exchanges;
 	unsigned free_exchange_count;
-	struct client_counts *per_client; /* connections per client address */
 	struct { struct exchange *x; uint32_t serial; bool in_use; uint16_t pool, server; } dials[DIALS_MAX];
 	uint32_t dial_count;
 	/* Sends MSG_DIAL; set by the role. ERR_AGAIN: no dialer now. */
@@ -69,7 +71,7 @@ struct engine {
 	const struct board_health_board *health;
 	const struct board_master *admin;
 	struct board_limits *limits;
-	unsigned char hash_key[16]; /* random, for SipHash over what strangers choose; shared tables use limits' */
+	unsigned char hash_key[16]; /* limits' own: for SipHash over what strangers choose */
 	uint64_t random;
 	uint64_t id_prefix, id_next; /* request ids */
 	bool is_draining;
@@ -93,6 +95,9 @@ enum err engine_addresses(struct engine *g, uint16_t pool, uint16_t server, stru
 void engine_dial_lost(struct engine *g); /* the dialer is gone: all that waits fails */
 void engine_dial_back(struct engine *g); /* there is a dialer again: those in the queues go on */
 void engine_drain(struct engine *g, uint32_t limit_ms);
+/* Out of descriptors or memory: connections wait in the listening queue for a while, where other workers may take them;
+ * a level-triggered descriptor would only be told of over and over. */
+void engine_accept_pause(struct engine *g);
 uint64_t engine_random(struct engine *g);
 
 /* --- a client's connection --- */
@@ -106,7 +111,8 @@ struct client {
 	struct addr peer;
 	uint64_t accepted_ms;
 	uint32_t requests;
-	uint64_t count_key;
+	uint64_t count_key; /* of the peer's address */
+	bool is_counted;    /* on our board */
 	struct timer timer;
 	struct buf in;
 	size_t scanned;
@@ -139,10 +145,11 @@ struct exchange {
 	uint16_t server;
 	struct upstream *up;
 	struct timer timer;	/* queue, dial, answer, total */
-	uint64_t started_us, real_us, sent_us, total_until_ms;
+	uint64_t started_us, real_us, sent_us, total_until_ms, try_until_ms;
 	struct buf up_in; /* from the client, behind what came with the head */
 	struct buf up_out, out; /* towards the server, towards the client */
 	struct chunk_reader up_chunks, down_chunks;
+	struct text up_trailers, down_trailers; /* in the arena, once there is a chunked body */
 	uint64_t up_left, down_left; /* of bodies with a length */
 	uint64_t body_in, body_out;  /* for the log */
 	uint16_t status;
@@ -211,11 +218,14 @@ struct upstream {
 /* Finds a server and a connection, or waits, or answers 502, 503, 504. */
 void upstream_get(struct exchange *x);
 /* Gives the connection back; keep: it may serve again. */
-void exchange_connect_timer(struct exchange *x);
+/* Arms x's timer: this long at most, and not longer than the try and the whole request may take. */
+void exchange_timer(struct exchange *x, uint32_t ms);
 void exchange_queue_timer(struct exchange *x);
 void upstream_done(struct upstream *u, bool keep);
 void upstream_close(struct upstream *u);
 void upstream_uncount(struct exchange *x);
+/* x waits no more for what it asked of the dialer; the connection comes all the same, and is kept for others. */
+void upstream_forget_dial(struct exchange *x);
 void upstream_note_failure(struct engine *g, struct pool *p, uint16_t server);
 void upstream_note_answer(struct exchange *x);
 struct board_worker_server *server_row(struct engine *g, const struct pool *p, uint16_t server);
@@ -225,10 +235,5 @@ void access_log_write(struct exchange *x);
 void access_log_flush(struct engine *g);
 void metrics_answer(struct exchange *x); /* /metrics and /health */
 void metrics_write(struct engine *g, struct text *out);
-
-/* --- connections per client address, of this worker --- */
-struct client_counts *client_counts_new(struct arena *a, uint32_t most);
-bool client_counts_add(struct client_counts *t, uint64_t key, uint32_t limit);
-void client_counts_remove(struct client_counts *t, uint64_t key);
 
 #endif

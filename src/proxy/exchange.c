@@ -9,7 +9,8 @@
 #include <sys/socket.h>
 
 #define EXCHANGES_KEPT 256
-#define CHUNK_ROOM     64 /* a chunk's size line, its end and the last chunk */
+#define TRAILERS_MAX   2048 /* more than that is dropped, as an intermediary may (RFC 9110 6.5.1) */
+#define CHUNK_ROOM     (64 + TRAILERS_MAX) /* a chunk's size line, its end, the last chunk and its trailers */
 
 static void exchange_on_time(struct timer *t);
 
@@ -40,8 +41,7 @@ void exchange_free(struct exchange *x)
 {
 	struct engine *g = x->engine;
 
-	if (x->dial_slot) /* the connection comes all the same, and is kept for others */
-		g->dials[x->dial_slot - 1].x = NULL;
+	upstream_forget_dial(x);
 	if (x->queue_prev) {
 		*x->queue_prev = x->queue_next;
 		if (x->queue_next)
@@ -88,15 +88,23 @@ void exchange_start(struct exchange *x)
 	upstream_get(x);
 }
 
+void exchange_timer(struct exchange *x, uint32_t most)
+{
+	uint64_t now = loop_now_ms(x->engine->loop), until = now + most;
+
+	if (x->try_until_ms && !x->head_written && x->try_until_ms < until)
+		until = x->try_until_ms;
+	if (x->total_until_ms && x->total_until_ms < until)
+		until = x->total_until_ms;
+	loop_timer_set(x->engine->loop, &x->timer, until > now ? until - now : 0, exchange_on_time);
+}
+
 static void exchange_arm(struct exchange *x)
 {
-	uint64_t now = loop_now_ms(x->engine->loop), ms = x->pool->conf->response_ms;
-
 	if (x->is_tunnel)
-		ms = x->engine->conf->limits.tunnel_idle_ms;
-	else if (x->total_until_ms)
-		ms = x->total_until_ms <= now ? 0 : x->total_until_ms - now < ms ? x->total_until_ms - now : ms;
-	loop_timer_set(x->engine->loop, &x->timer, ms, exchange_on_time);
+		loop_timer_set(x->engine->loop, &x->timer, x->engine->conf->limits.tunnel_idle_ms, exchange_on_time);
+	else
+		exchange_timer(x, x->pool->conf->response_ms);
 }
 
 void exchange_upstream_ready(struct exchange *x, struct upstream *u)
@@ -141,6 +149,23 @@ static void put_chunk(struct text *t, struct bytes data)
 	text_lit(t, "\r\n");
 }
 
+/* Where a chunked body's trailers are kept until it ends; without room in the arena they are dropped. */
+static struct text *trailers_of(struct exchange *x, struct text *t)
+{
+	if (!t->at) {
+		void *mem = arena_alloc_raw(&x->arena, TRAILERS_MAX);
+		if (!mem)
+			return NULL;
+		text_init(t, mem, TRAILERS_MAX);
+	}
+	return t;
+}
+
+static struct bytes trailers_read(const struct text *t)
+{
+	return t->failed ? BYTES("") : text_bytes(t);
+}
+
 /* Takes body bytes of the client from b into up_out. */
 static enum err body_from(struct exchange *x, struct buf *b)
 {
@@ -164,7 +189,7 @@ static enum err body_from(struct exchange *x, struct buf *b)
 	if (buf_room(&x->up_out) <= CHUNK_ROOM)
 		return ERR_AGAIN;
 	data = bytes_cut(buf_bytes(b), 0, buf_room(&x->up_out) - CHUNK_ROOM);
-	e = chunk_read(&x->up_chunks, data, &used, &data, NULL);
+	e = chunk_read(&x->up_chunks, data, &used, &data, trailers_of(x, &x->up_trailers));
 	if (e != OK && e != ERR_AGAIN)
 		return e;
 	b->start += used;
@@ -175,7 +200,7 @@ static enum err body_from(struct exchange *x, struct buf *b)
 	if (data.len)
 		put_chunk(&t, data);
 	if (e == OK) {
-		text_lit(&t, "0\r\n\r\n");
+		http1_write_last_chunk(&t, trailers_read(&x->up_trailers));
 		x->up_done = true;
 	}
 	return buf_text_end(&x->up_out, &t);
@@ -310,7 +335,8 @@ static enum err take_head(struct exchange *x, struct upstream *u)
 		x->client->closes = true;
 	if (!exchange_decide_response(x))
 		return ERR_DENIED;
-	TRY(exchange_write_response(x));
+	if (exchange_write_response(x) != OK)
+		return ERR_MEMORY;
 	x->head_written = true;
 	if (x->res.status == 101)
 		x->is_tunnel = true;
@@ -329,7 +355,7 @@ static enum err put_body(struct exchange *x, struct bytes data, bool is_last)
 	else
 		text_add(&t, data);
 	if (is_last && x->re_chunk)
-		text_lit(&t, "0\r\n\r\n");
+		http1_write_last_chunk(&t, trailers_read(&x->down_trailers));
 	return buf_text_end(&x->out, &t);
 }
 
@@ -362,6 +388,17 @@ static enum err take_length(struct exchange *x, struct upstream *u)
 	return e;
 }
 
+/* RFC 9112 9.8: over TLS, an answer that ends with the connection is whole only after a closure alert. */
+static bool is_clean_end(const struct upstream *u)
+{
+	struct tls_facts facts;
+
+	if (!u->io.tls)
+		return true;
+	tls_facts(u->io.tls, &facts);
+	return facts.is_cleanly_closed;
+}
+
 /* Chunked, or until the server closes: through u->in. */
 static enum err take_stream(struct exchange *x, struct upstream *u)
 {
@@ -374,8 +411,7 @@ static enum err take_stream(struct exchange *x, struct upstream *u)
 	if (buf_len(&u->in) == 0) {
 		u->in.start = u->in.end = 0;
 		e = io_read(&u->io, &u->in);
-		if (e == ERR_CLOSED && x->res.framing == HTTP_BODY_UNTIL_CLOSE &&
-			(u->io.tls == NULL || true)) {
+		if (e == ERR_CLOSED && x->res.framing == HTTP_BODY_UNTIL_CLOSE && is_clean_end(u)) {
 			down_end(x);
 			return put_body(x, BYTES(""), true);
 		}
@@ -387,7 +423,7 @@ static enum err take_stream(struct exchange *x, struct upstream *u)
 		u->in.start += data.len;
 		return put_body(x, data, false);
 	}
-	e = chunk_read(&x->down_chunks, data, &used, &data, NULL);
+	e = chunk_read(&x->down_chunks, data, &used, &data, trailers_of(x, &x->down_trailers));
 	if (e != OK && e != ERR_AGAIN)
 		return e;
 	u->in.start += used;
@@ -565,6 +601,8 @@ static bool try_again(struct exchange *x, bool nothing_sent)
 {
 	if (!nothing_sent && !is_safe_to_repeat(x))
 		return false;
+	if (x->total_until_ms && loop_now_ms(x->engine->loop) >= x->total_until_ms)
+		return false;
 	if (x->head_written || x->any_answer || (nothing_sent && x->up_any_body))
 		return false;
 	if (x->tries >= x->pool->conf->retry_tries || !retry_budget_take(&x->pool->budget))
@@ -587,6 +625,7 @@ void exchange_upstream_failed(struct exchange *x, enum err e)
 	unsigned status = e == ERR_TIMEOUT ? 504 : 502;
 
 	x->up = NULL;
+	upstream_forget_dial(x);
 	upstream_uncount(x);
 	loop_timer_clear(x->engine->loop, &x->timer);
 	if (u)
@@ -597,8 +636,10 @@ void exchange_upstream_failed(struct exchange *x, enum err e)
 		upstream_get(x);
 		return;
 	}
-	if (e == ERR_DENIED) { /* by a policy on the answer; the server did nothing wrong */
-		exchange_refuse(x, 502, "policy-unknown");
+	/* By a policy on the answer, or no room beside the request's own head: the server did nothing wrong, and no
+	 * client may have it ejected. */
+	if (e == ERR_DENIED || e == ERR_MEMORY) {
+		exchange_refuse(x, e == ERR_DENIED ? 502 : 503, e == ERR_DENIED ? "policy-unknown" : "memory");
 		return;
 	}
 	upstream_note_failure(x->engine, x->pool, x->server);
@@ -616,9 +657,21 @@ void exchange_upstream_failed(struct exchange *x, enum err e)
 		e == ERR_SYNTAX || e == ERR_LIMIT ? "server-answer-malformed" : "server-closed");
 }
 
+/* What is waited for is the client: it has not sent its body, or not taken what is there. That is for its own
+ * time to end, and must never count against the server, or strangers could have servers ejected by being slow. */
+static bool is_client_slow(const struct exchange *x)
+{
+	if (buf_len(&x->out) > 0)
+		return true;
+	if (x->req.expects_continue && !x->any_answer && x->body_in == 0)
+		return false; /* it waits for the server's 100, as it may */
+	return !x->up_done && !x->up_broken && !x->head_written && buf_len(&x->up_out) == 0;
+}
+
 static void exchange_on_time(struct timer *t)
 {
 	struct exchange *x = CONTAINER_OF(t, struct exchange, timer);
+	bool is_total;
 
 	if (x->is_tunnel) {
 		client_close(x->client);
@@ -628,7 +681,18 @@ static void exchange_on_time(struct timer *t)
 		exchange_refuse(x, 503, "queue-time");
 		return;
 	}
-	exchange_upstream_failed(x, ERR_TIMEOUT);
+	is_total = x->total_until_ms && loop_now_ms(x->engine->loop) >= x->total_until_ms;
+	if (x->phase != X_RELAY || !is_client_slow(x)) {
+		exchange_upstream_failed(x, ERR_TIMEOUT);
+	} else if (!is_total) {
+		x->try_until_ms = 0; /* the try was as long as the client made it */
+		exchange_arm(x);
+	} else if (x->head_written) {
+		x->refusal = "client-time";
+		client_close(x->client);
+	} else {
+		exchange_refuse(x, 408, "client-time");
+	}
 }
 
 void exchange_refuse(struct exchange *x, unsigned status, const char *why)
@@ -688,9 +752,4 @@ void exchange_reply(struct exchange *x, unsigned status, struct bytes content_ty
 void exchange_queue_timer(struct exchange *x)
 {
 	loop_timer_set(x->engine->loop, &x->timer, x->pool->conf->queue_ms, exchange_on_time);
-}
-
-void exchange_connect_timer(struct exchange *x)
-{
-	loop_timer_set(x->engine->loop, &x->timer, x->pool->conf->connect_ms, exchange_on_time);
 }

@@ -5,7 +5,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#define QUEUE_LOOK_MS 16
+
 static void upstream_on_event(struct watch *w, uint32_t events);
+
+/* Not secret and never changed: all workers, restarts and nodes must send a key to the same server. */
+static const unsigned char ring_key[16] = "sluis hash ring";
 
 uint64_t engine_random(struct engine *g)
 {
@@ -92,6 +97,7 @@ static void upstream_on_idle(struct timer *t)
 	upstream_close(CONTAINER_OF(t, struct upstream, timer));
 }
 
+/* The first in the queue tries again. One that has to wait on goes back to the front: its turn is not lost. */
 static void queue_next(struct pool *p)
 {
 	struct exchange *x = p->queue_first;
@@ -237,6 +243,22 @@ static enum err dial(struct exchange *x)
 	return ERR_AGAIN;
 }
 
+/* What frees a place may happen in another worker, which cannot tell us: as long as somebody waits, look. */
+static void queue_on_time(struct timer *t)
+{
+	struct engine *g = CONTAINER_OF(t, struct engine, queue_timer);
+
+	for (size_t i = 0; i < g->conf->pool_count; i++) {
+		struct pool *p = &g->pools[i];
+		for (uint32_t before = 0; p->queued && p->queued != before;) {
+			before = p->queued;
+			queue_next(p);
+		}
+		if (p->queued)
+			loop_timer_set(g->loop, t, QUEUE_LOOK_MS, queue_on_time);
+	}
+}
+
 static void upstream_wait(struct exchange *x)
 {
 	struct pool *p = x->pool;
@@ -245,15 +267,34 @@ static void upstream_wait(struct exchange *x)
 		exchange_refuse(x, 503, "queue-full");
 		return;
 	}
+	if (x->phase == X_QUEUED) {
+		x->queue_next = p->queue_first;
+		x->queue_prev = &p->queue_first;
+		if (x->queue_next)
+			x->queue_next->queue_prev = &x->queue_next;
+		else
+			p->queue_last = &x->queue_next;
+		p->queue_first = x;
+	} else {
+		x->queue_next = NULL;
+		x->queue_prev = p->queue_last;
+		*p->queue_last = x;
+		p->queue_last = &x->queue_next;
+	}
 	x->phase = X_QUEUED;
-	x->queue_next = NULL;
-	x->queue_prev = p->queue_last;
-	*p->queue_last = x;
-	p->queue_last = &x->queue_next;
 	p->queued++;
 	/* queue_ms counts from the first wait on */
 	if (!timer_is_set(&x->timer))
 		exchange_queue_timer(x);
+	if (!timer_is_set(&x->engine->queue_timer))
+		loop_timer_set(x->engine->loop, &x->engine->queue_timer, QUEUE_LOOK_MS, queue_on_time);
+}
+
+void upstream_forget_dial(struct exchange *x)
+{
+	if (x->dial_slot)
+		x->engine->dials[x->dial_slot - 1].x = NULL;
+	x->dial_slot = 0;
 }
 
 void upstream_get(struct exchange *x)
@@ -268,7 +309,7 @@ void upstream_get(struct exchange *x)
 	pool_refresh(g, p);
 	c.sticky = sticky_server(x);
 	if (p->conf->hash_key)
-		c.hash = siphash24(g->hash_key, exchange_string(x, p->conf->hash_key));
+		c.hash = siphash24(ring_key, exchange_string(x, p->conf->hash_key));
 	server = balance_choose(&p->balance, &c, &is_full);
 	if (server == BALANCE_NONE) {
 		if (is_full)
@@ -279,6 +320,7 @@ void upstream_get(struct exchange *x)
 	}
 	x->server = (uint16_t)server;
 	x->sticky_set = p->conf->sticky_cookie.len && c.sticky != server;
+	x->try_until_ms = p->conf->try_ms ? loop_now_ms(g->loop) + p->conf->try_ms : 0;
 	upstream_count(x);
 	u = p->kept[server];
 	if (u) {
@@ -291,6 +333,8 @@ void upstream_get(struct exchange *x)
 	if (dial(x) != OK) {
 		upstream_uncount(x);
 		upstream_wait(x);
+	} else if (x->try_until_ms || x->total_until_ms) { /* the time to connect is the dialer's to hold */
+		exchange_timer(x, UINT32_MAX);
 	}
 }
 
@@ -422,15 +466,13 @@ void engine_dialed(struct engine *g, uint32_t request, int fd, const unsigned ch
 	u->x = x;
 	x->up = u;
 	if (u->io.handshaking)
-		exchange_connect_timer(x);
+		exchange_timer(x, p->conf->connect_ms);
 	upstream_begin(u);
 }
 
 void engine_dial_back(struct engine *g)
 {
-	for (size_t i = 0; i < g->conf->pool_count; i++)
-		for (uint32_t n = g->pools[i].queued; n > 0; n--) /* those that come back to the queue have had their turn */
-			queue_next(&g->pools[i]);
+	queue_on_time(&g->queue_timer);
 }
 
 void engine_dial_lost(struct engine *g)

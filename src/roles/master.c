@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -25,23 +26,36 @@
 static void confirm_late(struct timer *t)
 {
 	struct master *m = CONTAINER_OF(t, struct master, confirm);
-	struct text back = m->fallback;
+	const struct origin back = { .bundle = text_bytes(&m->fallback), .keys = m->fallback_keys,
+		.key_count = m->fallback_key_count };
 
 	if (!m->has_fallback)
 		return;
-	m->has_fallback = false;
+	for (const struct generation *g = m->generations; g; g = g->next)
+		if (g->state == GEN_STARTING) { /* it ends the wait if it comes into use */
+			loop_timer_set(m->loop, t, 1000, confirm_late);
+			return;
+		}
 	LOG(EV_CONFIG_REFUSED, KV_STR("what", "not confirmed in time; going back to the configuration before"));
-	if (generation_start(m, text_bytes(&back), NULL, geteuid(), "not confirmed", 0, NULL) != OK)
+	if (generation_start(m, &back, NULL, geteuid(), "not confirmed", 0, NULL) != OK) {
 		LOG(EV_INTERNAL, KV_STR("what", "the configuration before does not load any more"));
-	text_fini(&back);
+		master_confirm_end(m);
+	}
 }
 
-void master_confirm_begin(struct master *m, uint32_t seconds, struct bytes fallback)
+/* Everything is kept here and now: by the time it is needed, the files may be others and the generation gone. */
+void master_confirm_begin(struct master *m, uint32_t seconds, const struct generation *fallback)
 {
-	master_confirm_end(m);
-	text_init_growing(&m->fallback, HISTORY_TEXT_MAX);
-	text_add(&m->fallback, fallback);
+	text_init_growing(&m->fallback, BUNDLE_MOST);
+	m->fallback_keys = calloc(fallback->conf->key_count + 1, sizeof(int));
 	m->has_fallback = true;
+	if (!m->fallback_keys || fd_read_at_start(fallback->bundle, &m->fallback) != OK) {
+		LOG(EV_SYSTEM, KV_STR("call", "confirm"), KV_ERRNO());
+		master_confirm_end(m);
+		return;
+	}
+	for (size_t i = 0; i < fallback->conf->key_count; i++)
+		m->fallback_keys[m->fallback_key_count++] = fcntl(fallback->key_fds[i], F_DUPFD_CLOEXEC, 0);
 	loop_timer_set(m->loop, &m->confirm, (uint64_t)seconds * 1000, confirm_late);
 }
 
@@ -50,6 +64,11 @@ void master_confirm_end(struct master *m)
 	loop_timer_clear(m->loop, &m->confirm);
 	if (m->has_fallback)
 		text_fini(&m->fallback);
+	for (size_t i = 0; i < m->fallback_key_count; i++)
+		fd_close(&m->fallback_keys[i]);
+	free(m->fallback_keys);
+	m->fallback_keys = NULL;
+	m->fallback_key_count = 0;
 	m->has_fallback = false;
 }
 
@@ -119,8 +138,9 @@ static void reload_by_signal(struct master *m)
 	else if (file_read(m->file, &text) != OK)
 		LOG(EV_CONFIG_REFUSED, KV_STR("file", m->file), KV_STR("what", "cannot be read"));
 	else {
-		master_confirm_end(m);
-		if (generation_start(m, text_bytes(&text), NULL, geteuid(), "signal", 0, NULL) != OK)
+		const struct origin from = { .text = text_bytes(&text) };
+
+		if (generation_start(m, &from, NULL, geteuid(), "signal", 0, NULL) != OK)
 			LOG(EV_CONFIG_REFUSED, KV_STR("file", m->file), KV_STR("what", "nothing changed"));
 	}
 	text_fini(&text);
@@ -209,7 +229,10 @@ static enum err find_programs(struct master *m, const char *rules)
 
 static enum err start_shared(struct master *m)
 {
+	struct board_limits *limits;
 	unsigned char seed[32];
+	ssize_t got;
+	void *at;
 	enum err e;
 
 	if (getrandom(seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
@@ -218,7 +241,12 @@ static enum err start_shared(struct master *m)
 	explicit_bzero(seed, sizeof(seed));
 	if (e != OK)
 		return e;
-	return board_create(BOARD_LIMITS, &m->limits_board);
+	TRY(board_create(BOARD_LIMITS, &m->limits_board));
+	TRY(board_map(BOARD_LIMITS, m->limits_board, true, &at));
+	limits = at;
+	got = getrandom(limits->hash_key, sizeof(limits->hash_key), 0);
+	munmap(at, board_size(BOARD_LIMITS));
+	return got == (ssize_t)sizeof(limits->hash_key) ? OK : ERR_IO;
 }
 
 static void make_dir(const char *path, mode_t mode)
@@ -264,8 +292,18 @@ static void limits(void)
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
 
+static void on_second(struct timer *t)
+{
+	struct master *m = CONTAINER_OF(t, struct master, second);
+
+	generation_counters_catch_up(m);
+	master_rates_sample(m);
+	loop_timer_set(m->loop, t, 1000, on_second);
+}
+
 static int serve(struct master *m)
 {
+	struct origin from = { 0 };
 	struct text text;
 	enum err e;
 
@@ -275,7 +313,8 @@ static int serve(struct master *m)
 		text_fini(&text);
 		return 1;
 	}
-	e = generation_start(m, text_bytes(&text), NULL, geteuid(), "start", 0, NULL);
+	from.text = text_bytes(&text);
+	e = generation_start(m, &from, NULL, geteuid(), "start", 0, NULL);
 	text_fini(&text);
 	if (e != OK || !m->generations)
 		return 1;
@@ -284,6 +323,7 @@ static int serve(struct master *m)
 		generation_kill(m->generations);
 		return 1;
 	}
+	loop_timer_set(m->loop, &m->second, 1000, on_second);
 	loop_run(m->loop);
 	admin_close(&m->admin);
 	return m->has_served ? 0 : 1; /* 1: the first configuration could not be started */

@@ -28,8 +28,10 @@ static json_t *text_json(struct bytes b)
 }
 
 /* Answers at once when text was refused; else generation_start's asker is answered later. */
-static json_t *put_in_use(struct master *m, struct admin_conn *c, struct bytes text, const char *why, uint32_t confirm_s)
+static json_t *put_in_use(struct master *m, struct admin_conn *c, struct bytes text, struct bytes bundle, const char *why,
+	uint32_t confirm_s)
 {
+	const struct origin from = { .text = text, .bundle = bundle };
 	json_t *errors = NULL;
 
 	for (const struct generation *g = m->generations; g; g = g->next)
@@ -37,7 +39,7 @@ static json_t *put_in_use(struct master *m, struct admin_conn *c, struct bytes t
 			return admin_error("another configuration is just starting");
 	if (m->is_stopping)
 		return admin_error("sluisd is stopping");
-	if (generation_start(m, text, c, c->uid, why, confirm_s, &errors) == OK)
+	if (generation_start(m, &from, c, c->uid, why, confirm_s, &errors) == OK)
 		return NULL;
 	return json_pack("{s:b,s:s,s:o}", "ok", 0, "error", "the configuration was refused; nothing changed", "errors", errors);
 }
@@ -53,10 +55,8 @@ static json_t *do_reload(struct master *m, struct admin_conn *c, const json_t *r
 	text_init_growing(&text, HISTORY_TEXT_MAX);
 	if (file_read(m->file, &text) != OK)
 		answer = admin_error("the configuration file cannot be read");
-	else {
-		master_confirm_end(m);
-		answer = put_in_use(m, c, text_bytes(&text), "reload", (uint32_t)confirm);
-	}
+	else
+		answer = put_in_use(m, c, text_bytes(&text), BYTES(""), "reload", (uint32_t)confirm);
 	text_fini(&text);
 	return answer;
 }
@@ -74,18 +74,20 @@ static json_t *do_confirm(struct master *m, struct admin_conn *c, const json_t *
 static json_t *do_rollback(struct master *m, struct admin_conn *c, const json_t *request)
 {
 	json_int_t number = json_integer_value(json_object_get(request, "number"));
-	struct text text;
+	struct text text, bundle;
 	json_t *answer;
 
 	if (number < 1 || number >= UINT32_MAX || !m->active)
 		return admin_error("number is an entry of sluis config history");
 	text_init_growing(&text, HISTORY_TEXT_MAX);
+	text_init_growing(&bundle, BUNDLE_MOST);
 	if (history_read(m->active->conf->state_dir, (uint32_t)number, &text) != OK)
 		answer = admin_error("there is no such entry in the history");
-	else {
-		master_confirm_end(m);
-		answer = put_in_use(m, c, text_bytes(&text), "rollback", 0);
-	}
+	else if (history_read_bundle(m->active->conf->state_dir, (uint32_t)number, &bundle) == OK)
+		answer = put_in_use(m, c, text_bytes(&text), text_bytes(&bundle), "rollback", 0);
+	else /* its files as they are now */
+		answer = put_in_use(m, c, text_bytes(&text), BYTES(""), "rollback", 0);
+	text_fini(&bundle);
 	text_fini(&text);
 	return answer;
 }
@@ -122,7 +124,7 @@ static json_t *do_show(struct master *m, struct admin_conn *c, const json_t *req
 	return answer;
 }
 
-static json_t *server_status(const struct generation *g, const struct conf_server *s)
+static json_t *server_status(const struct master *m, const struct generation *g, const struct conf_server *s)
 {
 	static const char *const states[] = { "unknown", "up", "down" }, *const admins[] = { "enabled", "drain", "disabled" };
 	uint64_t active = 0, connections = 0, requests = 0, failures = 0;
@@ -146,15 +148,16 @@ static json_t *server_status(const struct generation *g, const struct conf_serve
 		requests += w->servers[s->global].requests;
 		failures += w->servers[s->global].failures;
 	}
-	return json_pack("{s:o,s:o,s:i,s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:s}", "name", text_json(s->name), "host", text_json(s->host),
+	return json_pack("{s:o,s:o,s:i,s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:s,s:f}", "name", text_json(s->name), "host", text_json(s->host),
 		"port", (int)s->port, "health", health < COUNT_OF(states) ? states[health] : "unknown", "admin",
 		admin < COUNT_OF(admins) ? admins[admin] : "enabled", "active", (json_int_t)active, "connections",
 		(json_int_t)connections, "requests", (json_int_t)requests, "failures", (json_int_t)failures, "checks",
 		(json_int_t)__atomic_load_n(&row->checks, __ATOMIC_RELAXED), "checks_failed",
-		(json_int_t)__atomic_load_n(&row->failed, __ATOMIC_RELAXED), "check_error", why);
+		(json_int_t)__atomic_load_n(&row->failed, __ATOMIC_RELAXED), "check_error", why,
+		"request_rate", master_rate_server(m, s->global));
 }
 
-static json_t *pools_status(const struct generation *g)
+static json_t *pools_status(const struct master *m, const struct generation *g)
 {
 	json_t *pools = json_array();
 
@@ -163,7 +166,7 @@ static json_t *pools_status(const struct generation *g)
 		json_t *servers = json_array();
 
 		for (size_t j = 0; j < p->server_count; j++)
-			json_array_append_new(servers, server_status(g, &p->servers[j]));
+			json_array_append_new(servers, server_status(m, g, &p->servers[j]));
 		json_array_append_new(pools, json_pack("{s:o,s:o}", "name", text_json(p->name), "servers", servers));
 	}
 	return pools;
@@ -214,11 +217,12 @@ static json_t *do_status(struct master *m, struct admin_conn *c, const json_t *r
 		return admin_error("no configuration is in use yet");
 	for (const struct generation *each = m->generations; each; each = each->next)
 		old += each->state > GEN_ACTIVE;
-	return json_pack("{s:b,s:s,s:s,s:i,s:i,s:I,s:I,s:I,s:I,s:b,s:o,s:o,s:o}", "ok", 1, "version", SLUIS_VERSION,
+	return json_pack("{s:b,s:s,s:s,s:i,s:i,s:I,s:I,s:I,s:I,s:b,s:f,s:f,s:o,s:o,s:o}", "ok", 1, "version", SLUIS_VERSION,
 		"file", m->file, "generation", (int)g->number, "old_generations", (int)old, "config_time_us",
 		(json_int_t)g->board->config_time_us, "reloads", (json_int_t)m->reloads, "reload_failures",
 		(json_int_t)m->reload_failures, "child_restarts", (json_int_t)m->child_restarts, "confirm_pending",
-		(int)m->has_fallback, "pools", pools_status(g), "processes", children_status(m), "counters", counters_status(g));
+		(int)m->has_fallback, "request_rate", master_rate_requests(m), "connection_rate",
+		master_rate_connections(m), "pools", pools_status(m, g), "processes", children_status(m), "counters", counters_status(g));
 }
 
 /* In every generation that knows the server: requests of old connections obey too. */

@@ -35,15 +35,33 @@ static const bool is_counter[METRIC_COUNT] = {
 #undef gauge
 };
 
+static void fold(struct board_master *to, struct child *worker)
+{
+	for (size_t i = 0; worker->counters && i < METRIC_COUNT; i++) {
+		uint64_t n = __atomic_load_n(&worker->counters->counters[i], __ATOMIC_RELAXED);
+
+		if (is_counter[i])
+			board_add(&to->base[i], n - worker->folded[i]);
+		worker->folded[i] = n;
+	}
+}
+
 void generation_counters_fold(struct generation *g, struct child *worker)
 {
-	if (!worker->counters)
+	if (!worker->counters || !g->master->active)
 		return;
-	/* All boards are told: those of an older generation are still being read. */
-	for (size_t i = 0; i < METRIC_COUNT; i++)
-		for (struct generation *each = g->master->generations; each && is_counter[i]; each = each->next)
-			board_add(&each->board->base[i], __atomic_load_n(&worker->counters->counters[i], __ATOMIC_RELAXED));
-	memset(worker->counters, 0, sizeof(*worker->counters));
+	fold(g->master->active->board, worker);
+	if (g == g->master->active) { /* its successor counts on the same board, from nothing */
+		memset(worker->counters, 0, sizeof(*worker->counters));
+		memset(worker->folded, 0, sizeof(worker->folded));
+	}
+}
+
+void generation_counters_catch_up(struct master *m)
+{
+	for (struct generation *g = m->generations; g && m->active; g = g->next)
+		for (size_t i = 0; g != m->active && g->state > GEN_ACTIVE && i < g->child_count; i++)
+			fold(m->active->board, &g->children[i]);
 }
 
 static void generation_free(struct generation **at)
@@ -96,17 +114,22 @@ static void add_system_error(json_t *errors, struct bytes file, struct conf_mark
 }
 
 /* The text through conf_load; what it read besides goes into the bundle. */
-static enum err load(struct generation *g, struct bytes text, json_t *errors)
+static enum err load(struct generation *g, const struct origin *from, json_t *errors)
 {
 	struct master *m = g->master;
-	struct bytes file = bytes_str(m->file);
+	struct bytes file = bytes_str(m->file), text = from->text;
 	struct disk_source disk;
+	struct bundle_reader kept;
 	struct bundle_writer bundle;
 	struct conf_errors found = { 0 };
 	enum err e;
 
 	disk_source_init(&disk, m->base_dir, m->rules_dir);
-	bundle_writer_init(&bundle, &disk.source, file, text);
+	if (from->bundle.len) {
+		TRY(bundle_reader_init(&kept, from->bundle));
+		text = kept.text;
+	}
+	bundle_writer_init(&bundle, from->bundle.len ? &kept.source : &disk.source, file, text);
 	e = conf_load(file, text, &bundle.source, &g->conf, &found);
 	if (e == OK) /* keys are the keeper's to look at */
 		e = tls_check(g->conf, &found, loop_real_us(m->loop) / 1000000, NULL, NULL);
@@ -124,7 +147,7 @@ static enum err load(struct generation *g, struct bytes text, json_t *errors)
 	return e != OK ? e : g->text.failed ? ERR_LIMIT : OK;
 }
 
-static enum err open_keys(struct generation *g, json_t *errors)
+static enum err open_keys(struct generation *g, const struct origin *from, json_t *errors)
 {
 	g->key_fds = calloc(g->conf->key_count + 1, sizeof(int));
 	if (!g->key_fds)
@@ -135,6 +158,12 @@ static enum err open_keys(struct generation *g, json_t *errors)
 		struct bytes name = g->conf->keys[i];
 		char path[8192];
 
+		if (from->keys && i < from->key_count) {
+			g->key_fds[i] = fcntl(from->keys[i], F_DUPFD_CLOEXEC, 0);
+			if (g->key_fds[i] < 0)
+				return ERR_IO;
+			continue;
+		}
 		if (name.len && name.at[0] == '/')
 			snprintf(path, sizeof(path), "%.*s", FMT(name));
 		else
@@ -267,10 +296,8 @@ static enum err make_boards(struct generation *g)
 	TRY(board_create(BOARD_HEALTH, &g->health_board));
 	TRY(board_map(BOARD_HEALTH, g->health_board, false, &at));
 	g->health = at;
-	if (from) {
-		memcpy(g->board->base, from->board->base, sizeof(g->board->base));
+	if (from)
 		take_over_admin(g, from);
-	}
 	return OK;
 }
 
@@ -313,10 +340,10 @@ static void start_late(struct timer *t)
 	generation_fail(CONTAINER_OF(t, struct generation, deadline), "its processes were not ready in time");
 }
 
-static enum err prepare(struct generation *g, struct bytes text, json_t *errors)
+static enum err prepare(struct generation *g, const struct origin *from, json_t *errors)
 {
-	TRY(load(g, text, errors));
-	TRY(open_keys(g, errors));
+	TRY(load(g, from, errors));
+	TRY(open_keys(g, from, errors));
 	TRY(open_listeners(g, errors));
 	if (g->master->access_log < 0 && g->conf->access_log.len && master_access_log(g->master, g->conf) != OK) {
 		add_system_error(errors, bytes_str(g->master->file), (struct conf_mark){ 0 }, "cannot open the access log", g->conf->access_log);
@@ -333,7 +360,7 @@ static enum err start_children(struct generation *g)
 	return OK;
 }
 
-enum err generation_start(struct master *m, struct bytes text, struct admin_conn *asker, uid_t uid, const char *why,
+enum err generation_start(struct master *m, const struct origin *from, struct admin_conn *asker, uid_t uid, const char *why,
 	uint32_t confirm_s, json_t **errors)
 {
 	struct generation *g = calloc(1, sizeof(*g));
@@ -343,7 +370,7 @@ enum err generation_start(struct master *m, struct bytes text, struct admin_conn
 	CHECK(g && found);
 	*g = (struct generation){ .master = m, .number = m->last_number + 1, .bundle = -1, .admin_fd = -1,
 		.master_board = -1, .health_board = -1, .uid = uid, .why = why, .confirm_s = confirm_s };
-	e = prepare(g, text, found);
+	e = prepare(g, from, found);
 	if (e != OK) {
 		if (json_array_size(found) == 0)
 			add_error(found, bytes_str(m->file), 0, 0, bytes_str(err_name(e)), BYTES(""));
@@ -401,8 +428,14 @@ void generation_fail(struct generation *g, const char *what)
 static void keep_history(struct generation *g, uint64_t real_us)
 {
 	uint32_t number = 0;
-	enum err e = history_save(g->conf->state_dir, text_bytes(&g->text), real_us, g->uid, g->why, &number);
+	struct text bundle;
+	enum err e;
 
+	text_init_growing(&bundle, BUNDLE_MOST);
+	e = fd_read_at_start(g->bundle, &bundle);
+	if (e == OK)
+		e = history_save(g->conf->state_dir, text_bytes(&g->text), text_bytes(&bundle), real_us, g->uid, g->why, &number);
+	text_fini(&bundle);
 	if (e != OK)
 		LOG(EV_SYSTEM, KV_STR("call", "history"), KV_STR("result", err_name(e)), KV_ERRNO());
 }
@@ -417,6 +450,12 @@ static void activate(struct generation *g)
 	g->state = GEN_ACTIVE;
 	m->active = g;
 	m->has_served = true;
+	master_confirm_end(m); /* only now: a configuration that was refused decides nothing */
+	if (old) {
+		memcpy(g->board->base, old->board->base, sizeof(g->board->base));
+		for (size_t i = 0; i < old->child_count; i++)
+			fold(g->board, &old->children[i]);
+	}
 	if (old)
 		m->reloads++;
 	g->board->generation = g->number;
@@ -429,7 +468,7 @@ static void activate(struct generation *g)
 		KV_UINT("uid", g->uid), KV_UINT("listeners", g->conf->listener_count),
 		KV_UINT("pools", g->conf->pool_count), KV_UINT("rules", g->conf->rule_count));
 	if (g->confirm_s && old)
-		master_confirm_begin(m, g->confirm_s, text_bytes(&old->text));
+		master_confirm_begin(m, g->confirm_s, old);
 	if (old && (old->conf->access_log.len != g->conf->access_log.len ||
 			   !bytes_eq(old->conf->access_log, g->conf->access_log)) && master_access_log(m, g->conf) != OK)
 		LOG(EV_SYSTEM, KV_STR("call", "access log"), KV_ERRNO());

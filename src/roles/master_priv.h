@@ -26,6 +26,7 @@ struct child {
 	uint64_t started_ms;
 	int board; /* a worker's own */
 	struct board_worker *counters;
+	uint64_t folded[METRIC_COUNT]; /* what of them is part of the active generation's base already */
 };
 
 enum generation_state { GEN_STARTING, GEN_ACTIVE, GEN_DRAINING, GEN_ENDING };
@@ -74,10 +75,14 @@ struct master {
 	struct watch signals;
 	struct timer certs;
 	bool is_stopping;
-	/* reload --confirm: what to go back to */
+	/* reload --confirm: what to go back to, with the files it names and the keys as they were */
 	struct timer confirm;
-	struct text fallback;
+	struct text fallback; /* a bundle */
+	int *fallback_keys;
+	size_t fallback_key_count;
 	bool has_fallback;
+	struct timer second;
+	struct rates *rates[2]; /* older, newer; master_rates.c */
 };
 
 /* master_child.c */
@@ -88,16 +93,25 @@ void child_end(struct child *c); /* closes its control channel: it exits by itse
 enum err child_send(struct child *c, enum msg_type type, struct bytes body, int fd) MUST_USE; /* fd -1: none */
 
 /* master_generation.c */
-/* Loads text and starts its children. Not OK: nothing changed, and *errors (may be NULL) is an array of what is
+/* Where a configuration comes from: a text, whose files are on the disk; or a bundle, which holds the text and its
+ * files. keys: descriptors of the private keys by number, or NULL: they are opened from the disk. All the caller's. */
+struct origin {
+	struct bytes text, bundle;
+	const int *keys;
+	size_t key_count;
+};
+/* Loads a configuration and starts its children. Not OK: nothing changed, and *errors (may be NULL) is an array of what is
  * wrong (the caller's reference). asker is answered when the generation is active or has failed. */
-enum err generation_start(struct master *m, struct bytes text, struct admin_conn *asker, uid_t uid, const char *why,
+enum err generation_start(struct master *m, const struct origin *from, struct admin_conn *asker, uid_t uid, const char *why,
 	uint32_t confirm_s, json_t **errors) MUST_USE;
 void generation_child_ready(struct generation *g);
 void generation_child_gone(struct generation *g, struct child *c); /* it is not restarted */
 void generation_fail(struct generation *g, const char *what);
 void generation_drain(struct generation *g);
 void generation_kill(struct generation *g);
+/* A worker has ended: what it counted goes into the sums. */
 void generation_counters_fold(struct generation *g, struct child *worker);
+void generation_counters_catch_up(struct master *m); /* the same of workers that drain, as they go on */
 enum err master_access_log(struct master *m, const struct conf *conf) MUST_USE; /* opens it anew, tells all workers */
 
 /* master_certs.c */
@@ -108,8 +122,14 @@ void master_on_request(struct admin_server *s, struct admin_conn *c, json_t *req
 void master_on_gone(struct admin_server *s, struct admin_conn *c);
 json_t *admin_error(const char *what);
 
+/* master_rates.c: per second, over the last ten or so */
+void master_rates_sample(struct master *m); /* once a second */
+double master_rate_requests(const struct master *m);
+double master_rate_connections(const struct master *m);
+double master_rate_server(const struct master *m, uint16_t server);
+
 /* master.c */
-void master_confirm_begin(struct master *m, uint32_t seconds, struct bytes fallback);
+void master_confirm_begin(struct master *m, uint32_t seconds, const struct generation *fallback);
 void master_confirm_end(struct master *m);
 void master_reopen(struct master *m);
 void master_stop(struct master *m);

@@ -330,8 +330,9 @@ static enum err on_dialed(struct role_run *run, struct channel *from, struct ipc
 	(void)run, (void)from;
 	if (!p)
 		return OK;
-	if (m->fds_lost) {
-		probe_end(p, false, ERR_LIMIT);
+	if (m->fds_lost) { /* we are out of descriptors, which says nothing about the server */
+		p->state = PROBE_IDLE;
+		next_check(p, AGAIN_MS);
 		return OK;
 	}
 	probe_connected(p, m->fds[0]);

@@ -37,24 +37,30 @@ static void keeps_and_gives_back(void **state)
 	assert_int_equal(history_list(bytes_str(dir), &list), OK); /* none yet */
 	assert_int_equal(json_array_size(list), 0);
 	json_decref(list);
-	assert_int_equal(history_save(bytes_str(dir), BYTES("one"), 0, 7, "start", &n), OK);
+	assert_int_equal(history_save(bytes_str(dir), BYTES("one"), BYTES("files"), 0, 7, "start", &n), OK);
 	assert_int_equal(n, 1);
-	assert_int_equal(history_save(bytes_str(dir), BYTES("two\n\0"), 1000000, 7, "reload", &n), OK);
+	assert_int_equal(history_save(bytes_str(dir), BYTES("two\n\0"), BYTES("files"), 1000000, 7, "reload", &n), OK);
 	assert_int_equal(n, 2);
-	assert_int_equal(history_save(bytes_str(dir), BYTES("two\n\0"), 2000000, 8, "reload", &n), OK);
+	assert_int_equal(history_save(bytes_str(dir), BYTES("two\n\0"), BYTES("files"), 2000000, 8, "reload", &n), OK);
 	assert_int_equal(n, 2); /* the same again is no new entry */
+	assert_int_equal(history_save(bytes_str(dir), BYTES("two\n\0"), BYTES("other files"), 3000000, 8, "reload", &n), OK);
+	assert_int_equal(n, 3); /* the same text with another certificate beside it is */
+	text_init_growing(&text, 100);
+	assert_int_equal(history_read_bundle(bytes_str(dir), 2, &text), OK);
+	assert_true(bytes_eq(text_bytes(&text), BYTES("files")));
+	text_fini(&text);
 	assert_int_equal(history_list(bytes_str(dir), &list), OK);
-	assert_int_equal(json_array_size(list), 2);
-	assert_int_equal(json_integer_value(json_object_get(json_array_get(list, 0), "number")), 2);
-	assert_int_equal(json_integer_value(json_object_get(json_array_get(list, 1), "uid")), 7);
-	assert_string_equal(json_string_value(json_object_get(json_array_get(list, 0), "time")), "1970-01-01T00:00:01.000Z");
+	assert_int_equal(json_array_size(list), 3);
+	assert_int_equal(json_integer_value(json_object_get(json_array_get(list, 0), "number")), 3);
+	assert_int_equal(json_integer_value(json_object_get(json_array_get(list, 2), "uid")), 7);
+	assert_string_equal(json_string_value(json_object_get(json_array_get(list, 1), "time")), "1970-01-01T00:00:01.000Z");
 	json_decref(list);
 	text_init_growing(&text, 100);
 	assert_int_equal(history_read(bytes_str(dir), 2, &text), OK);
 	assert_true(bytes_eq(text_bytes(&text), BYTES("two\n\0")));
 	text_fini(&text);
 	text_init_growing(&text, 100);
-	assert_int_equal(history_read(bytes_str(dir), 3, &text), ERR_NOT_FOUND);
+	assert_int_equal(history_read(bytes_str(dir), 4, &text), ERR_NOT_FOUND);
 	text_fini(&text);
 	remove_tree(dir);
 }

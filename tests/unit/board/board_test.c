@@ -75,10 +75,38 @@ static void test_text(void **state)
 	assert_string_equal(out, "again");
 }
 
+static void test_clients(void **state)
+{
+	struct board_worker *b = calloc(1, sizeof *b);
+	const uint64_t near[] = { 7, 7 + BOARD_CLIENT_SLOTS, 7 + 2 * BOARD_CLIENT_SLOTS, 8, 9 }; /* one chain */
+
+	(void)state;
+	assert_non_null(b);
+	for (size_t i = 0; i < COUNT_OF(near); i++)
+		for (size_t n = 0; n <= i; n++)
+			assert_true(board_client_add(b, near[i]));
+	for (size_t i = 0; i < COUNT_OF(near); i++)
+		assert_int_equal(board_client_count(b, near[i]), i + 1);
+	board_client_remove(b, near[0]); /* the first of the chain: the others move up and are still found */
+	assert_int_equal(board_client_count(b, near[0]), 0);
+	for (size_t i = 1; i < COUNT_OF(near); i++)
+		assert_int_equal(board_client_count(b, near[i]), i + 1);
+	for (size_t i = 1; i < COUNT_OF(near); i++)
+		for (size_t n = 0; n <= i; n++)
+			board_client_remove(b, near[i]);
+	for (size_t i = 0; i < BOARD_CLIENT_SLOTS; i++)
+		assert_int_equal(b->clients[i].count, 0);
+	for (size_t i = 0; i < BOARD_CLIENT_SLOTS; i++) /* a table that lies is walked for a while, not for ever */
+		b->clients[i] = (struct board_client){ 1, 1 };
+	assert_int_equal(board_client_count(b, 5), 0);
+	assert_false(board_client_add(b, 5));
+	free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_rate), cmocka_unit_test(test_reader_cannot_write),
-		cmocka_unit_test(test_text) };
+		cmocka_unit_test(test_text), cmocka_unit_test(test_clients) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
