@@ -202,7 +202,8 @@ def test_both_servers_read_the_same(runs):
         for run in (nginx, node):
             taken = [a for a in run.lines[n] if was_forwarded(a) and a["http.response.status_code"]
                      and not is_refused_by_nginx(a) and not is_refused_by_node(a)]
-            seen.append([(r["method"], r["target"], r["host"], r["declared"], r["body"])
+            here = f"127.0.0.1:{run.sluis.port()}"  # stands in for the Host that HTTP/1.0 may leave out
+            seen.append([(r["method"], r["target"], "here" if r["host"] == here else r["host"], r["declared"], r["body"])
                          for r in (run.by_id[a["http.request.id"]] for a in taken)])
         assert seen[0] == seen[1], (n, data)
 
