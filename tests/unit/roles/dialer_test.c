@@ -1,10 +1,11 @@
 /* The dialer as a confined child: whom it connects, whom it refuses, and who is stopped. */
 #define _GNU_SOURCE
 #define main dialer_main
+int main(int argc, char **argv);
 #include "roles/dialer.c" /* for its table */
 #undef main
 
-#include "../tests/unit/roles/bundle.h"
+#include "bundle.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>

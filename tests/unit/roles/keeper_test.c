@@ -1,10 +1,11 @@
 /* The keeper as a confined child: workers get signatures of every key, the prober only of those that checks need. */
 #define _GNU_SOURCE
 #define main keeper_main
+int main(int argc, char **argv);
 #include "roles/keeper.c" /* for its table */
 #undef main
 
-#include "../tests/unit/roles/child.h"
+#include "child.h"
 
 #include <openssl/pem.h>
 
@@ -20,6 +21,7 @@ static void give_key(struct child *c, unsigned char id, unsigned char for_checks
 	assert_int_equal(PEM_write_bio_PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL), 1);
 	len = BIO_get_mem_data(bio, &pem);
 	assert_int_equal(memfd_sealed("key", bytes_of(pem, (size_t)len), &fd), OK);
+	lseek(fd, 0, SEEK_SET);
 	say(c->control, MSG_KEY, body, sizeof body, fd);
 	close(fd);
 	BIO_free(bio);

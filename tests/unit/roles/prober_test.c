@@ -1,10 +1,11 @@
 /* The prober as a confined child, with the test as its dialer and its server: what counts as a check and what does not. */
 #define _GNU_SOURCE
 #define main prober_main
+int main(int argc, char **argv);
 #include "roles/prober.c" /* for its table */
 #undef main
 
-#include "../tests/unit/roles/bundle.h"
+#include "bundle.h"
 
 static struct board_health_board *shared;
 

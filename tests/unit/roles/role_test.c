@@ -2,7 +2,7 @@
 #define _GNU_SOURCE
 #include "roles/role.h"
 
-#include "../tests/unit/roles/child.h"
+#include "child.h"
 #include "jail/jail.h"
 
 static enum err on_sign(struct role_run *run, struct channel *from, struct ipc_msg *m)
