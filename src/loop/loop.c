@@ -226,17 +226,16 @@ static void timers_run(struct loop *l)
 		return;
 	}
 	while (l->tick < now) {
-		l->tick++;
-		/* One tick early, so that a timer due on the boundary itself is in its near slot in time. */
-		if (l->tick % ((uint64_t)NEAR_SLOTS * FAR_SLOTS * FAR_SLOTS) == 0)
+		uint64_t next = l->tick + 1;
+
+		/* While l->tick is still the tick before, so that what is due at next lands in next's own slot. */
+		if (next % (FARTHER_TICKS * FAR_SLOTS) == 0)
 			timers_cascade(l, &l->beyond);
-		if (l->tick % (NEAR_SLOTS * FAR_SLOTS) == 0)
-			timers_cascade(l, &l->farther[l->tick / (NEAR_SLOTS * FAR_SLOTS) % FAR_SLOTS]);
-		if (l->tick % NEAR_SLOTS == 0) {
-			l->tick--; /* place relative to the tick before, or what is due now would land one turn late */
-			timers_cascade(l, &l->far[(l->tick + 1) / NEAR_SLOTS % FAR_SLOTS]);
-			l->tick++;
-		}
+		if (next % FARTHER_TICKS == 0)
+			timers_cascade(l, &l->farther[next / FARTHER_TICKS % FAR_SLOTS]);
+		if (next % NEAR_SLOTS == 0)
+			timers_cascade(l, &l->far[next / NEAR_SLOTS % FAR_SLOTS]);
+		l->tick = next;
 		timers_fire(l, &l->near[l->tick % NEAR_SLOTS]);
 	}
 }

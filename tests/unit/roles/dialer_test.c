@@ -1,0 +1,200 @@
+/* The dialer as a confined child: whom it connects, whom it refuses, and who is stopped. */
+#define _GNU_SOURCE
+#define main dialer_main
+int main(int argc, char **argv);
+#include "roles/dialer.c" /* for its table */
+#undef main
+
+#include "bundle.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+
+static int listener, silent; /* of the test: a server, and a DNS server that never answers */
+
+static unsigned port_of(int fd)
+{
+	struct sockaddr_in sa;
+	socklen_t len = sizeof sa;
+
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&sa, &len), 0);
+	return ntohs(sa.sin_port);
+}
+
+static int bound(int type)
+{
+	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&sa, sizeof sa), 0);
+	return fd;
+}
+
+/* Pool 0: the listener, and a port that is bound and not listening. Pool 1: a name that gets no answer. Pool 2: a
+ * name that is known at once. */
+static int begin_with(struct child *c, enum role_id peer)
+{
+	char yaml[1024];
+	int closed = bound(SOCK_STREAM), out;
+
+	listener = bound(SOCK_STREAM);
+	silent = bound(SOCK_DGRAM);
+	assert_int_equal(listen(listener, 16), 0);
+	snprintf(yaml, sizeof yaml, "listeners: {web: {address: '127.0.0.1:1'}}\nroutes: [{pool: a}]\nresolvers: ['127.0.0.1:%u']\n"
+		"pools:\n  a: {servers: ['127.0.0.1:%u', '127.0.0.1:%u']}\n  b: {servers: ['app.test:80'], connect_time: 60s}\n"
+		"  c: {servers: ['localhost:80']}\n", port_of(silent), port_of(listener), port_of(closed));
+	child_begin(c, &role_dialer);
+	child_setup_conf(c, yaml);
+	out = child_peer(c, peer, 0);
+	child_start(c);
+	close(closed);
+	return out;
+}
+
+static int end(struct child *c, int peer)
+{
+	close(peer);
+	close(listener);
+	close(silent);
+	return child_end(c);
+}
+
+static void ask(int peer, unsigned char request, unsigned char pool, unsigned char server)
+{
+	unsigned char body[8] = { request, 0, 0, 0, pool, 0, server, 0 };
+
+	say(peer, MSG_DIAL, body, sizeof body, -1);
+}
+
+static void connects_to_configured_servers(void **state)
+{
+	struct child c;
+	struct ipc_msg m;
+	int peer = begin_with(&c, ROLE_PROBER), taken;
+
+	(void)state;
+	ask(peer, 7, 0, 0);
+	assert_int_equal(hear(peer, &m), OK);
+	assert_int_equal(m.type, MSG_DIALED);
+	assert_int_equal(m.body.at[0], 7);
+	taken = accept(listener, NULL, NULL);
+	assert_true(taken >= 0);
+	assert_int_equal(send(m.fds[0], "x", 1, 0), 1);
+	char byte;
+	assert_int_equal(recv(taken, &byte, 1, 0), 1);
+	close(taken);
+	ipc_msg_close(&m);
+
+	ask(peer, 8, 0, 1);
+	assert_int_equal(hear(peer, &m), OK);
+	assert_int_equal(m.type, MSG_DIAL_FAILED);
+	assert_int_equal(m.body.at[0], 8);
+	assert_int_equal(m.body.at[4], ERR_IO);
+	assert_int_equal(m.body.at[5], ECONNREFUSED);
+	assert_int_equal(end(&c, peer), 0);
+}
+
+static void workers_are_told_addresses(void **state)
+{
+	struct child c;
+	struct ipc_msg m;
+	int peer = begin_with(&c, ROLE_WORKER);
+
+	(void)state;
+	assert_int_equal(hear(peer, &m), OK);
+	assert_int_equal(m.type, MSG_ADDRESSES);
+	assert_int_equal(m.body.len, 4 + 2 * 16); /* 127.0.0.1 and ::1 */
+	assert_int_equal(m.body.at[0], 2);
+	assert_int_equal(m.body.at[4 + 12], 127);
+	assert_int_equal(m.body.at[4 + 31], 1);
+	assert_int_equal(end(&c, peer), 0);
+}
+
+static void what_is_not_configured_stops_the_sender(void **state)
+{
+	static const struct {
+		const char *why;
+		unsigned char body[8];
+	} cases[] = {
+		{ "a pool that is not there", { 1, 0, 0, 0, 3, 0, 0, 0 } },
+		{ "a server that is not there", { 1, 0, 0, 0, 0, 0, 2, 0 } },
+		{ "the largest numbers", { 1, 0, 0, 0, 255, 255, 255, 255 } },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct child c;
+		int peer = begin_with(&c, ROLE_PROBER);
+
+		print_message("%s\n", cases[i].why);
+		say(peer, MSG_DIAL, cases[i].body, sizeof cases[i].body, -1);
+		child_accuses(&c, peer, ROLE_PROBER);
+		assert_int_equal(end(&c, peer), 0);
+	}
+}
+
+/* Sends when there is room; false when the channel is closed. */
+static bool press(int peer)
+{
+	static const unsigned char body[8] = { 1, 0, 0, 0, 1, 0, 0, 0 };
+	struct pollfd p = { peer, POLLOUT, 0 };
+
+	assert_int_equal(poll(&p, 1, 10000), 1);
+	return ipc_send(peer, MSG_DIAL, bytes_of(body, sizeof body), NULL, 0) != ERR_CLOSED;
+}
+
+static void more_than_the_limit_is_refused(void **state)
+{
+	struct child c;
+	struct ipc_msg m;
+	int peer = begin_with(&c, ROLE_PROBER);
+
+	(void)state;
+	for (unsigned i = 0; i < DIALS_PER_CHANNEL; i++)
+		while (ipc_send(peer, MSG_DIAL, BYTES("\1\0\0\0\1\0\0\0"), NULL, 0) == ERR_AGAIN) {
+			struct pollfd p = { peer, POLLOUT, 0 };
+			assert_int_equal(poll(&p, 1, 10000), 1);
+		}
+	ask(peer, 9, 1, 0); /* those before wait for the name */
+	assert_int_equal(hear(peer, &m), OK);
+	assert_int_equal(m.type, MSG_DIAL_FAILED);
+	assert_int_equal(m.body.at[0], 9);
+	assert_int_equal(m.body.at[4], ERR_LIMIT);
+	assert_int_equal(end(&c, peer), 0);
+}
+
+static void who_asks_and_does_not_listen_is_stopped(void **state)
+{
+	struct child c;
+	struct ipc_msg m;
+	int peer = begin_with(&c, ROLE_PROBER);
+
+	(void)state;
+	while (press(peer))
+		;
+	assert_int_equal(hear(c.control, &m), OK);
+	assert_int_equal(m.type, MSG_VIOLATION);
+	assert_int_equal(m.body.at[0], ROLE_PROBER);
+	/* It goes on for the others. */
+	close(peer);
+	peer = child_peer(&c, ROLE_PROBER, 0);
+	ask(peer, 3, 0, 0);
+	assert_int_equal(hear(peer, &m), OK);
+	assert_int_equal(m.type, MSG_DIALED);
+	ipc_msg_close(&m);
+	assert_int_equal(end(&c, peer), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(connects_to_configured_servers),
+		cmocka_unit_test(workers_are_told_addresses),
+		cmocka_unit_test(what_is_not_configured_stops_the_sender),
+		cmocka_unit_test(more_than_the_limit_is_refused),
+		cmocka_unit_test(who_asks_and_does_not_listen_is_stopped),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
