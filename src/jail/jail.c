@@ -136,15 +136,18 @@ static enum err seccomp_list(scmp_filter_ctx ctx, const struct jail *j, const in
 /* What the run-time of the sanitizers calls in normal operation; never open, socket or exec, so that a
  * sanitized program is confined as the real one is. */
 static const int sanitizer_calls[] = { SYS_sigaltstack, SYS_rt_sigaction, SYS_sched_yield, SYS_prctl,
-	SYS_sched_getaffinity, SYS_getrlimit, SYS_prlimit64, SYS_newfstatat, SYS_readlink, SYS_access, JAIL_END };
+	SYS_sched_getaffinity, SYS_getrlimit, SYS_prlimit64, SYS_newfstatat, SYS_readlink, SYS_access, SYS_ioctl, JAIL_END };
 
 extern void __sanitizer_symbolize_pc(void *pc, const char *fmt, char *out, size_t size);
 
-/* The symbolizer reads its files now, or it could not name lines in a report later. */
+extern void __sanitizer_sandbox_on_notify(void *args);
+
+/* A report reads its maps, names and debug files now, or its process would be killed before the first word of it. */
 static void sanitizer_warm_up(void)
 {
 	char line[512];
 
+	__sanitizer_sandbox_on_notify(NULL);
 	__sanitizer_symbolize_pc((void *)(uintptr_t)&jail_apply, "%f", line, sizeof(line));
 }
 #endif
@@ -159,6 +162,12 @@ static enum err seccomp_apply(const struct jail *j, unsigned *count)
 #ifdef SLUIS_SANITIZED
 	if (e == OK)
 		e = seccomp_list(ctx, j, sanitizer_calls, count);
+#ifdef SYS_open
+	/* libubsan looks for its command line when it has something to say; it goes on without. Our own code and libc's
+	 * open by openat. */
+	if (e == OK && seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EACCES), SYS_open, 0) < 0)
+		e = ERR_DENIED;
+#endif
 #endif
 	if (e == OK && (seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2) < 0 || seccomp_load(ctx) < 0))
 		e = ERR_DENIED;

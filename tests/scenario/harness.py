@@ -2,6 +2,7 @@
 bytes it is told. Every wait is for a condition, every port is a free one, every process is ended by its id."""
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -391,7 +392,7 @@ class Sluis:
     """sluisd with its configuration in the world's folder."""
 
     def __init__(self, world, config, env=None, preexec=None, wait=True, build=BUILD, argv=()):
-        self.world, self.n, self.build = world, world.number(), build
+        self.world, self.n, self.build, self.may_crash = world, world.number(), build, False
         assert os.path.exists(os.path.join(build, "sluisd")), f"no sluisd in {build}: ./dev build"
         self.dir = os.path.join(world.dir, f"sluis{self.n}")
         os.makedirs(self.dir)
@@ -464,6 +465,8 @@ class Sluis:
             self.process.stop()
         log = self.log()
         assert not any(mark in log for mark in SANITIZER_MARKS), log
+        # A fresh process would cover up for one that crashed: ABRT, SEGV and the like, and the jail's SYS.
+        assert self.may_crash or not re.search(r"event=child\.exited .*signal=(4|6|7|8|11|31)\b", log), log
 
 
 class World:

@@ -41,11 +41,13 @@ def run_captured(world, roles, deeds, wait=True, **more):
     ca = Authority(world.dir)
     certificate = ca.issue("site.test")
     backend = world.scripted()
-    return world.run({"listeners": {"web": {"address": f"127.0.0.1:{free_port()}"},
-                                    "tls": {"address": f"127.0.0.1:{free_port()}", "tls": {"certificates": [certificate]}}},
-                      "pools": {"app": {"servers": [backend.address], "check": {"interval": "100ms"}}}, "workers": len(deeds), **more},
-                     build=captured(world, *roles), wait=wait,
-                     env={"SLUIS_CAPTURED": ",".join(deeds), "SLUIS_CAPTURED_KEY": certificate["key"]})
+    s = world.run({"listeners": {"web": {"address": f"127.0.0.1:{free_port()}"},
+                                 "tls": {"address": f"127.0.0.1:{free_port()}", "tls": {"certificates": [certificate]}}},
+                   "pools": {"app": {"servers": [backend.address], "check": {"interval": "100ms"}}}, "workers": len(deeds), **more},
+                  build=captured(world, *roles), wait=wait,
+                  env={"SLUIS_CAPTURED": ",".join(deeds), "SLUIS_CAPTURED_KEY": certificate["key"]})
+    s.may_crash = True
+    return s
 
 
 def knock(port):
@@ -109,6 +111,19 @@ def test_a_helper_that_says_what_is_not_its_own_is_stopped(world, role, name):
     s = run_captured(world, [role], [f"say:{message_types().index(name) + 1}"], wait=False)
     wait_for(lambda: ends_of(s, role, 9), f"the {role} to be stopped")
     assert f"event=ipc.violation sender={role} index=0" in s.log()
+
+
+@pytest.mark.parametrize("mistake,said", [("over_the_end", "ERROR: AddressSanitizer: heap-buffer-overflow"),
+                                          ("overflow", "runtime error: signed integer overflow")])
+def test_a_sanitizer_can_speak_from_inside_the_jail(world, mistake, said):
+    """Or every scenario would pass over a mistake that a fresh worker covers up. A report fails the scenario."""
+    s = run_captured(world, ["worker"], [mistake])
+    knock(s.port())
+    wait_for(lambda: said in s.log(), "the report")
+    wait_for(lambda: re.search(r"captured\.c:\d+", s.log()), "the place in the report")
+    with pytest.raises(AssertionError, match="overflow"):
+        s.stop()
+    world.ends.remove(s.stop)
 
 
 # --- what all of them run with ---

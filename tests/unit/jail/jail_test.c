@@ -26,9 +26,11 @@ static void opens(void)
 static void opens_old(void)
 {
 #ifdef SYS_open
-	syscall(SYS_open, "/etc/passwd", O_RDONLY, 0);
-#else
-	opens();
+	if (syscall(SYS_open, "/etc/passwd", O_RDONLY, 0) >= 0)
+		_exit(5);
+#endif
+#if defined(SLUIS_SANITIZED) || !defined(SYS_open)
+	opens(); /* a sanitizer's own call is refused, not deadly */
 #endif
 }
 
