@@ -106,10 +106,10 @@ static void write_json(struct text *t, unsigned status, struct bytes request_id,
 
 	text_fmt(t, "{\"status\":%u,\"title\":\"%s\",\"detail\":\"%s %s\",\"request_id\":", status, http_reason(status), w->what,
 		w->advice);
-	json_string(t, request_id);
+	json_put_string(t, request_id);
 	if (contact.len) {
 		text_lit(t, ",\"contact\":");
-		json_string(t, contact);
+		json_put_string(t, contact);
 	}
 	text_lit(t, "}\n");
 }

@@ -42,7 +42,7 @@ static size_t json_plain_run(struct bytes b)
 	return n;
 }
 
-void json_string(struct text *t, struct bytes b)
+void json_put_string(struct text *t, struct bytes b)
 {
 	text_byte(t, '"');
 	while (b.len) {

@@ -5,7 +5,7 @@
 
 #include "base/text.h"
 
-/* With the quotes around. */
-void json_string(struct text *t, struct bytes b);
+/* With the quotes around. (jansson has a json_string: two functions of one name would be one in a program with both.) */
+void json_put_string(struct text *t, struct bytes b);
 
 #endif

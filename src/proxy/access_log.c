@@ -14,7 +14,7 @@ static void put_string(struct text *t, const char *key, struct bytes v)
 	if (v.len == 0)
 		return;
 	text_str(t, key);
-	json_string(t, v);
+	json_put_string(t, v);
 }
 
 static void put_number(struct text *t, const char *key, uint64_t n)
@@ -78,7 +78,7 @@ static void put_decision(struct text *t, struct exchange *x)
 		for (size_t i = 0; i < x->tag_count; i++) {
 			if (i)
 				text_byte(t, ',');
-			json_string(t, x->tags[i]);
+			json_put_string(t, x->tags[i]);
 		}
 		text_byte(t, ']');
 	}

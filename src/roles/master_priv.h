@@ -72,6 +72,7 @@ struct master {
 	uint64_t reloads, reload_failures, child_restarts;
 	struct admin_server admin;
 	struct watch signals;
+	int notify_fd; /* to the service manager; -1: there is none */
 	bool is_stopping;
 	/* reload --confirm: what to go back to */
 	struct timer confirm;
@@ -103,6 +104,12 @@ enum err master_access_log(struct master *m, const struct conf *conf) MUST_USE; 
 void master_on_request(struct admin_server *s, struct admin_conn *c, json_t *request);
 void master_on_gone(struct admin_server *s, struct admin_conn *c);
 json_t *admin_error(const char *what);
+
+/* master_notify.c: sd_notify(3)'s protocol, which is one datagram. */
+/* Connects to $NOTIFY_SOCKET, and takes it out of the environment: it is not the children's business. */
+void master_notify_open(struct master *m);
+/* Nobody listening is no error. */
+void master_notify(struct master *m, const char *fmt, ...) PRINTF(2, 3);
 
 /* master.c */
 void master_confirm_begin(struct master *m, uint32_t seconds, struct bytes fallback);
