@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Writes docs/configuration.md and docs/sluis.schema.json from src/conf/keys.tbl, and docs/events.md and
-docs/metrics.md from their tables: the files that the programs are built from. --check: fails when they differ."""
+"""Writes docs/configuration.md and docs/sluis.schema.json from src/conf/keys.tbl, docs/events.md and docs/metrics.md
+from their tables, and the manual pages in docs/man from these and src/cli/commands.tbl: the files that the programs
+are built from. --check: fails when they differ."""
 import json
 import pathlib
 import re
@@ -140,6 +141,128 @@ def policy():
 
 
 pages = {"docs/policy.md": policy(), "docs/configuration.md": reference(), "docs/sluis.schema.json": schema(), "docs/events.md": events(), "docs/metrics.md": metrics()}
+
+
+# --- manual pages ---
+
+COMMANDS = rows("src/cli/commands.tbl", rf'^COMMAND\((\w+), {STRING}, {STRING}, {STRING}, {STRING}, {STRING}\)')
+
+
+def roff(s):
+    """Text as troff takes it: no line begins a request, no escape is meant."""
+    s = s.replace("\\", "\\e").replace("-", "\\-").replace("'", "\\(aq").replace("`", "\\(ga").replace("^", "\\(ha").replace("~", "\\(ti")
+    return "\\&" + s if s.startswith(".") else s
+
+
+def page(name, section, title):
+    version = (root / "VERSION").read_text().strip()
+    return [".\\\" Made by docs/generate.py from the tables that the programs are built from.",
+            f'.TH {name.upper()} {section} "" "Sluis {version}" "{title}"']
+
+
+def section(out, name, *text):
+    out += [f".SH {name}", *text]
+
+
+def see_also(out, *names):
+    section(out, "SEE ALSO", " ,\n".join(f".BR {n} ({s})" for n, s in names))
+
+
+def words_about(args):
+    """POOL/SERVER and the like in italics, the rest as it is."""
+    return "".join(f"\\fI{roff(w)}\\fR" if re.fullmatch(r"[A-Z]+", w) else roff(w) for w in re.split(r"([A-Z]+)", args))
+
+
+def man_sluis():
+    out = page("sluis", 1, "User commands")
+    section(out, "NAME", "sluis \\- check configurations of the Sluis application delivery controller, run it and tell it what to do")
+    section(out, "SYNOPSIS", ".B sluis", "[\\fB\\-c\\fR \\fIFILE\\fR] [\\fB\\-s\\fR \\fISOCKET\\fR] \\fICOMMAND\\fR ...")
+    section(out, "DESCRIPTION", roff("Commands that ask the running sluisd do so over its admin socket, which its user and root may open."))
+    section(out, "COMMANDS")
+    for name, args, short, more, options, example in COMMANDS:
+        out += [".TP", f"\\fBsluis {name}\\fR {words_about(args)}".rstrip(), roff(more or short.capitalize() + ".")]
+        for option in options.split("\\n") if options else []:
+            what, meaning = option.split("\\t")
+            out += [".RS", ".TP", f"\\fB{roff(what.split(' ')[0])}\\fR {words_about(' '.join(what.split(' ')[1:]))}".rstrip(),
+                    roff(meaning[0].upper() + meaning[1:] + "."), ".RE"]
+        out += [".IP", f"Example: \\fB{roff(example)}\\fR"]
+    section(out, "OPTIONS")
+    for what, meaning in (("-c, --config FILE", "The configuration; its admin.socket is where sluisd is asked."),
+                          ("-s, --socket SOCKET", "Ask sluisd there."), ("--rules DIR", "Where the shipped rules are."),
+                          ("--json", "Answer as JSON, where a command has an answer.")):
+        out += [".TP", f"\\fB{roff(what)}\\fR", roff(meaning)]
+    section(out, "ENVIRONMENT", ".TP", ".B SLUIS_SOCKET", roff("The socket when neither -s nor -c is given; without it, /run/sluis/admin.sock."))
+    section(out, "EXIT STATUS", roff("0: done. 1: it failed, and standard error says why. 2: wrongly called."))
+    see_also(out, ("sluisd", 8), ("sluis.yaml", 5))
+    return "\n".join(out) + "\n"
+
+
+def man_sluisd():
+    out = page("sluisd", 8, "System administration")
+    section(out, "NAME", "sluisd \\- application delivery controller")
+    section(out, "SYNOPSIS", ".B sluisd", "\\fB\\-c\\fR \\fIFILE\\fR [\\fB\\-\\-rules\\fR \\fIDIR\\fR]")
+    section(out, "DESCRIPTION", roff("sluisd balances HTTP over servers. It reads the configuration, opens listening sockets and starts "
+            "sluis-worker (one per core: the network), sluis-keeper (private keys), sluis-dialer (connections to servers) and "
+            "sluis-prober (health checks). Each of them confines itself to what it needs before the first byte from outside "
+            "reaches it. sluisd stays in the foreground and logs to standard error unless log.error names a file."))
+    section(out, "OPTIONS")
+    for what, meaning in (("-c, --config FILE", "The configuration."), ("--rules DIR", "Where the shipped rules are."),
+                          ("--version", "Print the version.")):
+        out += [".TP", f"\\fB{roff(what)}\\fR", roff(meaning)]
+    section(out, "SIGNALS")
+    for what, meaning in (("SIGHUP", "Take the configuration file anew, like sluis reload."),
+                          ("SIGUSR1", "Open the log files anew, like sluis reopen."),
+                          ("SIGTERM, SIGINT", "End: accept no more, let connections end within limits.drain_time. Again: at once.")):
+        out += [".TP", f".B {roff(what)}", roff(meaning)]
+    section(out, "ENVIRONMENT", ".TP", ".B NOTIFY_SOCKET", roff("Set by systemd: sluisd says there when it serves, reloads and stops."))
+    section(out, "USERS", roff("Started as root with user: PREFIX in the configuration, the processes run as PREFIX-worker, PREFIX-keeper, "
+            "PREFIX-dialer and PREFIX-prober; without it as nobody. The Debian package makes sluis-worker and the others."))
+    section(out, "FILES")
+    for what, meaning in (("/etc/sluis/sluis.yaml", "The configuration of the Debian package."), ("/run/sluis/admin.sock", "The admin socket."),
+                          ("/var/lib/sluis/history", "Configurations that were in use."), ("/var/log/sluis", "Logs."),
+                          ("/usr/share/sluis/rules", "Shipped rules.")):
+        out += [".TP", f".I {roff(what)}", roff(meaning)]
+    section(out, "EXIT STATUS", roff("0: ended as told. 1: it could not start, and the log says why. 2: wrongly called."))
+    section(out, "EVENTS", roff("Lines of the error log are: time, level, process, event, then key=value pairs."))
+    for name, level, doc in EVENTS:
+        out += [".TP", f"\\fB{roff(name)}\\fR ({level.lower()})", roff(doc)]
+    see_also(out, ("sluis", 1), ("sluis.yaml", 5))
+    return "\n".join(out) + "\n"
+
+
+def man_yaml():
+    out = page("sluis.yaml", 5, "File formats")
+    section(out, "NAME", "sluis.yaml \\- configuration of the Sluis application delivery controller")
+    section(out, "DESCRIPTION", roff("One YAML file. Sizes are written 16k, 10m, 1g; times 500ms, 10s, 5m, 1h, 30d. Relative paths are taken from "
+            "the file's folder. Aliases are not allowed. sluis check FILE names every mistake in one run."))
+    section(out, "EXAMPLE", ".nf", *[roff(line) for line in EXAMPLE.splitlines()], ".fi")
+    for name, place in PLACES.items():
+        keys = [k for k in KEYS if k[0] == name]
+        if not keys:
+            continue
+        section(out, roff(place) if place else "TOP LEVEL")
+        for _, key, kind, fallback, spec, doc, _example in keys:
+            limits = range_words(spec).replace("`", "")
+            facts = [TYPES[kind]] + ([limits] if limits else []) + ([f"default {fallback}"] if fallback else [])
+            out += [".TP", f"\\fB{roff(key)}\\fR ({roff('; '.join(facts))})", roff(doc.replace("docs/", "/usr/share/doc/sluis/"))]
+    see_also(out, ("sluis", 1), ("sluisd", 8))
+    return "\n".join(out) + "\n"
+
+
+EXAMPLE = """\
+listeners:
+  web:
+    address: 0.0.0.0:443
+    tls:
+      certificates:
+        - {chain: site.pem, key: site.key}
+pools:
+  app:
+    servers: [10.0.0.11:8080, 10.0.0.12:8080]
+    check: {http: /health}
+rules: [netscaler]
+"""
+pages.update({"docs/man/sluis.1": man_sluis(), "docs/man/sluisd.8": man_sluisd(), "docs/man/sluis.yaml.5": man_yaml()})
 bad = 0
 for path, content in pages.items():
     if "--check" in sys.argv:
@@ -147,5 +270,6 @@ for path, content in pages.items():
             print(f"{path} differs from the tables: run docs/generate.py")
             bad = 1
     else:
+        (root / path).parent.mkdir(exist_ok=True)
         (root / path).write_text(content)
 sys.exit(bad)

@@ -10,33 +10,78 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static const struct {
-	const char *name, *args, *help;
+static const struct command {
+	const char *name, *args, *help, *more, *options, *example;
 	int (*run)(const struct cli *cli, int argc, char **argv);
 } commands[] = {
-	{ "check", "FILE", "say what is wrong with a configuration: file:line:column: what; hint", cli_check },
-	{ "run", "FILE", "start Sluis in the foreground with this configuration", cli_run },
-	{ "reload", "[--confirm SECONDS]", "take the configuration file anew; with --confirm it goes back by itself", cli_reload },
-	{ "confirm", "", "keep the configuration that waits to be confirmed", cli_confirm },
-	{ "status", "[--json]", "pools, servers, processes, counters", cli_status },
-	{ "drain", "POOL/SERVER", "no new clients for this server; those bound to it stay", cli_drain },
-	{ "enable", "POOL/SERVER", "use this server again", cli_enable },
-	{ "disable", "POOL/SERVER", "no requests for this server at all", cli_disable },
-	{ "reopen", "", "open the log files anew, after they were moved", cli_reopen },
-	{ "config", "history | diff N [M] | rollback N", "configurations that were in use; go back to one", cli_config },
-	{ "policy", "test FILE [REQUESTS] [--json]", "what policies decide about requests written in a file, and why", cli_policy },
-	{ "version", "", "print the version", cli_version },
+#define COMMAND(name, args, help, more, options, example) { #name, args, help, more, options, example, cli_##name },
+#include "cli/commands.tbl"
+#undef COMMAND
 };
+
+static const struct command *find_command(const char *name)
+{
+	for (size_t i = 0; i < COUNT_OF(commands); i++)
+		if (strcmp(name, commands[i].name) == 0)
+			return &commands[i];
+	return NULL;
+}
 
 static void usage(FILE *to)
 {
 	fprintf(to, "usage: sluis [-c FILE] [-s SOCKET] COMMAND ...\n\n");
 	for (size_t i = 0; i < COUNT_OF(commands); i++)
 		fprintf(to, "  %-8s %-34s %s\n", commands[i].name, commands[i].args, commands[i].help);
-	fprintf(to, "\n  -c, --config FILE    the configuration; its admin_socket is where sluisd is asked\n"
+	fprintf(to, "\n  -c, --config FILE    the configuration; its admin.socket is where sluisd is asked\n"
 		    "  -s, --socket SOCKET  ask sluisd there (else $SLUIS_SOCKET, else %s)\n"
-		    "      --rules DIR      where shipped rules are\n",
+		    "      --rules DIR      where shipped rules are\n\n"
+		    "sluis help COMMAND explains a command, man sluis.yaml the configuration.\n",
 		CLI_DEFAULT_SOCKET);
+}
+
+/* Words, in lines of at most 80 columns. */
+static void print_wrapped(const char *text)
+{
+	size_t column = 0;
+
+	while (*text) {
+		size_t n = strcspn(text, " ");
+
+		if (column && column + 1 + n > 80) {
+			putchar('\n');
+			column = 0;
+		}
+		column += (size_t)printf("%s%.*s", column ? " " : "", (int)n, text);
+		text += n + (text[n] == ' ');
+	}
+	putchar('\n');
+}
+
+static void explain(const struct command *c)
+{
+	printf("usage: sluis %s%s%s%s\n\n", c->name, *c->args ? " " : "", c->args, *c->options ? " [OPTIONS]" : "");
+	print_wrapped(*c->more ? c->more : c->help);
+	for (const char *o = c->options; *o;) {
+		size_t what = strcspn(o, "\t"), line = strcspn(o, "\n");
+
+		printf("%s  %-18.*s %.*s\n", o == c->options ? "\n" : "", (int)what, o, (int)(line - what - 1), o + what + 1);
+		o += line + (o[line] == '\n');
+	}
+	printf("\nexample:\n  %s\n", c->example);
+}
+
+int cli_help(const struct cli *cli, int argc, char **argv)
+{
+	const struct command *c = argc ? find_command(argv[0]) : NULL;
+
+	(void)cli;
+	if (argc && !c)
+		return cli_fail(2, "there is no command '%s'; sluis --help lists them", argv[0]);
+	if (c)
+		explain(c);
+	else
+		usage(stdout);
+	return 0;
 }
 
 int cli_fail(int status, const char *fmt, ...)
@@ -102,22 +147,33 @@ static int take_options(struct cli *cli, int argc, char **argv)
 	return kept;
 }
 
+static bool is_help(const char *arg)
+{
+	return strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0;
+}
+
 int cli_main(int argc, char **argv)
 {
 	struct cli cli = { 0 };
+	const struct command *c;
 
 	find_program_dir(&cli);
 	argc = take_options(&cli, argc, argv);
 	if (argc < 0)
 		return 2;
-	if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
-		usage(argc < 2 ? stderr : stdout);
-		return argc < 2 ? 2 : 0;
+	if (argc < 2) {
+		usage(stderr);
+		return 2;
 	}
+	if (is_help(argv[1]))
+		return cli_help(&cli, 0, NULL);
 	if (strcmp(argv[1], "--version") == 0)
 		return cli_version(&cli, 0, NULL);
-	for (size_t i = 0; i < COUNT_OF(commands); i++)
-		if (strcmp(argv[1], commands[i].name) == 0)
-			return commands[i].run(&cli, argc - 2, argv + 2);
-	return cli_fail(2, "there is no command '%s'; sluis --help lists them", argv[1]);
+	c = find_command(argv[1]);
+	if (!c)
+		return cli_fail(2, "there is no command '%s'; sluis --help lists them", argv[1]);
+	for (int i = 2; i < argc; i++)
+		if (is_help(argv[i]))
+			return cli_help(&cli, 1, argv + 1);
+	return c->run(&cli, argc - 2, argv + 2);
 }

@@ -1,4 +1,4 @@
-/* The command line: one file per subcommand, one line per subcommand in cli.c. A subcommand gets the words after
+/* The command line: one file per subcommand, one line per subcommand in commands.tbl. A subcommand gets the words after
  * its name and answers with the exit status: 0 done, 1 it failed and said why on stderr, 2 wrongly called. */
 #ifndef CLI_CLI_H
 #define CLI_CLI_H
@@ -20,18 +20,9 @@ struct cli {
 
 int cli_main(int argc, char **argv);
 
-int cli_check(const struct cli *cli, int argc, char **argv);
-int cli_run(const struct cli *cli, int argc, char **argv);
-int cli_reload(const struct cli *cli, int argc, char **argv);
-int cli_confirm(const struct cli *cli, int argc, char **argv);
-int cli_status(const struct cli *cli, int argc, char **argv);
-int cli_drain(const struct cli *cli, int argc, char **argv);
-int cli_enable(const struct cli *cli, int argc, char **argv);
-int cli_disable(const struct cli *cli, int argc, char **argv);
-int cli_reopen(const struct cli *cli, int argc, char **argv);
-int cli_config(const struct cli *cli, int argc, char **argv);
-int cli_policy(const struct cli *cli, int argc, char **argv);
-int cli_version(const struct cli *cli, int argc, char **argv);
+#define COMMAND(name, ...) int cli_##name(const struct cli *cli, int argc, char **argv);
+#include "cli/commands.tbl"
+#undef COMMAND
 
 /* From here on this process can read files and write to what it has open, and no more. */
 enum err cli_confine(void) MUST_USE;

@@ -193,8 +193,8 @@ enum err jail_leave_root(const struct jail *j, struct text *report)
 	char name[64] = "";
 	const struct passwd *pw = NULL;
 
-	if (geteuid() == 0 && j->user_prefix && *j->user_prefix) {
-		if (snprintf(name, sizeof(name), "%s-%s", j->user_prefix, j->role) < (int)sizeof(name))
+	if (geteuid() == 0 && j->user_prefix) {
+		if (*j->user_prefix && snprintf(name, sizeof(name), "%s-%s", j->user_prefix, j->role) < (int)sizeof(name))
 			pw = getpwnam(name);
 		if (!pw)
 			pw = getpwnam("nobody");

@@ -6,7 +6,7 @@
 #include "base/text.h"
 
 struct jail {
-	const char *user_prefix; /* "sluis": PREFIX-ROLE if there is such a user, else nobody. NULL or "": stay.
+	const char *user_prefix; /* "sluis": PREFIX-ROLE if there is such a user, else nobody, as with "". NULL: stay.
 				  * Only root changes its user. */
 	const char *role;	 /* "worker": second half of the user's name */
 	const int *const *syscalls; /* lists that end in JAIL_END, then NULL; jail_base is always there */

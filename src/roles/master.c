@@ -112,6 +112,7 @@ void master_stop(struct master *m)
 
 	m->is_stopping = true;
 	master_confirm_end(m);
+	master_notify(m, "STOPPING=1\nSTATUS=%s", again ? "ending at once" : "waiting for open connections");
 	LOG(EV_STOPPING, KV_STR("how", again ? "at once" : "draining"));
 	for (struct generation *g = m->generations; g; g = next) {
 		next = g->next;
@@ -331,7 +332,7 @@ static int serve(struct master *m)
 
 int main(int argc, char **argv)
 {
-	static struct master m = { .limits_board = -1, .ticket_seed = -1, .access_log = -1 };
+	static struct master m = { .limits_board = -1, .ticket_seed = -1, .access_log = -1, .notify_fd = -1 };
 	static const struct option options[] = { { "config", required_argument, NULL, 'c' },
 		{ "rules", required_argument, NULL, 'r' }, { "version", no_argument, NULL, 'v' }, { 0 } };
 	const char *rules = NULL, *file = NULL;
@@ -362,6 +363,7 @@ int main(int argc, char **argv)
 	snprintf(dir, sizeof(dir), "%s", m.file);
 	snprintf(m.base_dir, sizeof(m.base_dir), "%s", dirname(dir));
 	limits();
+	master_notify_open(&m);
 	if (find_programs(&m, rules) != OK || start_shared(&m) != OK || signals_start(&m) != OK) {
 		LOG(EV_SYSTEM, KV_STR("call", "start"), KV_ERRNO());
 		return 1;

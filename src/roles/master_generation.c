@@ -467,6 +467,7 @@ static void activate(struct generation *g)
 	LOG(EV_CONFIG_LOADED, KV_UINT("generation", g->number), KV_STR("file", m->file), KV_STR("why", g->why),
 		KV_UINT("uid", g->uid), KV_UINT("listeners", g->conf->listener_count),
 		KV_UINT("pools", g->conf->pool_count), KV_UINT("rules", g->conf->rule_count));
+	master_notify(m, "READY=1\nSTATUS=generation %u is in use", g->number);
 	if (g->confirm_s && old)
 		master_confirm_begin(m, g->confirm_s, old);
 	if (old && (old->conf->access_log.len != g->conf->access_log.len ||

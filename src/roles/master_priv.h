@@ -74,6 +74,7 @@ struct master {
 	struct admin_server admin;
 	struct watch signals;
 	struct timer certs;
+	int notify_fd; /* to the service manager; -1: there is none */
 	bool is_stopping;
 	/* reload --confirm: what to go back to, with the files it names and the keys as they were */
 	struct timer confirm;
@@ -127,6 +128,12 @@ void master_rates_sample(struct master *m); /* once a second */
 double master_rate_requests(const struct master *m);
 double master_rate_connections(const struct master *m);
 double master_rate_server(const struct master *m, uint16_t server);
+
+/* master_notify.c: sd_notify(3)'s protocol, which is one datagram. */
+/* Connects to $NOTIFY_SOCKET, and takes it out of the environment: it is not the children's business. */
+void master_notify_open(struct master *m);
+/* Nobody listening is no error. */
+void master_notify(struct master *m, const char *fmt, ...) PRINTF(2, 3);
 
 /* master.c */
 void master_confirm_begin(struct master *m, uint32_t seconds, const struct generation *fallback);

@@ -1,0 +1,54 @@
+"""The command line: help for every command, and answers to wrong calls that say what to do."""
+import os
+import re
+import subprocess
+
+import pytest
+
+from harness import BUILD, ROOT
+
+
+def sluis(*args):
+    return subprocess.run([os.path.join(BUILD, "sluis"), *args], capture_output=True, text=True, timeout=60)
+
+
+def commands():
+    table = open(os.path.join(ROOT, "src/cli/commands.tbl")).read()
+    return re.findall(r'^COMMAND\((\w+),', table, re.M)
+
+
+def test_every_command_explains_itself():
+    listed = sluis("--help").stdout
+    assert len(commands()) >= 12
+    for name in commands():
+        assert re.search(rf"^  {name} ", listed, re.M), name
+        help_text = sluis("help", name)
+        assert help_text.returncode == 0 and help_text.stderr == ""
+        lines = help_text.stdout.splitlines()
+        assert lines[0].startswith(f"usage: sluis {name}")
+        assert len(lines[2]) > 10 and "example:" in lines and f"sluis {name}" in lines[lines.index("example:") + 1]
+        assert all(len(line) <= 80 for line in lines if not line.startswith("  ")), "fits a terminal"
+        for args in ([name, "--help"], [name, "-h"], ["-c", "/nowhere", name, "--help"]):
+            assert sluis(*args).stdout == help_text.stdout, args
+
+
+@pytest.mark.parametrize("args, status, words", [
+    ([], 2, "usage: sluis"),
+    (["bogus"], 2, "sluis: there is no command 'bogus'; sluis --help lists them"),
+    (["help", "bogus"], 2, "sluis: there is no command 'bogus'; sluis --help lists them"),
+    (["drain"], 2, "usage: sluis drain POOL/SERVER"),
+    (["reload", "--confirm", "soon"], 2, "--confirm wants a number of seconds, 1 to 86400"),
+    (["reload", "--confirm"], 2, "--confirm wants a number of seconds"),
+    (["status", "-s"], 2, "-s wants a value"),
+    (["-s", "/nowhere/admin.sock", "status"], 1, "nobody answers at /nowhere/admin.sock; does sluisd run?"),
+    (["check", "/nowhere.yaml"], 1, "/nowhere.yaml cannot be read"),
+    (["config", "diff", "x"], 2, "'x' is not a number of sluis config history"),
+])
+def test_wrong_calls(args, status, words):
+    r = sluis(*args)
+    assert r.returncode == status and words in r.stderr and r.stdout == "", r
+
+
+def test_version():
+    want = "sluis " + open(os.path.join(ROOT, "VERSION")).read()
+    assert sluis("version").stdout == sluis("--version").stdout == want
