@@ -56,7 +56,6 @@ struct conf_listener {
 	struct conf_tls tls;
 	bool redirect_to_https;
 	uint16_t redirect_port; /* 443 if not said */
-	bool proxy_protocol; /* expects PROXY v1 or v2 from trusted peers */
 	const struct addr_prefix *trusted; /* peers whose X-Forwarded-*, Forwarded are believed */
 	size_t trusted_count;
 };
@@ -111,7 +110,6 @@ struct conf_limits {
 	uint64_t body_max;
 	uint32_t header_ms, body_ms, idle_ms, tunnel_idle_ms, drain_ms;
 	uint32_t connections, connections_per_client, requests_per_connection;
-	uint32_t buffer; /* bytes per direction */
 };
 
 struct conf {
