@@ -17,6 +17,8 @@ static void remove_tree(const char *dir)
 	for (unsigned i = 1; i < 4; i++) {
 		snprintf(path, sizeof(path), "%s/history/%u.yaml", dir, i);
 		unlink(path);
+		snprintf(path, sizeof(path), "%s/history/%u.bundle", dir, i);
+		unlink(path);
 		snprintf(path, sizeof(path), "%s/history/%u.json", dir, i);
 		unlink(path);
 	}

@@ -5,6 +5,7 @@ int main(int argc, char **argv);
 #include "roles/keeper.c" /* for its table */
 #undef main
 
+#include "bundle.h"
 #include "child.h"
 
 #include <openssl/pem.h>
@@ -31,7 +32,7 @@ static void give_key(struct child *c, unsigned char id, unsigned char for_checks
 static void begin(struct child *c)
 {
 	child_begin(c, &role_keeper);
-	child_setup(c, BYTES("x"));
+	child_setup_conf(c, "listeners: {web: {address: '127.0.0.1:80'}}\npools: {app: {servers: ['127.0.0.1:81']}}\n");
 	give_key(c, 0, 0);
 	give_key(c, 1, 1);
 }
