@@ -24,8 +24,10 @@ static void query(struct bytes name, struct bytes in)
 	arena_init(&none, mem, 0);
 	found = http_query_find(in, name, &a, &value);
 	while (left.len) {
-		struct bytes pair = next(&left, '&'), key = next(&pair, '=');
-		if (key.len + pair.len == 0 || !bytes_eq(http_percent_decode(key, true, &a), name))
+		struct bytes pair = next(&left, '&');
+		bool is_empty = pair.len == 0;
+		struct bytes key = next(&pair, '=');
+		if (is_empty || !bytes_eq(http_percent_decode(key, true, &a), name))
 			continue;
 		CHECK(found && bytes_eq(value, http_percent_decode(pair, true, &a)));
 		break;
