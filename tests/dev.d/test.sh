@@ -57,7 +57,9 @@ fuzz_build() {
 fuzz_run() { # TARGET SECONDS: new inputs go to a folder of their own, seeds stay as they are
 	local work=build-fuzz/corpus/$1
 	mkdir -p "$work" build-fuzz/found
-	build-fuzz/tests/fuzz/fuzz_"$1" -max_total_time="$2" -timeout=10 -rss_limit_mb=2048 -max_len=65536 \
+	local words=()
+	[ ! -f tests/fuzz/dictionaries/"$1".dict ] || words=(-dict=tests/fuzz/dictionaries/"$1".dict)
+	build-fuzz/tests/fuzz/fuzz_"$1" ${words[@]+"${words[@]}"} -max_total_time="$2" -timeout=10 -rss_limit_mb=2048 -max_len=16384 \
 		-artifact_prefix=build-fuzz/found/"$1"- "$work" tests/fuzz/seeds/"$1"
 }
 
