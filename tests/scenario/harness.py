@@ -18,7 +18,7 @@ import yaml
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("SLUIS_BUILD", os.path.join(ROOT, "build-test"))
 RELEASE = os.environ.get("SLUIS_RELEASE_BUILD", os.path.join(ROOT, "build"))  # where memory is measured
-PATIENCE = 20  # seconds: how long a condition may take before it counts as never
+PATIENCE = 60  # seconds: how long a condition may take before it counts as never
 SANITIZER_MARKS = ("ERROR: AddressSanitizer", "runtime error:", "ERROR: LeakSanitizer")
 
 

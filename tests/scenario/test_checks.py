@@ -162,14 +162,14 @@ def test_a_certificate_that_nobody_trusts(world, check):
     server = nginx_tls(world, Authority(world.dir).issue("app.test"))
     other = Authority(world.dir, "Other CA")
     down(checked(world, server, tls={"ca": other.path, "server_name": "app.test"}, **check),
-         "tls: certificate verify failed: self-signed certificate in certificate chain")
+         "tls: self-signed certificate in certificate chain")
 
 
 def test_a_certificate_of_another_name(world):
     ca = Authority(world.dir)
     server = nginx_tls(world, ca.issue("app.test"))
     down(checked(world, server, tls={"ca": ca.path, "server_name": "other.test"}, http="/"),
-         "tls: certificate verify failed: hostname mismatch")
+         "tls: hostname mismatch")
     up(checked(world, server, tls={"verify": False, "server_name": "other.test"}, http="/"))
 
 
