@@ -108,8 +108,9 @@ static enum err judge_status(struct check_answer *c, unsigned status)
 /* One head. ERR_AGAIN with fewer octets than before: that was an interim answer, there may be another. */
 static enum err feed_head(struct check_answer *c)
 {
-	static const struct http1_limits limits = { .line_max = 8192, .field_max = 8192, .head_max = CHECK_HEAD_MAX,
-		.fields_max = 100 };
+	static const struct http1_limits limits = {
+		.line_max = 8192, .field_max = 8192, .head_max = CHECK_HEAD_MAX, .fields_max = 100
+	};
 	static unsigned char mem[HEAD_ARENA]; /* empty again when this returns */
 	const char *why = "syntax";
 	struct http_response res;
@@ -118,10 +119,12 @@ static enum err feed_head(struct check_answer *c)
 	enum err e;
 
 	arena_init(&arena, mem, sizeof mem);
-	e = http1_parse_response(bytes_of(c->head, c->head_len), &limits, &arena, HTTP_GET, &c->scanned, &used, &res, &why);
+	e = http1_parse_response(
+		bytes_of(c->head, c->head_len), &limits, &arena, HTTP_GET, &c->scanned, &used, &res, &why);
 	if (e == ERR_AGAIN)
-		return c->head_len < sizeof c->head ? ERR_AGAIN : failed(c, ERR_LIMIT, "the head is longer than %d KB",
-			CHECK_HEAD_MAX / 1024);
+		return c->head_len < sizeof c->head
+			       ? ERR_AGAIN
+			       : failed(c, ERR_LIMIT, "the head is longer than %d KB", CHECK_HEAD_MAX / 1024);
 	if (e != OK)
 		return failed(c, e, "not an HTTP answer: %s", why);
 	memmove(c->head, c->head + used, c->head_len - used);
@@ -162,5 +165,6 @@ enum err check_end(struct check_answer *c)
 {
 	if (c->in_body && c->framing == HTTP_BODY_UNTIL_CLOSE)
 		return text_missing(c);
-	return failed(c, ERR_CLOSED, c->in_body || c->head_len ? "closed inside the answer" : "closed without an answer");
+	return failed(c, ERR_CLOSED,
+		c->in_body || c->head_len ? "closed inside the answer" : "closed without an answer");
 }

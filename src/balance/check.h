@@ -8,7 +8,8 @@
 #include "http1/parse.h"
 
 #define CHECK_HEAD_MAX (16 * 1024)
-#define CHECK_BODY_MAX (256 * 1024) /* octets behind the head, framing included, in which the text is looked for */
+#define CHECK_BODY_MAX                                                                                       \
+	(256 * 1024) /* octets behind the head, framing included, in which the text is looked for */
 #define CHECK_TEXT_MAX 1024
 #define CHECK_WHY_MAX  96
 
@@ -25,7 +26,8 @@ struct check_answer {
 	size_t head_len, scanned, body_len, window_len;
 	char why[CHECK_WHY_MAX]; /* why the check failed: "status 500, wanted 200-399" */
 	unsigned char head[CHECK_HEAD_MAX];
-	unsigned char window[4 * CHECK_TEXT_MAX]; /* the end of the body so far, as long as the text, and what is new */
+	unsigned char window
+		[4 * CHECK_TEXT_MAX]; /* the end of the body so far, as long as the text, and what is new */
 };
 
 void check_init(struct check_answer *c, const struct check_want *want);

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 
 #define NAMES_AT_A_TIME 64
-#define COLLECT_MAX	256  /* addresses of one answer that are looked at */
-#define EDNS_SIZE	1232 /* fits into one packet on any path, so that few answers need TCP */
+#define COLLECT_MAX     256  /* addresses of one answer that are looked at */
+#define EDNS_SIZE       1232 /* fits into one packet on any path, so that few answers need TCP */
 
 struct resolver_socket { /* one of c-ares' */
 	struct watch watch;
@@ -34,7 +34,8 @@ static void rearm(struct resolver *r)
 	struct timeval tv;
 
 	if (ares_timeout(r->dns, NULL, &tv))
-		loop_timer_set(r->conf.loop, &r->timer, (uint64_t)tv.tv_sec * 1000 + (uint64_t)tv.tv_usec / 1000 + 1, on_due);
+		loop_timer_set(r->conf.loop, &r->timer,
+			(uint64_t)tv.tv_sec * 1000 + (uint64_t)tv.tv_usec / 1000 + 1, on_due);
 	else
 		loop_timer_clear(r->conf.loop, &r->timer);
 }
@@ -82,7 +83,9 @@ static void on_socket_state(void *ctx, ares_socket_t fd, int readable, int writa
 	s = calloc(1, sizeof *s);
 	if (!s)
 		return;
-	*s = (struct resolver_socket){ .watch = { .fd = fd, .on_event = on_socket }, .resolver = r, .next = r->sockets };
+	*s = (struct resolver_socket){
+		.watch = { .fd = fd, .on_event = on_socket }, .resolver = r, .next = r->sockets
+	};
 	r->sockets = s;
 	(void)!loop_add(r->conf.loop, &s->watch, events);
 }
@@ -275,7 +278,8 @@ static void ask_next(struct resolver *r)
 		r->asking++;
 		n->pending = 2;
 		for (int f = 0; f < 2; f++) {
-			struct ares_addrinfo_hints hints = { .ai_flags = ARES_AI_NOSORT, .ai_family = families[f],
+			struct ares_addrinfo_hints hints = { .ai_flags = ARES_AI_NOSORT,
+				.ai_family = families[f],
 				.ai_socktype = SOCK_STREAM };
 			ares_getaddrinfo(r->dns, n->host, NULL, &hints, on_answer, &n->half[f]);
 		}
@@ -297,7 +301,8 @@ static bool is_localhost(struct bytes host)
 	if (host.len && host.at[host.len - 1] == '.')
 		host.len--;
 	return bytes_eq_nocase(host, BYTES("localhost")) ||
-		(host.len > 10 && bytes_eq_nocase(bytes_cut(host, host.len - 10, host.len), BYTES(".localhost")));
+	       (host.len > 10 &&
+		       bytes_eq_nocase(bytes_cut(host, host.len - 10, host.len), BYTES(".localhost")));
 }
 
 static void put_localhost(struct resolve_name *n)
@@ -318,8 +323,11 @@ enum err resolver_add(struct resolver *r, struct bytes host, struct resolve_name
 	if (is_localhost(host))
 		put_localhost(n);
 	for (int f = 0; !n->count && f < 2; f++) {
-		struct ares_addrinfo_hints hints = { .ai_flags = ARES_AI_NOSORT, .ai_family = families[f], .ai_socktype = SOCK_STREAM };
-		ares_getaddrinfo(r->hosts, n->host, NULL, &hints, on_host, &n->half[f]); /* a file: answers at once */
+		struct ares_addrinfo_hints hints = {
+			.ai_flags = ARES_AI_NOSORT, .ai_family = families[f], .ai_socktype = SOCK_STREAM
+		};
+		ares_getaddrinfo(
+			r->hosts, n->host, NULL, &hints, on_host, &n->half[f]); /* a file: answers at once */
 	}
 	name_put(n);
 	n->is_fixed = n->is_answered = n->count > 0;
@@ -364,8 +372,13 @@ enum err resolver_new(const struct resolver_conf *conf, struct resolver **out, c
 {
 	struct resolver *r = calloc(1, sizeof *r);
 	char bind[] = "b", file[] = "f";
-	struct ares_options dns = { .flags = ARES_FLAG_NOALIASES | ARES_FLAG_EDNS, .timeout = conf->timeout_ms, .tries = conf->tries,
-		.lookups = bind, .ednspsz = EDNS_SIZE, .sock_state_cb = on_socket_state, .sock_state_cb_data = r };
+	struct ares_options dns = { .flags = ARES_FLAG_NOALIASES | ARES_FLAG_EDNS,
+		.timeout = conf->timeout_ms,
+		.tries = conf->tries,
+		.lookups = bind,
+		.ednspsz = EDNS_SIZE,
+		.sock_state_cb = on_socket_state,
+		.sock_state_cb_data = r };
 	struct ares_options hosts = { .flags = ARES_FLAG_NOALIASES, .lookups = file };
 	int status;
 
@@ -374,8 +387,9 @@ enum err resolver_new(const struct resolver_conf *conf, struct resolver **out, c
 	r->conf = *conf;
 	status = ares_library_init(ARES_LIB_INIT_ALL);
 	if (status == ARES_SUCCESS)
-		status = ares_init_options(&r->dns, &dns, ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS |
-			ARES_OPT_EDNSPSZ | ARES_OPT_SOCK_STATE_CB);
+		status = ares_init_options(&r->dns, &dns,
+			ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS |
+				ARES_OPT_EDNSPSZ | ARES_OPT_SOCK_STATE_CB);
 	if (status == ARES_SUCCESS)
 		status = ares_init_options(&r->hosts, &hosts, ARES_OPT_FLAGS | ARES_OPT_LOOKUPS);
 	if (status == ARES_SUCCESS && conf->server_count)

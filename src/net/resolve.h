@@ -15,7 +15,7 @@ struct resolve_name;
 
 enum resolve_event {
 	RESOLVE_CHANGED,   /* other addresses than before, at least one */
-	RESOLVE_FAILED,	   /* lookups fail, or fail for another reason than before; the last addresses stay */
+	RESOLVE_FAILED,    /* lookups fail, or fail for another reason than before; the last addresses stay */
 	RESOLVE_RECOVERED, /* lookups work again and give the same addresses */
 };
 
@@ -23,9 +23,9 @@ enum resolve_event {
 struct resolve_name {
 	struct addr list[RESOLVE_ADDRESS_MAX]; /* port 0, in order: the same set is always the same list */
 	size_t count;
-	const char *error;  /* why the last lookup failed; NULL: it did not, or there was none yet */
-	bool is_fixed;	    /* from /etc/hosts: never asked for */
-	bool is_answered;   /* the first lookup has come to an end */
+	const char *error; /* why the last lookup failed; NULL: it did not, or there was none yet */
+	bool is_fixed;     /* from /etc/hosts: never asked for */
+	bool is_answered;  /* the first lookup has come to an end */
 	char host[254];
 	/* --- the resolver's own --- */
 	struct resolver *resolver;

@@ -19,11 +19,11 @@
 #include <unistd.h>
 
 #define DIALS_PER_CHANNEL 1024
-#define TTL_LEAST_MS	  1000u
-#define TTL_MOST_MS	  3600000u
-#define RETRY_MOST_MS	  60000u
-#define DNS_TIMEOUT_MS	  1000 /* doubles with each of the tries */
-#define DNS_TRIES	  3
+#define TTL_LEAST_MS      1000u
+#define TTL_MOST_MS       3600000u
+#define RETRY_MOST_MS     60000u
+#define DNS_TIMEOUT_MS    1000 /* doubles with each of the tries */
+#define DNS_TRIES         3
 
 struct target { /* of one server, by its global number */
 	struct addr address;
@@ -38,10 +38,10 @@ struct dial {
 	struct dial *next, **prev;
 	uint32_t request;
 	struct target *target;
-	uint64_t end_ms; /* the time of the pool is over */
+	uint64_t end_ms;     /* the time of the pool is over */
 	size_t tries, first; /* addresses tried so far; which came first */
-	bool is_waiting; /* for the first lookup of the name */
-	bool is_decided; /* the answer waits for room in the channel */
+	bool is_waiting;     /* for the first lookup of the name */
+	bool is_decided;     /* the answer waits for room in the channel */
 	enum err why;
 	int error;
 	struct addr to;
@@ -177,8 +177,8 @@ static bool is_own_end(int fd)
 	struct sockaddr_storage here = { 0 }, there = { 0 };
 	socklen_t a = sizeof here, b = sizeof there;
 
-	return getsockname(fd, (struct sockaddr *)&here, &a) == 0 && getpeername(fd, (struct sockaddr *)&there, &b) == 0 &&
-		a == b && memcmp(&here, &there, a) == 0;
+	return getsockname(fd, (struct sockaddr *)&here, &a) == 0 &&
+	       getpeername(fd, (struct sockaddr *)&there, &b) == 0 && a == b && memcmp(&here, &there, a) == 0;
 }
 
 static void on_event(struct watch *w, uint32_t events)
@@ -313,7 +313,9 @@ static enum err on_dial(struct role_run *run, struct channel *from, struct ipc_m
 	d = calloc(1, sizeof *d);
 	if (!d)
 		return ERR_MEMORY;
-	*d = (struct dial){ .channel = from, .request = request, .watch.fd = -1,
+	*d = (struct dial){ .channel = from,
+		.request = request,
+		.watch.fd = -1,
 		.target = &targets[conf->pools[pool].servers[server].global] };
 	d->next = p->dials;
 	d->prev = &p->dials;
@@ -367,7 +369,8 @@ static void log_addresses(const struct resolve_name *n)
 			text_byte(&t, ' ');
 		addr_write_ip(&n->list[i], &t);
 	}
-	LOG(EV_NAME_ADDRESSES, KV_STR("name", n->host), KV_UINT("count", n->count), KV_BYTES("addresses", text_bytes(&t)));
+	LOG(EV_NAME_ADDRESSES, KV_STR("name", n->host), KV_UINT("count", n->count),
+		KV_BYTES("addresses", text_bytes(&t)));
 }
 
 static void on_name(struct resolve_name *n, enum resolve_event what)
@@ -423,8 +426,13 @@ static enum err target_init(struct target *t, const struct conf_server *s)
 
 static enum err dialer_start(struct role_run *run)
 {
-	struct resolver_conf rc = { .loop = run->loop, .ttl_least_ms = TTL_LEAST_MS, .ttl_most_ms = TTL_MOST_MS,
-		.retry_least_ms = TTL_LEAST_MS, .retry_most_ms = RETRY_MOST_MS, .timeout_ms = DNS_TIMEOUT_MS, .tries = DNS_TRIES,
+	struct resolver_conf rc = { .loop = run->loop,
+		.ttl_least_ms = TTL_LEAST_MS,
+		.ttl_most_ms = TTL_MOST_MS,
+		.retry_least_ms = TTL_LEAST_MS,
+		.retry_most_ms = RETRY_MOST_MS,
+		.timeout_ms = DNS_TIMEOUT_MS,
+		.tries = DNS_TRIES,
 		.on_event = on_name };
 	const char *why = "";
 
@@ -464,11 +472,12 @@ static const struct role role_dialer = {
 	.syscalls = jail_dialer,
 	.may_connect = true,
 	.files = 65536,
-	.hears = (const struct call[]){
-		/* message   from                                   when          handler */
-		{ MSG_DIAL,  FROM(ROLE_WORKER) | FROM(ROLE_PROBER), WHEN_RUNNING, on_dial },
-		{ 0 },
-	},
+	.hears =
+		(const struct call[]){
+			/* message   from                                   when          handler */
+			{ MSG_DIAL, FROM(ROLE_WORKER) | FROM(ROLE_PROBER), WHEN_RUNNING, on_dial },
+			{ 0 },
+		},
 	.start = dialer_start,
 	.run = dialer_run,
 	.peer = dialer_peer,

@@ -23,8 +23,8 @@
 #define LINGER_MAX (64 * 1024)
 
 enum probe_state {
-	PROBE_IDLE,	 /* waits for its time */
-	PROBE_DIALING,	 /* no connection yet */
+	PROBE_IDLE,    /* waits for its time */
+	PROBE_DIALING, /* no connection yet */
 	PROBE_HANDSHAKE,
 	PROBE_ANSWER,
 	PROBE_LINGERING, /* there is a verdict; the rest is read, so that the server sees an orderly end */
@@ -58,7 +58,8 @@ static void set_state(const struct conf_server *s, bool is_up)
 {
 	struct board_health_server *row = &board->servers[s->global];
 
-	__atomic_store_n(&row->since_ms, row->state == HEALTH_UNKNOWN ? 0 : loop_now_ms(loop), __ATOMIC_RELAXED);
+	__atomic_store_n(
+		&row->since_ms, row->state == HEALTH_UNKNOWN ? 0 : loop_now_ms(loop), __ATOMIC_RELAXED);
 	__atomic_store_n(&row->state, is_up ? HEALTH_UP : HEALTH_DOWN, __ATOMIC_RELAXED);
 }
 
@@ -82,7 +83,8 @@ static void probe_close(struct probe *p)
 /* Some jitter, so that checks of many servers do not run in step. */
 static void next_check(struct probe *p, uint32_t ms)
 {
-	loop_timer_set(loop, &p->timer, ms - ms / 10 + (uint32_t)(loop_now_us(loop) % (ms / 5 + 1)), probe_start);
+	loop_timer_set(
+		loop, &p->timer, ms - ms / 10 + (uint32_t)(loop_now_us(loop) % (ms / 5 + 1)), probe_start);
 }
 
 /* The verdict. why is empty for a check that passed. */
@@ -98,10 +100,11 @@ static void probe_end(struct probe *p, struct bytes why)
 	if (health_note(&p->health, passed)) {
 		set_state(p->server, passed);
 		if (passed)
-			LOG(EV_SERVER_UP, KV_BYTES("pool", p->pool->name), KV_BYTES("server", p->server->name));
+			LOG(EV_SERVER_UP, KV_BYTES("pool", p->pool->name),
+				KV_BYTES("server", p->server->name));
 		else
-			LOG(EV_SERVER_DOWN, KV_BYTES("pool", p->pool->name), KV_BYTES("server", p->server->name),
-				KV_BYTES("why", why));
+			LOG(EV_SERVER_DOWN, KV_BYTES("pool", p->pool->name),
+				KV_BYTES("server", p->server->name), KV_BYTES("why", why));
 	}
 	next_check(p, p->pool->check_interval_ms);
 }
@@ -119,7 +122,11 @@ static void on_time(struct timer *t)
 {
 	struct probe *p = CONTAINER_OF(t, struct probe, timer);
 
-	probe_fail(p, p->state == PROBE_DIALING ? "connect: " : p->state == PROBE_HANDSHAKE ? "tls: " : "", "timeout");
+	probe_fail(p,
+		p->state == PROBE_DIALING     ? "connect: "
+		: p->state == PROBE_HANDSHAKE ? "tls: "
+					      : "",
+		"timeout");
 }
 
 static void on_lingered(struct timer *t)
@@ -196,7 +203,8 @@ static void read_answer(struct probe *p)
 
 static void send_request(struct probe *p)
 {
-	struct check_want want = { p->pool->check_status_least, p->pool->check_status_most, p->pool->check_text };
+	struct check_want want = { p->pool->check_status_least, p->pool->check_status_most,
+		p->pool->check_text };
 	unsigned char mem[8192];
 	struct text t;
 	size_t n = 0;
@@ -280,8 +288,9 @@ static void probe_connected(struct probe *p, int fd)
 		probe_fail(p, "", "the connection cannot be watched");
 	} else if (tls->is_on) {
 		p->state = PROBE_HANDSHAKE;
-		if (tls_connect(tls_clients[p->pool_index], fd, tls->server_name.len ? tls->server_name : p->server->host, on_wake, p,
-			&p->tls) != OK)
+		if (tls_connect(tls_clients[p->pool_index], fd,
+			    tls->server_name.len ? tls->server_name : p->server->host, on_wake, p,
+			    &p->tls) != OK)
 			probe_fail(p, "tls: ", "the server's name cannot be verified");
 		else
 			shake_hands(p);
@@ -319,7 +328,9 @@ static struct probe *probe_of(uint32_t id)
 	uint32_t i = id & 0xffff;
 
 	/* A late answer to a check that has timed out finds no dial under way. */
-	return i < probe_count && probes[i].state == PROBE_DIALING && probes[i].serial == id >> 16 ? &probes[i] : NULL;
+	return i < probe_count && probes[i].state == PROBE_DIALING && probes[i].serial == id >> 16
+		       ? &probes[i]
+		       : NULL;
 }
 
 static enum err on_dialed(struct role_run *run, struct channel *from, struct ipc_msg *m)
@@ -343,8 +354,8 @@ static enum err on_dialed(struct role_run *run, struct channel *from, struct ipc
 /* This machine's lack of something says nothing about the server. */
 static bool is_ours(enum err why, int error)
 {
-	return why == ERR_LIMIT || error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM ||
-		error == EADDRNOTAVAIL;
+	return why == ERR_LIMIT || error == EMFILE || error == ENFILE || error == ENOBUFS ||
+	       error == ENOMEM || error == EADDRNOTAVAIL;
 }
 
 static enum err on_dial_failed(struct role_run *run, struct channel *from, struct ipc_msg *m)
@@ -379,7 +390,8 @@ static enum err on_signed(struct role_run *run, struct channel *from, struct ipc
 	return OK;
 }
 
-static enum err post_sign(struct tls_signer *s, uint32_t request, uint16_t key, uint16_t scheme, struct bytes digest)
+static enum err post_sign(
+	struct tls_signer *s, uint32_t request, uint16_t key, uint16_t scheme, struct bytes digest)
 {
 	unsigned char mem[80];
 	struct text t;
@@ -449,7 +461,8 @@ static enum err tls_init(size_t pool)
 		return OK;
 	e = tls_client_new(&p->tls, &signer, &tls_clients[pool], error, sizeof error);
 	if (e != OK)
-		LOG(EV_INTERNAL, KV_STR("what", "TLS of a pool's checks"), KV_BYTES("pool", p->name), KV_STR("why", error));
+		LOG(EV_INTERNAL, KV_STR("what", "TLS of a pool's checks"), KV_BYTES("pool", p->name),
+			KV_STR("why", error));
 	return e;
 }
 
@@ -472,8 +485,12 @@ static enum err prober_start(struct role_run *run)
 				set_state(&pool->servers[s], true);
 				continue;
 			}
-			*p = (struct probe){ .watch.fd = -1, .pool = pool, .server = &pool->servers[s], .pool_index = (uint16_t)i,
-				.server_index = (uint16_t)s, .health = { .rise = pool->check_rise, .fall = pool->check_fall } };
+			*p = (struct probe){ .watch.fd = -1,
+				.pool = pool,
+				.server = &pool->servers[s],
+				.pool_index = (uint16_t)i,
+				.server_index = (uint16_t)s,
+				.health = { .rise = pool->check_rise, .fall = pool->check_fall } };
 			probe_count++;
 		}
 	}
@@ -492,14 +509,15 @@ static const struct role role_prober = {
 	.id = ROLE_PROBER,
 	.syscalls = jail_prober,
 	.files = 65536,
-	.hears = (const struct call[]){
-		/* message         from               when          handler */
-		{ MSG_BOARD,       FROM(ROLE_MASTER), WHEN_SETUP,   on_board },
-		{ MSG_DIALED,      FROM(ROLE_DIALER), WHEN_RUNNING, on_dialed },
-		{ MSG_DIAL_FAILED, FROM(ROLE_DIALER), WHEN_RUNNING, on_dial_failed },
-		{ MSG_SIGNED,      FROM(ROLE_KEEPER), WHEN_RUNNING, on_signed },
-		{ 0 },
-	},
+	.hears =
+		(const struct call[]){
+			/* message         from               when          handler */
+			{ MSG_BOARD, FROM(ROLE_MASTER), WHEN_SETUP, on_board },
+			{ MSG_DIALED, FROM(ROLE_DIALER), WHEN_RUNNING, on_dialed },
+			{ MSG_DIAL_FAILED, FROM(ROLE_DIALER), WHEN_RUNNING, on_dial_failed },
+			{ MSG_SIGNED, FROM(ROLE_KEEPER), WHEN_RUNNING, on_signed },
+			{ 0 },
+		},
 	.start = prober_start,
 	.run = prober_run,
 	.peer = prober_peer,

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-#define OK_HEAD	     "HTTP/1.1 200 OK\r\n"
-#define CHUNKED	     OK_HEAD "Transfer-Encoding: chunked\r\n\r\n"
-#define ANY	     100, 599
+#define OK_HEAD "HTTP/1.1 200 OK\r\n"
+#define CHUNKED OK_HEAD "Transfer-Encoding: chunked\r\n\r\n"
+#define ANY     100, 599
 
 static const struct {
 	const char *why;
@@ -20,30 +20,47 @@ static const struct {
 } cases[] = {
 	{ "a status in the range", LIT(OK_HEAD "\r\n"), 200, 399, LIT(""), OK, "" },
 	{ "the last of the range", LIT("HTTP/1.1 399 X\r\n\r\n"), 200, 399, LIT(""), OK, "" },
-	{ "one over", LIT("HTTP/1.1 400 X\r\n\r\n"), 200, 399, LIT(""), ERR_DENIED, "status 400, wanted 200-399" },
-	{ "another than the one", LIT("HTTP/1.1 500 X\r\n\r\n"), 204, 204, LIT(""), ERR_DENIED, "status 500, wanted 204" },
-	{ "an interim answer first", LIT("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" OK_HEAD "\r\n"), 200, 200, LIT(""), OK, "" },
-	{ "many of them", LIT("HTTP/1.1 100 C\r\n\r\nHTTP/1.1 100 C\r\n\r\nHTTP/1.1 102 P\r\n\r\n" OK_HEAD "\r\n"), 200, 200, LIT(""), OK, "" },
-	{ "text in a body with a length", LIT(OK_HEAD "Content-Length: 9\r\n\r\nall ready"), ANY, LIT("ready"), OK, "" },
+	{ "one over", LIT("HTTP/1.1 400 X\r\n\r\n"), 200, 399, LIT(""), ERR_DENIED,
+		"status 400, wanted 200-399" },
+	{ "another than the one", LIT("HTTP/1.1 500 X\r\n\r\n"), 204, 204, LIT(""), ERR_DENIED,
+		"status 500, wanted 204" },
+	{ "an interim answer first", LIT("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" OK_HEAD "\r\n"),
+		200, 200, LIT(""), OK, "" },
+	{ "many of them",
+		LIT("HTTP/1.1 100 C\r\n\r\nHTTP/1.1 100 C\r\n\r\nHTTP/1.1 102 P\r\n\r\n" OK_HEAD "\r\n"), 200,
+		200, LIT(""), OK, "" },
+	{ "text in a body with a length", LIT(OK_HEAD "Content-Length: 9\r\n\r\nall ready"), ANY,
+		LIT("ready"), OK, "" },
 	{ "text until the end", LIT(OK_HEAD "\r\nall ready"), ANY, LIT("ready"), OK, "" },
 	{ "text in one chunk", LIT(CHUNKED "5\r\nready\r\n0\r\n\r\n"), ANY, LIT("ready"), OK, "" },
-	{ "text over chunks", LIT(CHUNKED "2\r\nre\r\n1\r\na\r\n2;x=y\r\ndy\r\n0\r\n\r\n"), ANY, LIT("ready"), OK, "" },
+	{ "text over chunks", LIT(CHUNKED "2\r\nre\r\n1\r\na\r\n2;x=y\r\ndy\r\n0\r\n\r\n"), ANY, LIT("ready"),
+		OK, "" },
 	{ "one letter", LIT(CHUNKED "2\r\nab\r\n0\r\n\r\n"), ANY, LIT("b"), OK, "" },
-	{ "text in a field is none", LIT(OK_HEAD "X: ready\r\nContent-Length: 2\r\n\r\nno"), ANY, LIT("ready"), ERR_NOT_FOUND, "text not found" },
-	{ "text in the framing is none", LIT(CHUNKED "5;ready\r\nstale\r\n0\r\nready: x\r\n\r\n"), ANY, LIT("ready"), ERR_NOT_FOUND, "text not found" },
-	{ "text behind the body is none", LIT(OK_HEAD "Content-Length: 2\r\n\r\nnoready"), ANY, LIT("ready"), ERR_NOT_FOUND, "text not found" },
-	{ "an empty body", LIT(OK_HEAD "Content-Length: 0\r\n\r\n"), ANY, LIT("ready"), ERR_NOT_FOUND, "text not found" },
-	{ "no body", LIT("HTTP/1.1 204 No Content\r\n\r\n"), ANY, LIT("ready"), ERR_NOT_FOUND, "text not found" },
-	{ "the status comes before the text", LIT("HTTP/1.1 503 X\r\nContent-Length: 5\r\n\r\nready"), 200, 399, LIT("ready"), ERR_DENIED,
-		"status 503, wanted 200-399" },
-	{ "a chunk without a size", LIT(CHUNKED "x\r\n"), ANY, LIT("ready"), ERR_SYNTAX, "a chunked body with an error" },
+	{ "text in a field is none", LIT(OK_HEAD "X: ready\r\nContent-Length: 2\r\n\r\nno"), ANY,
+		LIT("ready"), ERR_NOT_FOUND, "text not found" },
+	{ "text in the framing is none", LIT(CHUNKED "5;ready\r\nstale\r\n0\r\nready: x\r\n\r\n"), ANY,
+		LIT("ready"), ERR_NOT_FOUND, "text not found" },
+	{ "text behind the body is none", LIT(OK_HEAD "Content-Length: 2\r\n\r\nnoready"), ANY, LIT("ready"),
+		ERR_NOT_FOUND, "text not found" },
+	{ "an empty body", LIT(OK_HEAD "Content-Length: 0\r\n\r\n"), ANY, LIT("ready"), ERR_NOT_FOUND,
+		"text not found" },
+	{ "no body", LIT("HTTP/1.1 204 No Content\r\n\r\n"), ANY, LIT("ready"), ERR_NOT_FOUND,
+		"text not found" },
+	{ "the status comes before the text", LIT("HTTP/1.1 503 X\r\nContent-Length: 5\r\n\r\nready"), 200,
+		399, LIT("ready"), ERR_DENIED, "status 503, wanted 200-399" },
+	{ "a chunk without a size", LIT(CHUNKED "x\r\n"), ANY, LIT("ready"), ERR_SYNTAX,
+		"a chunked body with an error" },
 	{ "another protocol", LIT("SSH-2.0-x\r\n\r\n"), ANY, LIT(""), ERR_SYNTAX, NULL },
-	{ "two lengths", LIT(OK_HEAD "Content-Length: 1\r\nContent-Length: 2\r\n\r\n"), ANY, LIT(""), ERR_SYNTAX, NULL },
+	{ "two lengths", LIT(OK_HEAD "Content-Length: 1\r\nContent-Length: 2\r\n\r\n"), ANY, LIT(""),
+		ERR_SYNTAX, NULL },
 	{ "nothing at all", LIT(""), ANY, LIT(""), ERR_CLOSED, "closed without an answer" },
 	{ "half a head", LIT("HTTP/1.1 200"), ANY, LIT(""), ERR_CLOSED, "closed inside the answer" },
-	{ "half a body", LIT(OK_HEAD "Content-Length: 9\r\n\r\nall"), ANY, LIT("ready"), ERR_CLOSED, "closed inside the answer" },
-	{ "half a chunk", LIT(CHUNKED "5\r\nrea"), ANY, LIT("ready"), ERR_CLOSED, "closed inside the answer" },
-	{ "the end without the text", LIT(OK_HEAD "\r\nall"), ANY, LIT("ready"), ERR_NOT_FOUND, "text not found" },
+	{ "half a body", LIT(OK_HEAD "Content-Length: 9\r\n\r\nall"), ANY, LIT("ready"), ERR_CLOSED,
+		"closed inside the answer" },
+	{ "half a chunk", LIT(CHUNKED "5\r\nrea"), ANY, LIT("ready"), ERR_CLOSED,
+		"closed inside the answer" },
+	{ "the end without the text", LIT(OK_HEAD "\r\nall"), ANY, LIT("ready"), ERR_NOT_FOUND,
+		"text not found" },
 };
 
 static struct check_answer *answer;

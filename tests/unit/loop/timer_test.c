@@ -57,9 +57,16 @@ static int teardown(void **state)
  * came one round of the next wheel late: two minutes, or hours. */
 static void every_distance_comes_in_time(void **state)
 {
-	static const struct { const char *why; uint64_t least_ms, step_ms; } spans[] = {
-		{ "one wheel", 1, 1 }, { "two wheels", 2000, 8 }, { "around two minutes", 120000, 8 }, { "many turns", 3000, 131 },
-		{ "three wheels", 130000, 509 }, { "beyond", 8000000, 1021 },
+	static const struct {
+		const char *why;
+		uint64_t least_ms, step_ms;
+	} spans[] = {
+		{ "one wheel", 1, 1 },
+		{ "two wheels", 2000, 8 },
+		{ "around two minutes", 120000, 8 },
+		{ "many turns", 3000, 131 },
+		{ "three wheels", 130000, 509 },
+		{ "beyond", 8000000, 1021 },
 	};
 
 	(void)state;

@@ -21,14 +21,14 @@
 #include <cmocka.h>
 
 #define PATIENCE_MS 10000
-#define TYPE_A	    1
+#define TYPE_A      1
 #define TYPE_CNAME  5
 #define TYPE_AAAA   28
 
 struct answer {
 	unsigned rcode;
-	const char *ip[48]; /* of both families; those of the question's are sent */
-	unsigned char last[48]; /* instead: 192.0.2.N for each, until 0 */
+	const char *ip[48];      /* of both families; those of the question's are sent */
+	unsigned char last[48];  /* instead: 192.0.2.N for each, until 0 */
 	uint32_t ttl, cname_ttl; /* cname_ttl: an alias before the addresses */
 	bool is_silent, is_garbled;
 };
@@ -90,7 +90,8 @@ static unsigned put_answers(struct text *t, const struct answer *a, unsigned typ
 		assert_int_equal(addr_parse_ip(bytes_str(a->ip[i]), &ip), OK);
 		if (addr_is_v4(&ip) != (type == TYPE_A))
 			continue;
-		put_record(t, owner, type, a->ttl, addr_is_v4(&ip) ? bytes_of(ip.ip + 12, 4) : bytes_of(ip.ip, 16));
+		put_record(t, owner, type, a->ttl,
+			addr_is_v4(&ip) ? bytes_of(ip.ip + 12, 4) : bytes_of(ip.ip, 16));
 		n++;
 	}
 	return n;
@@ -172,8 +173,13 @@ static void add(const char *host, struct resolve_name *n)
 static int setup(void **state)
 {
 	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	struct resolver_conf c = { .ttl_least_ms = 16, .ttl_most_ms = 3600000, .retry_least_ms = 16, .retry_most_ms = 64,
-		.timeout_ms = 50, .tries = 2, .on_event = on_event };
+	struct resolver_conf c = { .ttl_least_ms = 16,
+		.ttl_most_ms = 3600000,
+		.retry_least_ms = 16,
+		.retry_most_ms = 64,
+		.timeout_ms = 50,
+		.tries = 2,
+		.on_event = on_event };
 	socklen_t len = sizeof sa;
 	const char *why;
 
@@ -182,7 +188,8 @@ static int setup(void **state)
 	memset(events, 0, sizeof events);
 	turns = questions = 0;
 	loop = loop_new();
-	server = (struct watch){ .fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), .on_event = on_question };
+	server = (struct watch){ .fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0),
+		.on_event = on_question };
 	assert_int_equal(bind(server.fd, (struct sockaddr *)&sa, sizeof sa), 0);
 	assert_int_equal(getsockname(server.fd, (struct sockaddr *)&sa, &len), 0);
 	assert_int_equal(addr_from_sockaddr((struct sockaddr *)&sa, len, &server_address), OK);
@@ -254,7 +261,8 @@ static void begin(const struct answer *a)
 static void both_families_in_order(void **state)
 {
 	(void)state;
-	begin(&(struct answer){ .ip = { "2001:db8::2", "192.0.2.9", "192.0.2.1", "2001:db8::1", "192.0.2.9" }, .ttl = 60 });
+	begin(&(struct answer){
+		.ip = { "2001:db8::2", "192.0.2.9", "192.0.2.1", "2001:db8::1", "192.0.2.9" }, .ttl = 60 });
 	wait_for(is_settled);
 	assert_null(names[0].error);
 	assert_list(&names[0], "192.0.2.1 192.0.2.9 2001:db8::1 2001:db8::2");
@@ -363,7 +371,8 @@ static void garbled_answers_do_no_harm(void **state)
 {
 	(void)state;
 	garble_seed = 1;
-	begin(&(struct answer){ .ip = { "192.0.2.1", "192.0.2.2", "2001:db8::1" }, .cname_ttl = 1, .ttl = 0 });
+	begin(&(struct answer){
+		.ip = { "192.0.2.1", "192.0.2.2", "2001:db8::1" }, .cname_ttl = 1, .ttl = 0 });
 	wait_for(is_settled);
 	script[0].is_garbled = true;
 	wait_for(was_asked_often);
@@ -463,11 +472,19 @@ static void works_in_the_dialers_jail(void **state)
 		loop_free(&loop); /* the parent's epoll instance is shared with it: have one of our own */
 		loop = loop_new();
 		resolver_free(&resolver);
-		struct resolver_conf c = { .loop = loop, .servers = &server_address, .server_count = 1, .ttl_least_ms = 16,
-			.ttl_most_ms = 1000, .retry_least_ms = 16, .retry_most_ms = 64, .timeout_ms = 1000, .tries = 3,
+		struct resolver_conf c = { .loop = loop,
+			.servers = &server_address,
+			.server_count = 1,
+			.ttl_least_ms = 16,
+			.ttl_most_ms = 1000,
+			.retry_least_ms = 16,
+			.retry_most_ms = 64,
+			.timeout_ms = 1000,
+			.tries = 3,
 			.on_event = on_event };
 		const char *why;
-		if (resolver_new(&c, &resolver, &why) != OK || resolver_add(resolver, BYTES("app.test"), &names[0]) != OK)
+		if (resolver_new(&c, &resolver, &why) != OK ||
+			resolver_add(resolver, BYTES("app.test"), &names[0]) != OK)
 			_exit(1);
 		text_init(&report, mem, sizeof mem);
 		if (jail_apply(&jail, &report) != OK)

@@ -36,7 +36,7 @@ static inline enum err hear(int sock, struct ipc_msg *m)
 
 static inline void child_begin(struct child *c, const struct role *r)
 {
-	char *argv[] = { (char *)(uintptr_t)"child", (char *)(uintptr_t)"sluis", NULL };
+	char *argv[] = { (char *)(uintptr_t) "child", (char *)(uintptr_t) "sluis", NULL };
 	int control[2];
 
 	assert_int_equal(ipc_pair(control), OK);
@@ -66,7 +66,8 @@ static inline void child_setup(struct child *c, struct bytes bundle)
 /* The test's end of a channel to it. */
 static inline int child_peer(struct child *c, enum role_id role, uint16_t index)
 {
-	unsigned char body[3] = { (unsigned char)role, (unsigned char)(index & 0xff), (unsigned char)(index >> 8) };
+	unsigned char body[3] = { (unsigned char)role, (unsigned char)(index & 0xff),
+		(unsigned char)(index >> 8) };
 	int pair[2];
 
 	assert_int_equal(ipc_pair(pair), OK);

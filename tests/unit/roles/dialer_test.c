@@ -41,9 +41,11 @@ static int begin_with(struct child *c, enum role_id peer)
 	listener = bound(SOCK_STREAM);
 	silent = bound(SOCK_DGRAM);
 	assert_int_equal(listen(listener, 16), 0);
-	snprintf(yaml, sizeof yaml, "listeners: {web: {address: '127.0.0.1:1'}}\nroutes: [{pool: a}]\nresolvers: ['127.0.0.1:%u']\n"
+	snprintf(yaml, sizeof yaml,
+		"listeners: {web: {address: '127.0.0.1:1'}}\nroutes: [{pool: a}]\nresolvers: ['127.0.0.1:%u']\n"
 		"pools:\n  a: {servers: ['127.0.0.1:%u', '127.0.0.1:%u']}\n  b: {servers: ['app.test:80'], connect_time: 60s}\n"
-		"  c: {servers: ['localhost:80']}\n", port_of(silent), port_of(listener), port_of(closed));
+		"  c: {servers: ['localhost:80']}\n",
+		port_of(silent), port_of(listener), port_of(closed));
 	child_begin(c, &role_dialer);
 	child_setup_conf(c, yaml);
 	out = child_peer(c, peer, 0);

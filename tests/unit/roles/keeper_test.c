@@ -39,7 +39,8 @@ static void begin(struct child *c)
 
 static void ask(int peer, unsigned char key)
 {
-	unsigned char body[40] = { 5, 0, 0, 0, key, 0, 0x03, 0x04 }; /* ecdsa_secp256r1_sha256, a digest of zeros */
+	unsigned char body[40] = { 5, 0, 0, 0, key, 0, 0x03,
+		0x04 }; /* ecdsa_secp256r1_sha256, a digest of zeros */
 
 	say(peer, MSG_SIGN, body, sizeof body, -1);
 }
@@ -102,7 +103,8 @@ static void ticket_keys_are_not_for_the_prober(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(who_gets_signatures), cmocka_unit_test(ticket_keys_are_not_for_the_prober) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(who_gets_signatures),
+		cmocka_unit_test(ticket_keys_are_not_for_the_prober) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,7 +16,9 @@ static int begin(struct child *c, const char *pool)
 	void *at;
 	int fd, out;
 
-	snprintf(yaml, sizeof yaml, "listeners: {web: {address: '127.0.0.1:1'}}\npools: {a: {servers: ['127.0.0.1:9'], check: {%s}}}\n", pool);
+	snprintf(yaml, sizeof yaml,
+		"listeners: {web: {address: '127.0.0.1:1'}}\npools: {a: {servers: ['127.0.0.1:9'], check: {%s}}}\n",
+		pool);
 	assert_int_equal(board_create(BOARD_HEALTH, &fd), OK);
 	assert_int_equal(board_map(BOARD_HEALTH, fd, false, &at), OK);
 	shared = at;
@@ -116,8 +118,11 @@ static void checks_and_says_why(void **state)
 /* Our own lack of descriptors or room must not take servers out. */
 static void what_is_our_own_fault_is_no_verdict(void **state)
 {
-	static const struct { enum err why; int error; } ours[] = { { ERR_LIMIT, EAGAIN }, { ERR_IO, EMFILE }, { ERR_IO, ENFILE },
-		{ ERR_IO, ENOBUFS }, { ERR_IO, EADDRNOTAVAIL } };
+	static const struct {
+		enum err why;
+		int error;
+	} ours[] = { { ERR_LIMIT, EAGAIN }, { ERR_IO, EMFILE }, { ERR_IO, ENFILE }, { ERR_IO, ENOBUFS },
+		{ ERR_IO, EADDRNOTAVAIL } };
 	struct child c;
 	int dial = begin(&c, "interval: 50ms, fall: 1");
 
