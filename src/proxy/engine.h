@@ -224,8 +224,8 @@ void exchange_queue_timer(struct exchange *x);
 void upstream_done(struct upstream *u, bool keep);
 void upstream_close(struct upstream *u);
 void upstream_uncount(struct exchange *x);
-/* x waits no more for what it asked of the dialer; the connection comes all the same, and is kept for others. */
-void upstream_forget_dial(struct exchange *x);
+/* x waits no more: it leaves the queue, and what it asked of the dialer comes all the same and is kept for others. */
+void upstream_stop_waiting(struct exchange *x);
 void upstream_note_failure(struct engine *g, struct pool *p, uint16_t server);
 void upstream_note_answer(struct exchange *x);
 struct board_worker_server *server_row(struct engine *g, const struct pool *p, uint16_t server);

@@ -41,15 +41,7 @@ void exchange_free(struct exchange *x)
 {
 	struct engine *g = x->engine;
 
-	upstream_forget_dial(x);
-	if (x->queue_prev) {
-		*x->queue_prev = x->queue_next;
-		if (x->queue_next)
-			x->queue_next->queue_prev = x->queue_prev;
-		else
-			x->pool->queue_last = x->queue_prev;
-		x->pool->queued--;
-	}
+	upstream_stop_waiting(x);
 	upstream_uncount(x);
 	loop_timer_clear(g->loop, &x->timer);
 	buf_give(&g->bufs, &x->up_in);
@@ -625,7 +617,7 @@ void exchange_upstream_failed(struct exchange *x, enum err e)
 	unsigned status = e == ERR_TIMEOUT ? 504 : 502;
 
 	x->up = NULL;
-	upstream_forget_dial(x);
+	upstream_stop_waiting(x);
 	upstream_uncount(x);
 	loop_timer_clear(x->engine->loop, &x->timer);
 	if (u)
@@ -722,12 +714,14 @@ void exchange_reply(struct exchange *x, unsigned status, struct bytes content_ty
 	struct client *c = x->client;
 	struct text t;
 
+	upstream_uncount(x); /* also for a connection that is still being made */
 	if (x->up) {
 		struct upstream *u = x->up;
 		x->up = NULL;
-		upstream_uncount(x);
 		upstream_done(u, false);
 	}
+	/* Nothing that was asked for may come to an exchange that is answered. */
+	upstream_stop_waiting(x);
 	loop_timer_clear(g->loop, &x->timer);
 	x->is_local = true;
 	x->status = (uint16_t)status;

@@ -290,11 +290,20 @@ static void upstream_wait(struct exchange *x)
 		loop_timer_set(x->engine->loop, &x->engine->queue_timer, QUEUE_LOOK_MS, queue_on_time);
 }
 
-void upstream_forget_dial(struct exchange *x)
+void upstream_stop_waiting(struct exchange *x)
 {
 	if (x->dial_slot)
 		x->engine->dials[x->dial_slot - 1].x = NULL;
 	x->dial_slot = 0;
+	if (x->queue_prev) {
+		*x->queue_prev = x->queue_next;
+		if (x->queue_next)
+			x->queue_next->queue_prev = x->queue_prev;
+		else
+			x->pool->queue_last = x->queue_prev;
+		x->pool->queued--;
+		x->queue_prev = NULL;
+	}
 }
 
 void upstream_get(struct exchange *x)
