@@ -93,7 +93,9 @@ static long makes_unix_socket(void)
 
 static long connects(void)
 {
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(9), .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	struct sockaddr_in to = {
+		.sin_family = AF_INET, .sin_port = htons(9), .sin_addr = { htonl(INADDR_LOOPBACK) }
+	};
 
 	return syscall(SYS_connect, control, &to, sizeof(to)) < 0 ? 0 : 0; /* that it came back is enough */
 }
@@ -105,7 +107,7 @@ static long listens(void)
 
 static long executes(void)
 {
-	char *argv[] = { (char *)(uintptr_t)"/bin/true", NULL };
+	char *argv[] = { (char *)(uintptr_t) "/bin/true", NULL };
 
 	return syscall(SYS_execve, argv[0], argv, argv + 1);
 }

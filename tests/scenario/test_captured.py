@@ -16,6 +16,7 @@ from harness import BUILD, ROOT, Client, free_port, get, wait_for
 
 DEEDS = ["open", "open_old", "create", "key", "memory_of_master", "memory", "socket", "unix_socket", "connect", "listen", "execute", "fork",
          "trace", "kill", "code", "io_uring", "bpf", "root", "rename"]
+TOGETHER = 5  # workers at a time, each with a deed of its own
 ROLES = ["worker", "keeper", "dialer", "prober"]
 
 
@@ -61,15 +62,17 @@ def ends_of(s, role, signal):
     return set(map(int, re.findall(rf"event=child.exited role={role} index=(\d+) .*signal={signal}\b", s.log())))
 
 
-def test_a_worker_that_reaches_out_is_killed(world):
-    s = run_captured(world, ["worker"], DEEDS)
+@pytest.mark.parametrize("first", range(0, len(DEEDS), TOGETHER))
+def test_a_worker_that_reaches_out_is_killed(world, first):
+    deeds = DEEDS[first:first + TOGETHER]
+    s = run_captured(world, ["worker"], deeds)
 
     def all_dead():
         knock(s.port())
-        return ends_of(s, "worker", 31) >= set(range(len(DEEDS)))
+        return ends_of(s, "worker", 31) >= set(range(len(deeds)))
     wait_for(all_dead, "every worker to be killed for its deed", 60)
     log = s.log()
-    assert set(re.findall(r"captured: tries (\w+)", log)) == set(DEEDS)
+    assert set(re.findall(r"captured: tries (\w+)", log)) == set(deeds)
     assert "came through" not in log and "only refused" not in log
     assert len(ends_of(s, "keeper", r"\d+") | ends_of(s, "dialer", r"\d+") | ends_of(s, "prober", r"\d+")) == 0
 
@@ -89,19 +92,22 @@ def test_only_the_dialer_makes_sockets(world, role):
     assert "came through" not in s.log()
 
 
-def test_a_worker_that_says_what_is_not_its_own_is_stopped(world):
-    """Every type of message to the master: it listens to ready, once, and to an accusation of those that the sender knows."""
+@pytest.mark.parametrize("first", range(0, len(message_types()) + 2, TOGETHER))
+def test_a_worker_that_says_what_is_not_its_own_is_stopped(world, first):
+    """Every type of message to the master, and two that are none: it listens to ready, once, and to an accusation of those
+    that the sender knows."""
     types = message_types()
-    s = run_captured(world, ["worker"], [f"say:{n}" for n in range(len(types) + 2)])
+    said = range(first, min(first + TOGETHER, len(types) + 2))
+    s = run_captured(world, ["worker"], [f"say:{n}" for n in said])
 
     def all_stopped():
         knock(s.port())
-        return ends_of(s, "worker", 9) >= set(range(len(types) + 2))
+        return ends_of(s, "worker", 9) >= set(range(len(said)))
     wait_for(all_stopped, "every worker to be stopped for its message", 60)
     told = dict((int(n), what) for n, what in re.findall(r'event=ipc.violation sender=worker index=(\d+) pid=\d+ what="?([^"\n]+)', s.log()))
-    for n in range(len(types) + 2):
+    for index, n in enumerate(said):
         name = types[n - 1] if 1 <= n <= len(types) else "not a message"
-        assert told[n] == {"ready": "ready twice", "violation": "accuses a stranger"}.get(name, name), n
+        assert told[index] == {"ready": "ready twice", "violation": "accuses a stranger"}.get(name, name), n
     assert s.process.child.poll() is None
 
 

@@ -49,7 +49,8 @@ struct child {
 	int control, peers[ROLE_COUNT];
 };
 
-static const char yaml[] = "listeners: {web: {address: '127.0.0.1:1'}}\npools: {app: {servers: ['127.0.0.1:1']}}\n";
+static const char yaml[] =
+	"listeners: {web: {address: '127.0.0.1:1'}}\npools: {app: {servers: ['127.0.0.1:1']}}\n";
 static unsigned char heard_bytes[IPC_BODY_MAX + 2];
 
 static bool names(struct bytes list, const char *role)
@@ -63,8 +64,8 @@ static bool is_said(enum msg_type t, enum role_id from, enum role_id to)
 	size_t arrow = bytes_find(who, BYTES(" -> ")), end = bytes_find_byte(who, ':');
 
 	assert_true(arrow != SIZE_MAX && end != SIZE_MAX && arrow < end);
-	return names(bytes_cut(who, 0, arrow), role_name(from)) && names(bytes_cut(who, arrow + 4, end), role_name(to)) &&
-		from != to;
+	return names(bytes_cut(who, 0, arrow), role_name(from)) &&
+	       names(bytes_cut(who, arrow + 4, end), role_name(to)) && from != to;
 }
 
 static bool is_late(enum msg_type t)
@@ -205,7 +206,8 @@ static void expect_told_on(struct child *c, enum role_id peer, const char *what)
 		ipc_msg_close(&m);
 	if (e != ERR_CLOSED)
 		fail_msg("%s from %s: %s goes on listening", what, role_name(peer), role_name(c->role));
-	if (hear(c->control, &m) != OK || m.type != MSG_VIOLATION || memcmp(m.body.at, body, sizeof(body)) != 0)
+	if (hear(c->control, &m) != OK || m.type != MSG_VIOLATION ||
+		memcmp(m.body.at, body, sizeof(body)) != 0)
 		fail_msg("%s from %s: %s does not tell", what, role_name(peer), role_name(c->role));
 	connect_peer(c, peer);
 }
@@ -246,13 +248,15 @@ static void peers_say_what_is_not_theirs(void **state)
 			enum role_id peer = programs[p].peers[i];
 
 			for (unsigned t = MSG_NONE; t <= MSG_COUNT; t++) {
-				if (t > MSG_NONE && t < MSG_COUNT && is_said((enum msg_type)t, peer, c.role)) {
+				if (t > MSG_NONE && t < MSG_COUNT &&
+					is_said((enum msg_type)t, peer, c.role)) {
 					tried += wrong_forms(&c, peer, (enum msg_type)t);
 					continue;
 				}
 				say_raw(c.peers[peer], t, NULL, t < MSG_COUNT ? messages[t].least : 8, 0,
 					t < MSG_COUNT ? messages[t].fds : 0);
-				expect_told_on(&c, peer, t < MSG_COUNT && messages[t].name ? messages[t].name : "no type");
+				expect_told_on(&c, peer,
+					t < MSG_COUNT && messages[t].name ? messages[t].name : "no type");
 				tried++;
 			}
 		}
@@ -271,15 +275,18 @@ static void a_master_out_of_turn_ends_the_process(void **state)
 			struct ipc_msg m;
 			int status;
 
-			if (is_late((enum msg_type)t) && is_said((enum msg_type)t, ROLE_MASTER, programs[p].role))
+			if (is_late((enum msg_type)t) &&
+				is_said((enum msg_type)t, ROLE_MASTER, programs[p].role))
 				continue;
 			begin(&c, p);
 			say_raw(c.control, t, NULL, messages[t].least, 0, messages[t].fds);
 			if (hear(c.control, &m) != ERR_CLOSED)
-				fail_msg("%s from the master: %s goes on", messages[t].name, role_name(c.role));
+				fail_msg("%s from the master: %s goes on", messages[t].name,
+					role_name(c.role));
 			status = end(&c);
 			if (!WIFEXITED(status) || WEXITSTATUS(status) != 1)
-				fail_msg("%s from the master: %s ended with %x", messages[t].name, role_name(c.role), (unsigned)status);
+				fail_msg("%s from the master: %s ended with %x", messages[t].name,
+					role_name(c.role), (unsigned)status);
 		}
 }
 
