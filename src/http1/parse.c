@@ -74,9 +74,10 @@ static enum err read_request_line(struct bytes line, const struct http1_limits *
 	if (method == 0 || method == line.len || line.at[method] != ' ')
 		return refuse(why, 400, "method");
 	r->method_text = bytes_cut(line, 0, method);
+	/* Methods are case-sensitive, and all that are registered are made of these. Servers differ on the rest. */
 	for (size_t i = 0; i < method; i++)
-		if (line.at[i] >= 'a' && line.at[i] <= 'z')
-			return refuse(why, 400, "method"); /* methods are case-sensitive; servers differ here */
+		if ((line.at[i] < 'A' || line.at[i] > 'Z') && line.at[i] != '-' && line.at[i] != '_')
+			return refuse(why, 400, "method");
 	r->method = http_method(r->method_text);
 	end = method + 1;
 	while (end < line.len && line.at[end] != ' ' && line.at[end] != '\t')

@@ -133,6 +133,10 @@ void client_accept(struct listener *l)
 				engine_accept_pause(g);
 			return;
 		}
+		if ((uint32_t)fd >= g->files_for_clients) { /* the kernel gives the lowest that is free */
+			engine_accept_pause(g);
+			i = ACCEPTS_MAX; /* this one more */
+		}
 		if (addr_from_sockaddr((struct sockaddr *)&sa, len, &peer) != OK || !is_within_limits(l, &peer, &key)) {
 			board_add(&g->board->counters[M_CONNECTIONS_REFUSED], 1);
 			close(fd);

@@ -1,17 +1,20 @@
 /* Setting the proxy up from a configuration, its listening sockets, and draining it. */
 #include "proxy/engine.h"
 #include "base/clock.h"
+#include "base/fd.h"
 #include "crypto/random.h"
 
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define ENGINE_MEMORY (512u << 20)
 #define LOG_BUFFER    (64 * 1024)
 #define LOG_FLUSH_AT  (16 * 1024)
 #define ACCEPT_PAUSE_MS 100
+#define FILES_RESERVED	8 /* a part of descriptors: this one */
 
 
 static enum err pool_init(struct engine *g, struct pool *p, const struct conf_pool *conf, struct tls_signer *signer,
@@ -69,9 +72,14 @@ static void engine_on_second(struct timer *t)
 enum err engine_init(struct engine *g, struct loop *loop, const struct conf *conf, struct tls_signer *signer,
 	char *error, size_t error_size)
 {
+	struct rlimit files;
+
 	g->loop = loop;
 	g->conf = conf;
 	g->access_fd = -1;
+	g->files_for_clients = UINT32_MAX;
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < UINT32_MAX)
+		g->files_for_clients = (uint32_t)files.rlim_cur - (uint32_t)files.rlim_cur / FILES_RESERVED;
 	arena_init_growing(&g->arena, ENGINE_MEMORY);
 	random_bytes(&g->random, sizeof g->random);
 	random_bytes(&g->id_prefix, sizeof g->id_prefix);
@@ -142,7 +150,14 @@ static void accept_again(struct timer *t)
 {
 	struct engine *g = CONTAINER_OF(t, struct engine, accept_timer);
 
-	for (size_t i = 0; i <= g->conf->listener_count && !g->is_draining; i++) {
+	if (g->is_draining)
+		return;
+	AUTO(fd_close) int probe = fcntl(g->listeners[0].watch.fd, F_DUPFD_CLOEXEC, 0);
+	if (probe < 0 || (uint32_t)probe >= g->files_for_clients) { /* still none free */
+		loop_timer_set(g->loop, t, ACCEPT_PAUSE_MS, accept_again);
+		return;
+	}
+	for (size_t i = 0; i <= g->conf->listener_count; i++) {
 		struct listener *l = &g->listeners[i];
 		if (l->is_open && !l->watch.is_added && loop_add(g->loop, &l->watch, EPOLLIN | EPOLLEXCLUSIVE) != OK)
 			loop_timer_set(g->loop, t, ACCEPT_PAUSE_MS, accept_again);

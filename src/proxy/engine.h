@@ -52,6 +52,7 @@ struct engine {
 	struct pool *pools;
 	struct client *clients;	      /* all of them */
 	uint32_t client_count;
+	uint32_t files_for_clients; /* descriptors from this number on are for servers, or clients would shut them out */
 	struct client *later;
 	struct timer later_timer, second;
 	struct timer queue_timer; /* set while a pool's queue has somebody */

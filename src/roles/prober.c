@@ -431,6 +431,8 @@ static enum err prober_peer(struct role_run *run, struct channel *c)
 		keeper = c;
 	else
 		return ERR_DENIED;
+	if (c == keeper)
+		tls_signer_back();
 	return OK;
 }
 

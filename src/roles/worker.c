@@ -225,6 +225,7 @@ static enum err worker_peer(struct role_run *run, struct channel *c)
 {
 	if (c->role == ROLE_KEEPER) {
 		worker.keeper = c;
+		tls_signer_back();
 		if (run->is_running)
 			ask_tickets(&worker.tickets_timer);
 	} else if (c->role == ROLE_DIALER) {

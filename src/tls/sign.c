@@ -22,6 +22,7 @@ static struct pending pendings[PENDING_MAX];
 static unsigned pending_count;
 static struct tls_stream *current;
 static struct tls_stream *waiting, **waiting_end = &waiting;
+static bool is_away; /* there is no signer: all wait in line until there is one, or until their own time is over */
 
 void tls_sign_init(void)
 {
@@ -53,7 +54,7 @@ void tls_sign_not_waiting(struct tls_stream *t)
 
 bool tls_sign_has_place(struct tls_stream *t)
 {
-	if (t->is_parked || pending_count < PENDING_MAX) {
+	if (t->is_parked || (!is_away && pending_count < PENDING_MAX)) {
 		tls_sign_not_waiting(t);
 		return true;
 	}
@@ -88,6 +89,15 @@ static void wake(struct tls_stream *t)
 		t->on_wake(t->ctx);
 }
 
+static void next_in_line(void)
+{
+	while (waiting && !is_away && pending_count < PENDING_MAX) {
+		struct tls_stream *t = waiting;
+		tls_sign_not_waiting(t);
+		wake(t);
+	}
+}
+
 void tls_signed(uint32_t request, uint8_t status, struct bytes sig)
 {
 	struct pending *p = &pendings[request % PENDING_MAX];
@@ -101,15 +111,18 @@ void tls_signed(uint32_t request, uint8_t status, struct bytes sig)
 	if (!p->stream->is_parked)
 		return; /* answered within post: the handshake goes on by itself */
 	wake(p->stream);
-	while (waiting && pending_count < PENDING_MAX) {
-		struct tls_stream *t = waiting;
-		tls_sign_not_waiting(t);
-		wake(t);
-	}
+	next_in_line();
+}
+
+void tls_signer_back(void)
+{
+	is_away = false;
+	next_in_line();
 }
 
 void tls_signer_lost(void)
 {
+	is_away = true;
 	for (unsigned i = 0; i < PENDING_MAX; i++)
 		if (pendings[i].in_use && !pendings[i].is_done)
 			tls_signed(pendings[i].serial * 256 + i, 1, BYTES(""));

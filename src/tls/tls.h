@@ -30,8 +30,10 @@ enum err tls_tickets_set(struct bytes keys) MUST_USE;
 /* The keeper's answer; status 0 is ok. Requests that are not waited for are ignored. Resumes the
  * waiting handshake by calling its stream's on_wake. */
 void tls_signed(uint32_t request, uint8_t status, struct bytes signature);
-/* The keeper is gone: all handshakes that wait for it fail. */
+/* The keeper is gone: the handshakes whose question it had fail; those that come now wait in line. */
 void tls_signer_lost(void);
+/* There is one again: the handshakes that came in between go on. */
+void tls_signer_back(void);
 
 struct tls_client;
 enum err tls_client_new(const struct conf_pool_tls *conf, struct tls_signer *signer, struct tls_client **out,

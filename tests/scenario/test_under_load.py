@@ -218,6 +218,18 @@ def test_requests_wait_for_a_dialer_that_comes_back(world):
 
 # --- servers ---
 
+def test_handshakes_wait_for_a_keeper_that_comes_back(world):
+    s, _, ca = front(world, workers=1)
+    load = Load(world, s.port("tls"), clients=2, each=1, tls=trust(ca), name="site.test")
+    load.more(5)
+    old = s.pids("keeper")[0]
+    os.kill(old, signal.SIGKILL)
+    wait_for(lambda: s.pids("keeper") and s.pids("keeper")[0] != old, "another keeper")
+    load.more(10)
+    load.stop()
+    assert len(load.failed) <= 2, load.failed  # a question that the keeper took with it cannot be waited for
+
+
 def test_a_server_killed_in_the_middle_of_answers(world):
     one, two = world.nginx("one", extra=f"location /paced/ {{ alias {world.dir}/nginx-one/www/; limit_rate 1m; }}"), world.nginx("two")
     one.write("big", bytes(BIG))
