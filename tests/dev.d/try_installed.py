@@ -58,7 +58,11 @@ check("the configuration that comes along is valid: " + r.stdout.strip(), r.retu
 check("logs are for administrators only", stat.S_IMODE(os.stat("/var/log/sluis").st_mode) == 0o750)
 for page in ("man1/sluis.1.gz", "man8/sluisd.8.gz", "man5/sluis.yaml.5.gz"):
     check(f"the manual page {page}", os.path.exists(f"/usr/share/man/{page}"))
-check("the unit is there", os.path.exists("/lib/systemd/system/sluis.service"))
+r = run("systemd-analyze", "verify", "/lib/systemd/system/sluis.service")
+complaints = [line for line in r.stderr.splitlines() if "sluis.service" in line and "Command 'man" not in line]
+check("systemd knows every word of the unit " + "; ".join(complaints), not complaints)
+groups = run("systemd-analyze", "syscall-filter", "@system-service").stdout
+check("systemd knows the groups of system calls that it names", "@setuid" in groups and "@process" in groups)
 
 daemon = subprocess.Popen(["/usr/bin/sluisd", "-c", "/etc/sluis/sluis.yaml"], stdout=open("/root/error.log", "w"), stderr=subprocess.STDOUT)
 wait_for(lambda: daemon.poll() is not None or "config.loaded" in open("/root/error.log").read())

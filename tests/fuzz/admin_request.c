@@ -7,6 +7,8 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -15,6 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct admin_server server;
 static struct loop *loop;
+static struct watch always; /* readable at any time */
 static char dir[] = "/tmp/sluis-fuzz-XXXXXX", path[64];
 static unsigned asked;
 
@@ -24,6 +27,13 @@ static void on_request(struct admin_server *s, struct admin_conn *c, json_t *req
 	CHECK(json_is_object(request));
 	asked++;
 	admin_answer(c, json_pack("{s:b,s:O}", "ok", 1, "echo", request));
+}
+
+static void stop(struct watch *w, uint32_t events)
+{
+	(void)w;
+	(void)events;
+	loop_stop(loop);
 }
 
 static void close_server(void)
@@ -38,23 +48,17 @@ static void open_server(void)
 	snprintf(path, sizeof path, "%s/s", dir);
 	loop = loop_new();
 	CHECK(loop);
+	always.fd = eventfd(1, EFD_CLOEXEC);
+	always.on_event = stop;
+	CHECK(always.fd >= 0 && loop_add(loop, &always, EPOLLIN) == OK);
 	server.on_request = on_request;
 	CHECK(admin_open(&server, loop, bytes_str(path)) == OK);
 	atexit(close_server);
 }
 
-static void stop(struct timer *t)
-{
-	(void)t;
-	loop_stop(loop);
-}
-
-/* Everything that is there is seen; nothing is waited for. */
+/* Everything that is there is seen, in the same turn as the stop; nothing is waited for. */
 static void turn(void)
 {
-	static struct timer now;
-
-	loop_timer_set(loop, &now, 0, stop);
 	loop_run(loop);
 }
 
