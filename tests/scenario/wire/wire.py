@@ -85,11 +85,11 @@ class Backend:
                     data += conn.recv(65536)
                 size, data = data.split(b"\r\n", 1)
                 n = int(size, 16)
+                if n == 0:
+                    return out, after_trailers(conn, data)
                 while len(data) < n + 2:
                     data += conn.recv(65536)
                 out, data = out + data[:n], data[n + 2:]
-                if n == 0:
-                    return out, data
         return b"", data
 
     def close(self):
@@ -173,6 +173,18 @@ class Sluis:
         return status
 
 
+def after_trailers(sock, data):
+    """What follows the lines up to the empty one."""
+    while True:
+        while b"\r\n" not in data:
+            more = sock.recv(65536)
+            assert more, "closed inside trailers"
+            data += more
+        line, data = data.split(b"\r\n", 1)
+        if not line:
+            return data
+
+
 def read_all(s):
     out = b""
     while True:
@@ -200,11 +212,11 @@ def read_answer(s, data=b""):
                 data += s.recv(65536)
             size, data = data.split(b"\r\n", 1)
             n = int(size, 16)
+            if n == 0:
+                return status, head, body, after_trailers(s, data)
             while len(data) < n + 2:
                 data += s.recv(65536)
             body, data = body + data[:n], data[n + 2:]
-            if n == 0:
-                return status, head, body, data
     n = int(low.split(b"content-length:")[1].split(b"\r\n")[0]) if b"content-length:" in low else 0
     while len(data) < n:
         more = s.recv(65536)
