@@ -85,7 +85,7 @@ static void write_forwarded(struct text *t, const struct http_request *r, const 
 static bool may_trail(struct bytes name)
 {
 	static const struct bytes never[] = { LIT("authorization"), LIT("www-authenticate"), LIT("cache-control"), LIT("content-encoding"),
-		LIT("content-range"), LIT("max-forwards"), LIT("pragma"), LIT("range"), LIT("age"), LIT("expires"), LIT("vary"), LIT("te") };
+		LIT("content-range"), LIT("max-forwards"), LIT("pragma"), LIT("range"), LIT("age"), LIT("expires"), LIT("vary") };
 	struct http_field f = { .name = name, .id = (uint16_t)http_field_id(name) };
 
 	switch (f.id) {
@@ -101,17 +101,18 @@ static bool may_trail(struct bytes name)
 	return !is_framing(name) && !is_forwarded(&f) && bytes_find_byte(name, '_') == SIZE_MAX && bytes_find_byte(name, '.') == SIZE_MAX;
 }
 
-void http1_write_last_chunk(struct text *t, struct bytes trailers)
+void http1_write_last_chunk(struct text *t, struct bytes trailers, const struct http1_edit *edits, bool on_response)
 {
 	text_lit(t, "0\r\n");
 	while (trailers.len) {
 		size_t end = bytes_find(trailers, BYTES("\r\n")), colon;
-		struct bytes line = bytes_cut(trailers, 0, end);
+		struct bytes line = bytes_cut(trailers, 0, end), name;
 
 		trailers = end == SIZE_MAX ? BYTES("") : bytes_cut(trailers, end + 2, trailers.len);
 		colon = bytes_find_byte(line, ':');
-		if (colon != SIZE_MAX && may_trail(bytes_cut(line, 0, colon)))
-			http1_write_field(t, bytes_cut(line, 0, colon), bytes_trim(bytes_cut(line, colon + 1, line.len)));
+		name = bytes_cut(line, 0, colon);
+		if (colon != SIZE_MAX && may_trail(name) && !is_edited_away(edits, on_response, name))
+			http1_write_field(t, name, bytes_trim(bytes_cut(line, colon + 1, line.len)));
 	}
 	text_lit(t, "\r\n");
 }

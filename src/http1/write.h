@@ -30,8 +30,9 @@ struct http1_reply {
 };
 void http1_write_response(struct text *t, const struct http_response *r, const struct http1_reply *reply);
 /* The end of a chunked body: the last chunk and those of its trailer lines (as chunk_read collects them) that may stand
- * there, RFC 9110 6.5.1: none that frames, routes, authenticates or says what the content is. */
-void http1_write_last_chunk(struct text *t, struct bytes trailers);
+ * there, RFC 9110 6.5.1: none that frames, routes, authenticates or says what the content is, and none that edits remove
+ * or replace in the head: what a policy keeps from the reader must not come in at the end. */
+void http1_write_last_chunk(struct text *t, struct bytes trailers, const struct http1_edit *edits, bool on_response);
 void http1_write_field(struct text *t, struct bytes name, struct bytes value);
 
 #endif

@@ -192,7 +192,7 @@ static enum err body_from(struct exchange *x, struct buf *b)
 	if (data.len)
 		put_chunk(&t, data);
 	if (e == OK) {
-		http1_write_last_chunk(&t, trailers_read(&x->up_trailers));
+		http1_write_last_chunk(&t, trailers_read(&x->up_trailers), x->edits, false);
 		x->up_done = true;
 	}
 	return buf_text_end(&x->up_out, &t);
@@ -347,7 +347,7 @@ static enum err put_body(struct exchange *x, struct bytes data, bool is_last)
 	else
 		text_add(&t, data);
 	if (is_last && x->re_chunk)
-		http1_write_last_chunk(&t, trailers_read(&x->down_trailers));
+		http1_write_last_chunk(&t, trailers_read(&x->down_trailers), x->edits, true);
 	return buf_text_end(&x->out, &t);
 }
 

@@ -34,6 +34,21 @@ def test_trailers_pass_both_ways(one):
     assert raw[0].endswith(b"0\r\nX-Check: 2\r\n\r\n"), raw
 
 
+def test_a_field_that_a_policy_removes_does_not_come_as_a_trailer(one):
+    raw = []
+
+    def reply(_head, _body, conn):
+        conn.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX-Inside: 1\r\nX-Sum: 2\r\n\r\n")
+        return False
+    s, b = one(reply, more="policies: [{name: in, then: [{remove_field: X-User}, {set_field: {name: X-Role, value: '\"guest\"'}}]}, "
+                           "{name: out, on: response, then: [{remove_field: x-inside}]}]\n")
+    b.body = lambda conn, head, data: (raw.append(read_chunked(conn, data)), b"")
+    answer = s.raw(b"POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"
+                   b"x-user: admin\r\nX-Role: admin\r\nX-Check: 1\r\n\r\n")
+    assert answer.endswith(b"\r\n\r\n0\r\nX-Sum: 2\r\n\r\n"), answer
+    assert raw == [b"0\r\nX-Check: 1\r\n\r\n"], raw
+
+
 def read_chunked(conn, data):
     while not data.endswith(b"\r\n\r\n"):
         more = conn.recv(65536)

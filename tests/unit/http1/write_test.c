@@ -146,9 +146,37 @@ static void test_responses(void **state)
 	}
 }
 
+static void test_last_chunks(void **state)
+{
+	static const struct http1_edit replaced = { .name = LIT("X-Role"), .value = LIT("guest"), .replaces = true };
+	static const struct http1_edit removed = { .next = &replaced, .name = LIT("X-User"), .removes = true };
+	static const struct { const char *why; struct bytes in, out; bool on_response; } cases[] = {
+		{ "none", LIT(""), LIT("0\r\n\r\n"), false },
+		{ "as they came, without white space", LIT("X-Sum:  1 \r\nETag: a\r\n"), LIT("0\r\nX-Sum: 1\r\nETag: a\r\n\r\n"), false },
+		{ "framing", LIT("Content-Length: 5\r\nTransfer-Encoding: chunked\r\nTrailer: x\r\nTE: x\r\n"), LIT("0\r\n\r\n"), false },
+		{ "routing, identity, content", LIT("Host: b\r\nCookie: a\r\nAuthorization: b\r\nX-Forwarded-User: c\r\nContent-Type: d\r\n"),
+			LIT("0\r\n\r\n"), false },
+		{ "names of two readings", LIT("X_Sum: 1\r\nX.Sum: 1\r\n"), LIT("0\r\n\r\n"), false },
+		{ "what a policy removes or replaces", LIT("x-user: 1\r\nX-ROLE: 2\r\nX-Sum: 3\r\n"), LIT("0\r\nX-Sum: 3\r\n\r\n"), false },
+		{ "edits of the request are not the answer's", LIT("X-User: 1\r\n"), LIT("0\r\nX-User: 1\r\n\r\n"), true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		unsigned char out[512];
+		struct text t;
+
+		text_init(&t, out, sizeof out);
+		http1_write_last_chunk(&t, cases[i].in, &removed, cases[i].on_response);
+		if (t.failed || !bytes_eq(text_bytes(&t), cases[i].out))
+			fail_msg("%s:\n%.*s", cases[i].why, FMT(text_bytes(&t)));
+	}
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_requests), cmocka_unit_test(test_responses) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_requests), cmocka_unit_test(test_responses),
+		cmocka_unit_test(test_last_chunks) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
