@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <unistd.h>
 
 void fd_close(int *fd)
@@ -87,6 +88,11 @@ enum err file_read(const char *path, struct text *out)
 	return fd_read_all(fd, out);
 }
 
+static enum err seal(int fd)
+{
+	return fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) < 0 ? ERR_IO : OK;
+}
+
 enum err memfd_sealed(const char *name, struct bytes b, int *out)
 {
 	AUTO(fd_close) int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -94,8 +100,30 @@ enum err memfd_sealed(const char *name, struct bytes b, int *out)
 	if (fd < 0)
 		return ERR_IO;
 	TRY(fd_write_all(fd, b));
-	if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) < 0)
+	TRY(seal(fd));
+	*out = fd;
+	fd = -1;
+	return OK;
+}
+
+enum err memfd_of_file(const char *name, int from, size_t most, int *out)
+{
+	AUTO(fd_close) int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	size_t copied = 0;
+	ssize_t n;
+
+	if (fd < 0)
 		return ERR_IO;
+	while ((n = sendfile(fd, from, NULL, most + 1 - copied)) != 0) {
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return ERR_IO;
+		copied += (size_t)n;
+		if (copied > most)
+			return ERR_LIMIT;
+	}
+	TRY(seal(fd));
 	*out = fd;
 	fd = -1;
 	return OK;

@@ -19,5 +19,8 @@ enum err fd_read_at_start(int fd, struct text *out) MUST_USE;
 enum err file_read(const char *path, struct text *out) MUST_USE;
 /* An anonymous file with these bytes, sealed: it can never change. */
 enum err memfd_sealed(const char *name, struct bytes b, int *out) MUST_USE;
+/* The same with what is in the file fd, which the kernel copies: its bytes do not come into this process. ERR_LIMIT:
+ * more than most. */
+enum err memfd_of_file(const char *name, int fd, size_t most, int *out) MUST_USE;
 
 #endif

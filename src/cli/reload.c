@@ -14,7 +14,9 @@ int cli_reload(const struct cli *cli, int argc, char **argv)
 	if (!answer)
 		return 1;
 	printf("generation %d is in use\n", (int)json_integer_value(json_object_get(answer, "generation")));
-	if (cli->confirm)
+	if (cli->confirm && !json_integer_value(json_object_get(answer, "confirm")))
+		printf("it does NOT go back by itself: there was none before it, or no memory to keep it (see the error log)\n");
+	else if (cli->confirm)
 		printf("it goes back in %d seconds unless you call: sluis confirm\n", cli->confirm);
 	json_decref(answer);
 	return 0;

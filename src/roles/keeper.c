@@ -16,7 +16,6 @@
 #include <string.h>
 
 #define KEYS_MAX     1024
-#define KEY_FILE_MAX 65536
 #define TICKET_S     3600 /* a key makes tickets for an hour and is accepted for two */
 #define KEY_BYTES    88
 
@@ -31,7 +30,7 @@ static enum err on_key(struct role_run *run, struct channel *from, struct ipc_ms
 	struct reader r = { .left = m->body };
 	uint16_t id = reader_u16(&r);
 	uint8_t for_checks = reader_u8(&r);
-	static unsigned char mem[KEY_FILE_MAX]; /* not one that grows: that leaves copies behind */
+	static unsigned char mem[TLS_KEY_FILE_MAX]; /* not one that grows: that leaves copies behind */
 	struct text pem;
 	enum err e;
 

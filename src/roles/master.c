@@ -44,19 +44,27 @@ static void confirm_late(struct timer *t)
 }
 
 /* Everything is kept here and now: by the time it is needed, the files may be others and the generation gone. */
-void master_confirm_begin(struct master *m, uint32_t seconds, const struct generation *fallback)
+enum err master_confirm_begin(struct master *m, uint32_t seconds, const struct generation *fallback)
 {
+	enum err e = ERR_MEMORY;
+
 	text_init_growing(&m->fallback, BUNDLE_MOST);
 	m->fallback_keys = calloc(fallback->conf->key_count + 1, sizeof(int));
 	m->has_fallback = true;
-	if (!m->fallback_keys || fd_read_at_start(fallback->bundle, &m->fallback) != OK) {
-		LOG(EV_SYSTEM, KV_STR("call", "confirm"), KV_ERRNO());
-		master_confirm_end(m);
-		return;
+	if (m->fallback_keys)
+		e = fd_read_at_start(fallback->bundle, &m->fallback);
+	for (size_t i = 0; e == OK && i < fallback->conf->key_count; i++) {
+		int fd = fcntl(fallback->key_fds[i], F_DUPFD_CLOEXEC, 0);
+
+		m->fallback_keys[m->fallback_key_count++] = fd;
+		e = fd < 0 ? ERR_IO : OK;
 	}
-	for (size_t i = 0; i < fallback->conf->key_count; i++)
-		m->fallback_keys[m->fallback_key_count++] = fcntl(fallback->key_fds[i], F_DUPFD_CLOEXEC, 0);
+	if (e != OK) {
+		master_confirm_end(m);
+		return e;
+	}
 	loop_timer_set(m->loop, &m->confirm, (uint64_t)seconds * 1000, confirm_late);
+	return OK;
 }
 
 void master_confirm_end(struct master *m)

@@ -88,6 +88,7 @@ static void generation_free(struct generation **at)
 	fd_close(&g->bundle);
 	text_fini(&g->text);
 	conf_free(&g->conf);
+	text_fini(&g->kept);
 	free(g->key_fds);
 	free(g->listener_fds);
 	free(g->children);
@@ -125,8 +126,11 @@ static enum err load(struct generation *g, const struct origin *from, json_t *er
 	enum err e;
 
 	disk_source_init(&disk, m->base_dir, m->rules_dir);
-	if (from->bundle.len) {
-		TRY(bundle_reader_init(&kept, from->bundle));
+	text_init_growing(&g->kept, BUNDLE_MOST);
+	text_init_growing(&g->text, HISTORY_TEXT_MAX);
+	if (from->bundle.len) { /* the caller's copy goes before conf does */
+		text_add(&g->kept, from->bundle);
+		TRY(g->kept.failed ? ERR_MEMORY : bundle_reader_init(&kept, text_bytes(&g->kept)));
 		text = kept.text;
 	}
 	bundle_writer_init(&bundle, from->bundle.len ? &kept.source : &disk.source, file, text);
@@ -142,9 +146,22 @@ static enum err load(struct generation *g, const struct origin *from, json_t *er
 	if (e == OK)
 		e = memfd_sealed("sluis-bundle", text_bytes(&bundle.out), &g->bundle);
 	bundle_writer_fini(&bundle);
-	text_init_growing(&g->text, HISTORY_TEXT_MAX);
 	text_add(&g->text, text);
 	return e != OK ? e : g->text.failed ? ERR_LIMIT : OK;
+}
+
+/* As a copy that never changes: a keeper that is started again, or a configuration that comes back, needs the key as it
+ * was, also when a new one was written into the same file. The kernel copies; the master reads none of it. */
+static enum err open_key(struct generation *g, size_t i, const char *path, json_t *errors)
+{
+	AUTO(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	enum err e = fd < 0 ? ERR_IO : memfd_of_file("sluis-key", fd, TLS_KEY_FILE_MAX, &g->key_fds[i]);
+
+	if (e == ERR_LIMIT)
+		errno = EFBIG;
+	if (e != OK)
+		add_system_error(errors, bytes_str(g->master->file), g->conf->keys_at[i], "cannot open the private key", g->conf->keys[i]);
+	return e;
 }
 
 static enum err open_keys(struct generation *g, const struct origin *from, json_t *errors)
@@ -168,11 +185,7 @@ static enum err open_keys(struct generation *g, const struct origin *from, json_
 			snprintf(path, sizeof(path), "%.*s", FMT(name));
 		else
 			snprintf(path, sizeof(path), "%s/%.*s", g->master->base_dir, FMT(name));
-		g->key_fds[i] = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-		if (g->key_fds[i] < 0) {
-			add_system_error(errors, bytes_str(g->master->file), g->conf->keys_at[i], "cannot open the private key", name);
-			return ERR_IO;
-		}
+		TRY(open_key(g, i, path, errors));
 	}
 	return OK;
 }
@@ -468,8 +481,10 @@ static void activate(struct generation *g)
 		KV_UINT("uid", g->uid), KV_UINT("listeners", g->conf->listener_count),
 		KV_UINT("pools", g->conf->pool_count), KV_UINT("rules", g->conf->rule_count));
 	master_notify(m, "READY=1\nSTATUS=generation %u is in use", g->number);
-	if (g->confirm_s && old)
-		master_confirm_begin(m, g->confirm_s, old);
+	if (g->confirm_s && (!old || master_confirm_begin(m, g->confirm_s, old) != OK)) {
+		LOG(EV_SYSTEM, KV_STR("call", "confirm"), KV_ERRNO());
+		g->confirm_s = 0; /* told in the answer: it does not go back by itself */
+	}
 	if (old && (old->conf->access_log.len != g->conf->access_log.len ||
 			   !bytes_eq(old->conf->access_log, g->conf->access_log)) && master_access_log(m, g->conf) != OK)
 		LOG(EV_SYSTEM, KV_STR("call", "access log"), KV_ERRNO());

@@ -38,6 +38,7 @@ struct generation {
 	enum generation_state state;
 	struct conf *conf;
 	struct text text; /* the main file */
+	struct text kept; /* the bundle that it was read from, which conf looks into; empty: read from the disk */
 	int bundle;
 	int *key_fds, *listener_fds; /* by their numbers in conf; listener_fds are master->sockets' own */
 	int admin_fd;		     /* the same for admin_address; -1: none */
@@ -136,7 +137,7 @@ void master_notify_open(struct master *m);
 void master_notify(struct master *m, const char *fmt, ...) PRINTF(2, 3);
 
 /* master.c */
-void master_confirm_begin(struct master *m, uint32_t seconds, const struct generation *fallback);
+enum err master_confirm_begin(struct master *m, uint32_t seconds, const struct generation *fallback) MUST_USE;
 void master_confirm_end(struct master *m);
 void master_reopen(struct master *m);
 void master_stop(struct master *m);

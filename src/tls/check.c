@@ -10,7 +10,6 @@
 #include <openssl/pem.h>
 #include <time.h>
 
-#define KEY_FILE_MAX 65536
 #define KINDS "ECDSA on P-256, P-384 or P-521, or RSA with 2048 to 8192 bits"
 
 struct check {
@@ -84,7 +83,7 @@ static bool check_chain(const struct check *k, const struct conf_cert *c)
 
 static void check_key(const struct check *k, const struct conf_cert *c)
 {
-	static unsigned char mem[KEY_FILE_MAX]; /* not one that grows: that leaves copies behind */
+	static unsigned char mem[TLS_KEY_FILE_MAX]; /* not one that grows: that leaves copies behind */
 	struct tls_key *key = NULL;
 	struct text pem;
 	enum err e;

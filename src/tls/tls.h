@@ -74,6 +74,7 @@ enum err tls_check(struct conf *conf, struct conf_errors *errors, uint64_t now_s
 /* The keeper's half: a loaded private key. ERR_SYNTAX: no unencrypted key in PEM; ERR_UNSUPPORTED: neither RSA of 2048 to
  * 8192 bits nor ECDSA on P-256, P-384 or P-521. */
 struct tls_key;
+#define TLS_KEY_FILE_MAX 65536
 enum err tls_key_load(struct bytes pem, struct tls_key **out) MUST_USE;
 void tls_key_free(struct tls_key **k);
 /* Whether it is the key of the first certificate of a chain. */

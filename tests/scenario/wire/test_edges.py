@@ -1,5 +1,7 @@
 """What limits, times, queues and reloads mean when clients are slow, workers are several, and files change."""
 import json
+import os
+import signal
 import socket
 import ssl
 import threading
@@ -155,6 +157,32 @@ def test_going_back_means_the_files_as_they_were(one, tmp_path):
     assert "not confirmed" in history, history
     assert s.cli("config", "rollback", "2").returncode == 0  # with its file, which is on the disk no more than the first
     wait_for(lambda: get(s, b"/new").startswith(b"HTTP/1.1 403"), what="entry 2")
+
+
+def test_keys_that_are_written_into_the_same_file(start, backend, tmp_path):
+    """A generation lives by the certificate and key that it was started with, until the next one."""
+    certificate(tmp_path)
+    s = start("listeners: {web: {address: '127.0.0.1:@PORT@'}, safe: {address: '127.0.0.1:@TLS@', tls: {certificates: "
+              "[{chain: cert.pem, key: key.pem}]}}}\n"
+              f"pools: {{app: {{servers: ['127.0.0.1:{backend(ok()).port}']}}}}\n")
+
+    def served():
+        try:
+            return ssl.get_server_certificate(("127.0.0.1", s.tls_port), timeout=10)
+        except ssl.SSLError:
+            return None
+    old, inode = (tmp_path / "cert.pem").read_text(), (tmp_path / "key.pem").stat().st_ino
+    assert served() == old
+    certificate(tmp_path)
+    new = (tmp_path / "cert.pem").read_text()
+    assert new != old and (tmp_path / "key.pem").stat().st_ino == inode
+    keeper = s.children("keeper")[0]
+    os.kill(keeper, signal.SIGKILL)
+    wait_for(lambda: s.children("keeper") and s.children("keeper")[0] != keeper, what="another keeper")
+    wait_for(lambda: served() == old, what="the old key, from the new keeper")
+    assert s.cli("reload", "--confirm", "2").returncode == 0
+    wait_for(lambda: served() == new, what="the new certificate")
+    wait_for(lambda: served() == old, what="the old certificate, as nobody confirms")
 
 
 def test_sums_never_fall(one):
