@@ -61,3 +61,25 @@ enum err bytes_u64(struct bytes in, uint64_t *out)
 	*out = n;
 	return OK;
 }
+
+unsigned bytes_distance(struct bytes a, struct bytes b)
+{
+	unsigned row[65];
+
+	if (a.len > 63 || b.len > 63)
+		return 99;
+	for (unsigned j = 0; j <= b.len; j++)
+		row[j] = j;
+	for (unsigned i = 1; i <= a.len; i++) {
+		unsigned diagonal = row[0];
+		row[0] = i;
+		for (unsigned j = 1; j <= b.len; j++) {
+			unsigned up = row[j], cost = diagonal + (a.at[i - 1] != b.at[j - 1]);
+			row[j] = up + 1 < cost ? up + 1 : cost;
+			if (row[j - 1] + 1 < row[j])
+				row[j] = row[j - 1] + 1;
+			diagonal = up;
+		}
+	}
+	return row[b.len];
+}

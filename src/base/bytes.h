@@ -64,6 +64,8 @@ static inline struct bytes bytes_trim(struct bytes b)
 		b.len--;
 	return b;
 }
+/* How many octets must be put in, taken out or changed to make one of the other (Levenshtein); 99 when one has more than 63. */
+unsigned bytes_distance(struct bytes a, struct bytes b);
 /* Decimal digits only, no sign, nothing else; ERR_SYNTAX or ERR_LIMIT (over UINT64_MAX). */
 enum err bytes_u64(struct bytes in, uint64_t *out) MUST_USE;
 

@@ -312,7 +312,7 @@ static void read_pool(struct loader *l, const struct map *m, struct conf_pool *p
 					FMT(p->servers[i].name));
 	}
 	p->sticky_cookie = map_string(m, "sticky");
-	if (p->sticky_cookie.len && !conf_is_token(p->sticky_cookie)) {
+	if (p->sticky_cookie.len && !http_is_token(p->sticky_cookie)) {
 		at = map_mark(m, "sticky");
 		conf_fail(l, &at, "letters, digits and -", "'%.*s' is not the name of a cookie", FMT(p->sticky_cookie));
 	}

@@ -67,7 +67,6 @@ void conf_read_pools(struct loader *l, const struct map *top);
 void conf_read_routes(struct loader *l, const struct map *top);
 size_t conf_find_pool(struct loader *l, struct bytes name, const yaml_mark_t *at);
 bool conf_read_cert(struct loader *l, const struct map *m, struct conf_cert *out);
-bool conf_is_token(struct bytes b); /* RFC 9110 5.6.2 */
 const char *conf_nearest(struct bytes word, const char *const *words, size_t n);
 /* The pairs of a map whose keys are names that the user chose. */
 size_t conf_named(struct loader *l, const struct map *top, const char *key, yaml_node_pair_t **pairs);

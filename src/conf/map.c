@@ -91,36 +91,14 @@ struct bytes node_text(const yaml_node_t *n)
 	return bytes_of(n->data.scalar.value, n->data.scalar.length);
 }
 
-static unsigned distance(struct bytes a, struct bytes b)
-{
-	unsigned row[65];
-
-	if (a.len > 63 || b.len > 63)
-		return 99;
-	for (unsigned j = 0; j <= b.len; j++)
-		row[j] = j;
-	for (unsigned i = 1; i <= a.len; i++) {
-		unsigned diagonal = row[0];
-		row[0] = i;
-		for (unsigned j = 1; j <= b.len; j++) {
-			unsigned up = row[j], cost = diagonal + (a.at[i - 1] != b.at[j - 1]);
-			row[j] = up + 1 < cost ? up + 1 : cost;
-			if (row[j - 1] + 1 < row[j])
-				row[j] = row[j - 1] + 1;
-			diagonal = up;
-		}
-	}
-	return row[b.len];
-}
-
 const char *conf_nearest(struct bytes word, const char *const *words, size_t n)
 {
 	const char *best = NULL;
 	unsigned least = word.len > 8 ? 4 : 3;
 
 	for (size_t i = 0; i < n; i++)
-		if (distance(word, bytes_str(words[i])) < least)
-			least = distance(word, bytes_str(best = words[i]));
+		if (bytes_distance(word, bytes_str(words[i])) < least)
+			least = bytes_distance(word, bytes_str(best = words[i]));
 	return best;
 }
 

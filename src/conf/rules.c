@@ -81,20 +81,12 @@ static struct policy_expr *part_expr(struct loader *l, yaml_node_t *map, const c
 	return conf_expr(l, n, POLICY_STRING, on_response);
 }
 
-bool conf_is_token(struct bytes b)
-{
-	for (size_t i = 0; i < b.len; i++)
-		if (b.at[i] <= ' ' || b.at[i] >= 127 || memchr("()<>@,;:\\\"/[]?={}", b.at[i], 17))
-			return false;
-	return b.len > 0;
-}
-
 static void read_field_name(struct loader *l, yaml_node_t *n, struct policy_action *a)
 {
 	static const char *const framing[] = { "content-length", "transfer-encoding", "connection", "host", "upgrade", "te", "trailer" };
 
 	a->name = n ? arena_copy(l->arena, node_text(n)) : BYTES("");
-	if (!n || !conf_is_token(a->name)) {
+	if (!n || !http_is_token(a->name)) {
 		conf_fail(l, n ? &n->start_mark : NULL, "letters, digits and -", "a field name is expected here");
 		return;
 	}
@@ -107,7 +99,7 @@ static void read_field_name(struct loader *l, yaml_node_t *n, struct policy_acti
 static void read_tag(struct loader *l, yaml_node_t *v, struct policy_action *a)
 {
 	a->name = arena_copy(l->arena, node_text(v));
-	if (!conf_is_token(a->name)) {
+	if (!http_is_token(a->name)) {
 		conf_fail(l, &v->start_mark, "letters, digits and -", "a tag is expected here");
 		return;
 	}

@@ -25,6 +25,14 @@ enum http_field_id http_field_id(struct bytes name)
 	return HTTP_FIELD_OTHER;
 }
 
+bool http_is_token(struct bytes b)
+{
+	for (size_t i = 0; i < b.len; i++)
+		if (b.at[i] <= ' ' || b.at[i] >= 127 || memchr("()<>@,;:\\\"/[]?={}", b.at[i], 17))
+			return false;
+	return b.len > 0;
+}
+
 const struct http_field *http_find_field(const struct http_field *f, size_t n, struct bytes name)
 {
 	for (size_t i = 0; i < n; i++)

@@ -1,6 +1,7 @@
 /* A state machine over octets; data is handed out in runs. */
 #include "http1/chunk.h"
 #include "base/text.h"
+#include "http1/parse_priv.h"
 
 #define LINE_MAX_ALL 8192 /* of one extension, or of all trailers */
 
@@ -34,13 +35,6 @@ static enum err size_byte(struct chunk_reader *c, unsigned char b)
 	else
 		return ERR_SYNTAX; /* "5 " too: no white space before the end, whatever RFC 9112 errata let pass */
 	return ERR_AGAIN;
-}
-
-/* RFC 9110 5.6.2 tchar: what a trailer's name is made of. */
-static bool is_token(unsigned char b)
-{
-	return (b >= '0' && b <= '9') || (ascii_lower(b) >= 'a' && ascii_lower(b) <= 'z') ||
-		(b && strchr("!#$%&'*+-.^_`|~", b) != NULL);
 }
 
 static bool is_text(unsigned char b)
@@ -78,7 +72,7 @@ static enum err line_byte(struct chunk_reader *c, unsigned char b, struct text *
 			c->state = TRAILER_LF;
 			return c->seen_field && !c->seen_colon ? ERR_SYNTAX : ERR_AGAIN;
 		}
-		if (c->seen_colon ? !is_text(b) : !is_token(b) && (b != ':' || !c->seen_field))
+		if (c->seen_colon ? !is_text(b) : !http1_is(b, CH_TOKEN) && (b != ':' || !c->seen_field))
 			return ERR_SYNTAX;
 		c->seen_colon = c->seen_colon || b == ':';
 		c->seen_field = true;

@@ -160,14 +160,6 @@ static struct policy_expr *finish(struct compiler *c, struct policy_expr *e, siz
 
 static struct policy_expr *parse_or(struct compiler *c);
 
-static bool is_token(struct bytes b)
-{
-	for (size_t i = 0; i < b.len; i++)
-		if (b.at[i] <= ' ' || b.at[i] >= 127 || memchr("()<>@,;:\\\"/[]?={}", b.at[i], 17))
-			return false;
-	return b.len > 0;
-}
-
 static struct policy_expr *parse_argument(struct compiler *c, const struct policy_function *f, size_t *at)
 {
 	struct policy_expr *arg;
@@ -185,7 +177,7 @@ static struct policy_expr *parse_argument(struct compiler *c, const struct polic
 	if (f->wants_name && arg->op != OP_STRING)
 		return compile_fail(c, where, "%s wants a name in quotes, as %s(\"name\")", f->name, f->name);
 	if ((f->op == OP_HEADER || f->op == OP_ANY_HEADER || f->op == OP_RESPONSE_HEADER || f->op == OP_RESPONSE_ANY_HEADER) &&
-		!is_token(arg->string))
+		!http_is_token(arg->string))
 		return compile_fail(c, where, "%s wants the name of a field, as \"User-Agent\"; no field is called \"%.*s\"", f->name,
 			FMT(bytes_cut(arg->string, 0, 60)));
 	return arg;

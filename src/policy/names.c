@@ -29,28 +29,6 @@ static const struct { const char *theirs, *ours; } others[] = {
 	{ "req.hdr", "header" }, { "res.hdr", "response.header" },
 };
 
-static unsigned distance(struct bytes a, const char *b)
-{
-	unsigned row[64], n = (unsigned)strlen(b);
-
-	if (n >= 63 || a.len >= 63)
-		return 99;
-	for (unsigned j = 0; j <= n; j++)
-		row[j] = j;
-	for (unsigned i = 1; i <= a.len; i++) {
-		unsigned diagonal = row[0];
-		row[0] = i;
-		for (unsigned j = 1; j <= n; j++) {
-			unsigned up = row[j], cost = diagonal + (a.at[i - 1] != (unsigned char)b[j - 1]);
-			row[j] = up + 1 < cost ? up + 1 : cost;
-			if (row[j - 1] + 1 < row[j])
-				row[j] = row[j - 1] + 1;
-			diagonal = up;
-		}
-	}
-	return row[n];
-}
-
 const char *policy_nearest_name(struct bytes name)
 {
 	const char *best = NULL;
@@ -60,10 +38,10 @@ const char *policy_nearest_name(struct bytes name)
 		if (bytes_eq(name, bytes_str(others[i].theirs)))
 			return others[i].ours;
 	for (size_t i = 0; i < POLICY_FIELD_COUNT; i++)
-		if (distance(name, policy_fields[i].name) < least)
-			least = distance(name, best = policy_fields[i].name);
+		if (bytes_distance(name, bytes_str(policy_fields[i].name)) < least)
+			least = bytes_distance(name, bytes_str(best = policy_fields[i].name));
 	for (size_t i = 0; i < policy_function_count; i++)
-		if (distance(name, policy_functions[i].name) < least)
-			least = distance(name, best = policy_functions[i].name);
+		if (bytes_distance(name, bytes_str(policy_functions[i].name)) < least)
+			least = bytes_distance(name, bytes_str(best = policy_functions[i].name));
 	return best;
 }

@@ -54,7 +54,6 @@ struct peer { /* channel->data */
 };
 
 static struct role_run *self;
-static struct target *targets;
 static struct resolver *resolver;
 static struct resolve_name *names;
 static size_t name_count;

@@ -379,32 +379,11 @@ static enum err on_dial_failed(struct role_run *run, struct channel *from, struc
 	return OK;
 }
 
-static enum err on_signed(struct role_run *run, struct channel *from, struct ipc_msg *m)
-{
-	struct reader r = { .left = m->body };
-	uint32_t request = reader_u32(&r);
-	uint8_t status = reader_u8(&r);
-
-	(void)run, (void)from;
-	tls_signed(request, status, reader_rest(&r));
-	return OK;
-}
-
 static enum err post_sign(
 	struct tls_signer *s, uint32_t request, uint16_t key, uint16_t scheme, struct bytes digest)
 {
-	unsigned char mem[80];
-	struct text t;
-
 	(void)s;
-	if (!keeper)
-		return ERR_AGAIN;
-	text_init(&t, mem, sizeof mem);
-	text_put_u32(&t, request);
-	text_put_u16(&t, key);
-	text_put_u16(&t, scheme);
-	text_add(&t, digest);
-	return t.failed ? ERR_LIMIT : role_send(keeper, MSG_SIGN, text_bytes(&t), NULL, 0);
+	return role_sign(keeper, request, key, scheme, digest);
 }
 
 static struct tls_signer signer = { .post = post_sign };
@@ -517,7 +496,7 @@ static const struct role role_prober = {
 			{ MSG_BOARD, FROM(ROLE_MASTER), WHEN_SETUP, on_board },
 			{ MSG_DIALED, FROM(ROLE_DIALER), WHEN_RUNNING, on_dialed },
 			{ MSG_DIAL_FAILED, FROM(ROLE_DIALER), WHEN_RUNNING, on_dial_failed },
-			{ MSG_SIGNED, FROM(ROLE_KEEPER), WHEN_RUNNING, on_signed },
+			{ MSG_SIGNED, FROM(ROLE_KEEPER), WHEN_RUNNING, role_on_signed },
 			{ 0 },
 		},
 	.start = prober_start,

@@ -86,4 +86,8 @@ void role_exit(struct role_run *run, int status);
 struct conf;
 enum err role_conf(struct role_run *run, struct conf **out) MUST_USE;
 
+/* MSG_SIGN to the keeper, and what comes back (roles/role_sign.c). ERR_AGAIN: there is no keeper (NULL), or it is busy. */
+enum err role_sign(struct channel *keeper, uint32_t request, uint16_t key, uint16_t scheme, struct bytes digest) MUST_USE;
+enum err role_on_signed(struct role_run *run, struct channel *from, struct ipc_msg *m) MUST_USE;
+
 #endif

@@ -30,18 +30,7 @@ static struct worker worker;
 
 static enum err post_sign(struct tls_signer *s, uint32_t request, uint16_t key, uint16_t scheme, struct bytes digest)
 {
-	struct worker *w = CONTAINER_OF(s, struct worker, signer);
-	unsigned char mem[80];
-	struct text t;
-
-	if (!w->keeper)
-		return ERR_AGAIN;
-	text_init(&t, mem, sizeof mem);
-	text_put_u32(&t, request);
-	text_put_u16(&t, key);
-	text_put_u16(&t, scheme);
-	text_add(&t, digest);
-	return t.failed ? ERR_LIMIT : role_send(w->keeper, MSG_SIGN, text_bytes(&t), NULL, 0);
+	return role_sign(CONTAINER_OF(s, struct worker, signer)->keeper, request, key, scheme, digest);
 }
 
 static enum err post_dial(struct engine *g, uint32_t request, uint16_t pool, uint16_t server)
@@ -158,17 +147,6 @@ static enum err on_drain(struct role_run *run, struct channel *from, struct ipc_
 	if (!reader_done(&r))
 		return ERR_SYNTAX;
 	engine_drain(&worker.engine, ms);
-	return OK;
-}
-
-static enum err on_signed(struct role_run *run, struct channel *from, struct ipc_msg *m)
-{
-	struct reader r = { .left = m->body };
-	uint32_t request = reader_u32(&r);
-	uint8_t status = reader_u8(&r);
-
-	(void)run, (void)from;
-	tls_signed(request, status, reader_rest(&r));
 	return OK;
 }
 
@@ -293,7 +271,7 @@ static const struct role role_worker = {
 		{ MSG_BOARD,       FROM(ROLE_MASTER),  WHEN_SETUP,                  on_board },
 		{ MSG_ACCESS_LOG,  FROM(ROLE_MASTER),  WHEN_SETUP | WHEN_RUNNING,   on_access_log },
 		{ MSG_DRAIN,       FROM(ROLE_MASTER),  WHEN_RUNNING,                on_drain },
-		{ MSG_SIGNED,      FROM(ROLE_KEEPER),  WHEN_RUNNING,                on_signed },
+		{ MSG_SIGNED,      FROM(ROLE_KEEPER),  WHEN_RUNNING,                role_on_signed },
 		{ MSG_TICKETS_ARE, FROM(ROLE_KEEPER),  WHEN_RUNNING,                on_tickets_are },
 		{ MSG_DIALED,      FROM(ROLE_DIALER),  WHEN_RUNNING,                on_dialed },
 		{ MSG_DIAL_FAILED, FROM(ROLE_DIALER),  WHEN_RUNNING,                on_dial_failed },
