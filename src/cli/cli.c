@@ -34,7 +34,8 @@ static void usage(FILE *to)
 		fprintf(to, "  %-8s %-34s %s\n", commands[i].name, commands[i].args, commands[i].help);
 	fprintf(to, "\n  -c, --config FILE    the configuration; its admin.socket is where sluisd is asked\n"
 		    "  -s, --socket SOCKET  ask sluisd there (else $SLUIS_SOCKET, else %s)\n"
-		    "      --rules DIR      where shipped rules are\n\n"
+		    "      --rules DIR      where shipped rules are\n"
+		    "      --lang nl|en     what people read, in Dutch or English\n\n"
 		    "sluis help COMMAND explains a command, man sluis.yaml the configuration.\n",
 		CLI_DEFAULT_SOCKET);
 }
@@ -96,6 +97,11 @@ int cli_fail(int status, const char *fmt, ...)
 	return status;
 }
 
+const char *cli_word(const struct cli *cli, enum word w)
+{
+	return lang_word(cli->lang, w);
+}
+
 static void find_program_dir(struct cli *cli)
 {
 	static char rules[4200];
@@ -132,7 +138,10 @@ static int take_options(struct cli *cli, int argc, char **argv)
 			cli->socket = value;
 		else if (bytes_eq(a, BYTES("--rules")))
 			cli->rules = value;
-		else if (bytes_eq(a, BYTES("--confirm"))) {
+		else if (bytes_eq(a, BYTES("--lang"))) {
+			if (!value || !lang_parse(value, &cli->lang))
+				return cli_fail(-1, "--lang wants nl or en");
+		} else if (bytes_eq(a, BYTES("--confirm"))) {
 			if (!value || bytes_u64(bytes_str(value), &n) != OK || n == 0 || n > 86400)
 				return cli_fail(-1, "--confirm wants a number of seconds, 1 to 86400");
 			cli->confirm = (int)n;
@@ -154,7 +163,7 @@ static bool is_help(const char *arg)
 
 int cli_main(int argc, char **argv)
 {
-	struct cli cli = { 0 };
+	struct cli cli = { .lang = lang_of_environment() };
 	const struct command *c;
 
 	find_program_dir(&cli);

@@ -4,6 +4,7 @@
 #define CLI_CLI_H
 
 #include "base/text.h"
+#include "cli/lang.h"
 
 #include <jansson.h>
 
@@ -15,6 +16,7 @@ struct cli {
 	const char *rules;  /* --rules DIR, or where the shipped ones are */
 	char program_dir[4096];
 	bool as_json; /* --json */
+	enum lang lang; /* --lang, or as the environment says */
 	int confirm;  /* --confirm SECONDS, or 0 */
 };
 
@@ -24,6 +26,8 @@ int cli_main(int argc, char **argv);
 #include "cli/commands.tbl"
 #undef COMMAND
 
+/* A text of cli/words.tbl in the language asked for. */
+const char *cli_word(const struct cli *cli, enum word w);
 /* From here on this process can read files and write to what it has open, and no more. */
 enum err cli_confine(void) MUST_USE;
 /* Says what is wrong on stderr; answers status. */
