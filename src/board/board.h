@@ -9,7 +9,7 @@
 #define BOARD_SERVERS_MAX 4096
 #define BOARD_WORKERS_MAX 64
 
-enum board_kind { BOARD_MASTER, BOARD_HEALTH, BOARD_WORKER, BOARD_LIMITS };
+enum board_kind { BOARD_MASTER, BOARD_HEALTH, BOARD_WORKER, BOARD_LIMITS, BOARD_LEDGER, BOARD_RING };
 
 /* Counters of a worker; the metric's name, type and help for docs and /metrics are in metrics.tbl. */
 enum metric {
@@ -74,6 +74,15 @@ struct board_limits {
 		uint64_t key, arrival_us;
 	} rate[BOARD_LIMIT_SLOTS];
 };
+
+/* How the ledger fares; the scribe writes it, workers, the dialer and the master read. It outlives generations. */
+enum board_ledger_state { LEDGER_STARTS, LEDGER_WRITES, LEDGER_FAILS };
+struct board_ledger {
+	uint32_t state; /* enum board_ledger_state */
+	struct board_text why; /* it fails */
+	uint64_t batch, records, lost, written_us; /* newest batch; records on disk and lost since the start; when, since 1970 */
+};
+/* BOARD_RING is a struct ledger_ring (ledger/ring.h): from one process to the scribe. */
 
 size_t board_size(enum board_kind k);
 /* Creates (master) and maps; a reader's map is read-only. */

@@ -112,6 +112,12 @@ struct conf_limits {
 	uint32_t connections, connections_per_client, requests_per_connection;
 };
 
+enum conf_ledger_mode { CONF_LEDGER_COUNTED, CONF_LEDGER_STRICT, CONF_LEDGER_OFF };
+struct conf_ledger {
+	enum conf_ledger_mode mode;
+	uint32_t keep_s;     /* 0: for good */
+	uint64_t keep_bytes; /* 0: without limit */
+};
 struct conf {
 	struct arena arena; /* all below lives in it */
 	struct bytes file;  /* the main file's name */
@@ -123,6 +129,7 @@ struct conf {
 	struct addr admin_address; /* metrics and health; port 0: off */
 	struct bytes access_log, error_log; /* paths; empty: off, stderr */
 	struct bytes contact; /* on error pages: whom to call */
+	struct conf_ledger ledger;
 	struct conf_limits limits;
 	struct canon_rules canon;
 	struct conf_listener *listeners;

@@ -463,6 +463,7 @@ static void read_resolvers(struct loader *l, const struct map *top)
 static void read_top(struct loader *l, const struct map *top)
 {
 	struct map admin = map_map(top, "admin", "admin"), log = map_map(top, "log", "log");
+	struct map ledger = map_map(top, "ledger", "ledger");
 	struct conf *c = l->conf;
 	yaml_mark_t at = map_mark(&admin, "listen");
 
@@ -476,6 +477,9 @@ static void read_top(struct loader *l, const struct map *top)
 		conf_fail(l, &at, "write listen: 127.0.0.1:9180", "'%.*s' is not an address with a port", FMT(map_string(&admin, "listen")));
 	c->access_log = map_string(&log, "access");
 	c->error_log = map_string(&log, "error");
+	c->ledger.mode = (enum conf_ledger_mode)map_choice(&ledger, "mode");
+	c->ledger.keep_s = map_s(&ledger, "keep");
+	c->ledger.keep_bytes = map_number(&ledger, "keep_size");
 	read_limits(l, top);
 	conf_read_sets(l, top);
 	conf_read_pools(l, top);

@@ -31,8 +31,12 @@ struct landlock_path {
 } __attribute__((packed));
 #define LANDLOCK_VERSION_FLAG	 1u
 #define LANDLOCK_PATH		 1
+#define LANDLOCK_FS_WRITE_FILE	 (1ull << 1)
 #define LANDLOCK_FS_READ_FILE	 (1ull << 2)
 #define LANDLOCK_FS_READ_DIR	 (1ull << 3)
+#define LANDLOCK_FS_REMOVE_FILE	 (1ull << 5)
+#define LANDLOCK_FS_MAKE_REG	 (1ull << 8)
+#define LANDLOCK_FS_TRUNCATE	 (1ull << 14) /* ABI 3 */
 #define LANDLOCK_NET_BIND	 1ull
 #define LANDLOCK_NET_CONNECT	 2ull
 #define LANDLOCK_SCOPE_ALL	 3ull /* abstract unix sockets, signals */
@@ -47,6 +51,15 @@ static enum err landlock_reads(int ruleset, const char *const *reads)
 			return ERR_DENIED;
 	}
 	return OK;
+}
+
+static enum err landlock_writes(int ruleset, const char *path, uint64_t known)
+{
+	AUTO(fd_close) int dir = open(path, O_PATH | O_CLOEXEC);
+	struct landlock_path rule = { (LANDLOCK_FS_READ_FILE | LANDLOCK_FS_READ_DIR | LANDLOCK_FS_WRITE_FILE | LANDLOCK_FS_REMOVE_FILE |
+		LANDLOCK_FS_MAKE_REG | LANDLOCK_FS_TRUNCATE) & known, dir };
+
+	return dir < 0 || syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_PATH, &rule, 0) < 0 ? ERR_DENIED : OK;
 }
 
 /* *level: the kernel's ABI, 0 where there is no Landlock. */
@@ -78,6 +91,8 @@ static enum err landlock_apply(const struct jail *j, long *level)
 	if (ruleset < 0)
 		return ERR_DENIED;
 	TRY(landlock_reads(ruleset, j->reads));
+	if (j->writes)
+		TRY(landlock_writes(ruleset, j->writes, attr.fs));
 	if (syscall(SYS_landlock_restrict_self, ruleset, 0) < 0)
 		return ERR_DENIED;
 	*level = abi;
@@ -109,7 +124,9 @@ static int seccomp_narrow(scmp_filter_ctx ctx, const struct jail *j, int nr)
 	case SYS_tgkill: /* abort() */
 		e = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 1, SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
 		break;
-	case SYS_openat: /* jail_check: to read */
+	case SYS_openat: /* to read, but for who has a folder to write in */
+		if (j->writes)
+			return 0;
 		e = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 1,
 			SCMP_A2(SCMP_CMP_MASKED_EQ, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY));
 		break;
@@ -188,16 +205,33 @@ static enum err limit(int what, rlim_t to)
 	return setrlimit((__rlimit_resource_t)what, &r) < 0 ? ERR_DENIED : OK;
 }
 
+static const struct passwd *find_user(const char *prefix, const char *role)
+{
+	const struct passwd *pw = NULL;
+	char name[64];
+
+	if (*prefix && snprintf(name, sizeof(name), "%s-%s", prefix, role) < (int)sizeof(name))
+		pw = getpwnam(name);
+	return pw ? pw : getpwnam("nobody");
+}
+
+enum err jail_user(const char *prefix, const char *role, unsigned *uid, unsigned *gid)
+{
+	const struct passwd *pw = find_user(prefix, role);
+
+	if (!pw)
+		return ERR_NOT_FOUND;
+	*uid = pw->pw_uid;
+	*gid = pw->pw_gid;
+	return OK;
+}
+
 enum err jail_leave_root(const struct jail *j, struct text *report)
 {
-	char name[64] = "";
 	const struct passwd *pw = NULL;
 
 	if (geteuid() == 0 && j->user_prefix) {
-		if (*j->user_prefix && snprintf(name, sizeof(name), "%s-%s", j->user_prefix, j->role) < (int)sizeof(name))
-			pw = getpwnam(name);
-		if (!pw)
-			pw = getpwnam("nobody");
+		pw = find_user(j->user_prefix, j->role);
 		if (!pw || pw->pw_uid == 0)
 			return ERR_DENIED;
 		if (setgroups(0, NULL) < 0 || setresgid(pw->pw_gid, pw->pw_gid, pw->pw_gid) < 0 ||

@@ -24,6 +24,7 @@ const int jail_worker[] = {
 };
 
 const int jail_keeper[] = {
+	SYS_pread64, SYS_pwrite64, /* the ledger's head */
 	JAIL_END,
 };
 
@@ -35,6 +36,13 @@ const int jail_dialer[] = {
 
 const int jail_prober[] = {
 	SYS_shutdown, SYS_setsockopt, SYS_getsockopt, SYS_getsockname, SYS_getpeername,
+	JAIL_END,
+};
+
+const int jail_scribe[] = {
+	/* SQLite on the files of one folder */
+	SYS_openat, SYS_newfstatat, SYS_readlink, SYS_getcwd, SYS_getdents64, SYS_pread64, SYS_pwrite64, SYS_fsync, SYS_fdatasync,
+	SYS_ftruncate, SYS_fallocate, SYS_unlink, SYS_unlinkat, SYS_access, SYS_faccessat, SYS_faccessat2, SYS_fchmod, SYS_ioctl,
 	JAIL_END,
 };
 

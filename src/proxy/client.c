@@ -60,8 +60,10 @@ void client_close(struct client *c)
 		if (x->up)
 			upstream_done(x->up, false);
 		access_log_write(x);
+		record_exchange_end(x);
 		exchange_free(x);
 	}
+	record_client_close(c, "");
 	if (c->state == CLIENT_TUNNEL)
 		board_add(&g->board->counters[M_TUNNELS_OPEN], (uint64_t)-1);
 	client_not_later(c);
@@ -137,7 +139,8 @@ void client_accept(struct listener *l)
 			engine_accept_pause(g);
 			i = ACCEPTS_MAX; /* this one more */
 		}
-		if (addr_from_sockaddr((struct sockaddr *)&sa, len, &peer) != OK || !is_within_limits(l, &peer, &key)) {
+		if (addr_from_sockaddr((struct sockaddr *)&sa, len, &peer) != OK || !is_within_limits(l, &peer, &key) ||
+			(l->conf && record_refuses(g))) {
 			board_add(&g->board->counters[M_CONNECTIONS_REFUSED], 1);
 			close(fd);
 			continue;
@@ -148,6 +151,7 @@ void client_accept(struct listener *l)
 			continue;
 		}
 		c->count_key = key;
+		record_client_open(c);
 		c->is_counted = l->conf && g->conf->limits.connections_per_client && board_client_add(g->board, key);
 		if (client_start(c) != OK)
 			client_close(c);
@@ -363,6 +367,7 @@ void client_exchange_done(struct client *c)
 	bool all_read = x->up_done;
 
 	access_log_write(x);
+	record_exchange_end(x);
 	c->x = NULL;
 	if (x->up_in.mem) { /* what came behind a chunked body is the next request */
 		buf_give(&g->bufs, &c->in);

@@ -153,6 +153,7 @@ static enum verdict act(struct exchange *x, const struct policy_action *a)
 	case ACT_ALLOW: return STOP_RULES;
 	case ACT_BLOCK:
 		board_add(&g->board->counters[M_BLOCKED], 1);
+		record_policy(x, a->status ? a->status : 403, "block");
 		exchange_refuse(x, a->status ? a->status : 403, "policy");
 		return ANSWERED;
 	case ACT_REDIRECT:
@@ -175,6 +176,7 @@ static enum verdict act(struct exchange *x, const struct policy_action *a)
 		if (within_rate(x, a, v))
 			return GO_ON;
 		board_add(&g->board->counters[M_RATE_LIMITED], 1);
+		record_policy(x, a->status ? a->status : 429, "rate limit");
 		exchange_refuse(x, a->status ? a->status : 429, "rate-limit");
 		return ANSWERED;
 	}
@@ -228,6 +230,7 @@ bool exchange_decide(struct exchange *x)
 		x->rule = rule;
 		if (is_unknown) { /* it might block, or let in who should not be: neither can be told */
 			board_add(&g->board->counters[M_BLOCKED], 1);
+			record_policy(x, 403, "cannot tell");
 			exchange_refuse(x, 403, "policy-unknown");
 			return false;
 		}

@@ -85,6 +85,8 @@ enum err engine_init(struct engine *g, struct loop *loop, const struct conf *con
 	random_bytes(&g->id_prefix, sizeof g->id_prefix);
 	memcpy(g->hash_key, g->limits->hash_key, sizeof g->hash_key);
 	g->random |= 1;
+	random_bytes(&g->conn_next, sizeof g->conn_next);
+	g->conn_next = (g->conn_next >> 1 & ~UINT64_C(0xffffffff)) + 1; /* 31 random bits, so that processes differ */
 	snprintf(error, error_size, "not enough memory");
 	g->pools = arena_array(&g->arena, conf->pool_count + 1, sizeof *g->pools);
 	g->listeners = arena_array(&g->arena, conf->listener_count + 1, sizeof *g->listeners);

@@ -7,6 +7,7 @@
 #include "board/board.h"
 #include "conf/conf.h"
 #include "http/params.h"
+#include "ledger/ring.h"
 #include "http1/chunk.h"
 #include "http1/write.h"
 #include "proxy/io.h"
@@ -69,6 +70,9 @@ struct engine {
 	uint64_t access_lost_logged_ms, access_lost;
 	struct board_worker *board;		/* our own */
 	struct board_worker *others[BOARD_WORKERS_MAX]; /* all workers', our own included, or NULL */
+	struct ledger_ring *records; /* for the scribe; NULL: there is no ledger */
+	const struct board_ledger *ledger;
+	uint64_t conn_next; /* number of the next connection or use in the ledger */
 	const struct board_health_board *health;
 	const struct board_master *admin;
 	struct board_limits *limits;
@@ -89,7 +93,7 @@ void engine_fini(struct engine *g);
 /* Takes over a listening socket. listener: conf's index, or CONF_ADMIN_LISTENER. */
 enum err engine_listen(struct engine *g, uint16_t listener, int fd) MUST_USE;
 /* The dialer's answers. fd is taken over; -1 when it failed. */
-void engine_dialed(struct engine *g, uint32_t request, int fd, const unsigned char ip[16]);
+void engine_dialed(struct engine *g, uint32_t request, int fd, const unsigned char ip[16], uint64_t conn);
 /* A server's name stands for these addresses now (16 octets each; copied). Connections to others are closed: unused
  * ones at once, the others after their answer. ERR_SYNTAX: no such server, or not addresses. ERR_MEMORY. */
 enum err engine_addresses(struct engine *g, uint16_t pool, uint16_t server, struct bytes list) MUST_USE;
@@ -119,6 +123,10 @@ struct client {
 	size_t scanned;
 	struct exchange *x;
 	struct tls_facts tls;
+	uint64_t conn;	 /* in the ledger */
+	struct use *uses; /* servers that it has used, latest first */
+	uint64_t bytes_in, bytes_out; /* of its exchanges */
+	uint16_t use_count;
 	bool closes; /* after this answer */
 	struct client *later_next, **later_prev; /* on engine's list of those to run at the turn's end */
 };
@@ -128,6 +136,16 @@ void client_run(struct client *c);
 void client_close(struct client *c);
 void client_run_later(struct engine *g);
 void client_exchange_done(struct client *c); /* the answer was sent whole */
+
+/* One client connection's use of one server, from the first request on: what the ledger's question is about. */
+struct use {
+	struct use *next;
+	uint64_t conn, start_us, requests, bytes_in, bytes_out;
+	const struct conf_pool *pool;
+	struct addr client;
+	unsigned char ip[16]; /* of the server */
+	uint16_t server;
+};
 
 /* --- one request and its answer --- */
 enum exchange_phase { X_NEW, X_QUEUED, X_DIALING, X_RELAY };
@@ -153,6 +171,7 @@ struct exchange {
 	struct text up_trailers, down_trailers; /* in the arena, once there is a chunked body */
 	uint64_t up_left, down_left; /* of bodies with a length */
 	uint64_t body_in, body_out;  /* for the log */
+	struct use *use; /* of the server that it went to last */
 	uint16_t status;
 	uint8_t tries;
 	bool up_broken;	      /* the server takes no more; its answer may still come */
@@ -209,6 +228,8 @@ struct upstream {
 	struct pool *pool;
 	uint16_t server;
 	unsigned char ip[16]; /* where it leads */
+	uint64_t conn;	      /* in the ledger */
+	uint64_t bytes_in, bytes_out; /* of bodies, towards the server and back */
 	struct exchange *x; /* NULL while kept */
 	struct upstream *next, **prev;
 	struct timer timer;
@@ -230,6 +251,17 @@ void upstream_stop_waiting(struct exchange *x);
 void upstream_note_failure(struct engine *g, struct pool *p, uint16_t server);
 void upstream_note_answer(struct exchange *x);
 struct board_worker_server *server_row(struct engine *g, const struct pool *p, uint16_t server);
+
+/* --- records for the ledger (proxy/record.c) --- */
+/* Strict, and the ledger cannot be written: nobody new. */
+bool record_refuses(const struct engine *g);
+void record_client_open(struct client *c);
+void record_client_close(struct client *c, const char *why);
+void record_use(struct exchange *x); /* x->up is there: the first time a use begins */
+void record_exchange_end(struct exchange *x); /* its bytes count */
+void record_upstream_done(struct upstream *u);
+void record_upstream_close(struct upstream *u);
+void record_policy(struct exchange *x, unsigned status, const char *why);
 
 /* --- records --- */
 void access_log_write(struct exchange *x);

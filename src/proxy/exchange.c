@@ -107,6 +107,7 @@ void exchange_upstream_ready(struct exchange *x, struct upstream *u)
 	u->x = x;
 	u->requests++;
 	x->phase = X_RELAY;
+	record_use(x);
 	x->sent_us = loop_now_us(g->loop);
 	if (x->up_out.mem == NULL && buf_take(&g->bufs, &x->up_out,
 		x->client->in.cap == BUF_LARGE || x->up_left > BUF_SMALL ? BUF_LARGE : BUF_SMALL) != OK) {

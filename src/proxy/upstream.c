@@ -83,6 +83,7 @@ void upstream_close(struct upstream *u)
 	struct engine *g = u->engine;
 	struct board_worker_server *row = server_row(g, u->pool, u->server);
 
+	record_upstream_close(u);
 	upstream_unlink(u);
 	loop_timer_clear(g->loop, &u->timer);
 	buf_give(&g->bufs, &u->in);
@@ -153,7 +154,7 @@ void upstream_done(struct upstream *u, bool keep)
 	struct pool *p = u->pool;
 	struct engine *g = u->engine;
 
-	u->x = NULL;
+	record_upstream_done(u);
 	u->scanned = 0;
 	keep = keep && !g->is_draining && !upstream_has_moved(u) && p->kept_count[u->server] < p->conf->keep_max &&
 		(p->conf->keep_requests == 0 || u->requests < p->conf->keep_requests);
@@ -424,7 +425,7 @@ static struct upstream *upstream_new(struct engine *g, struct pool *p, uint16_t 
 	return u;
 }
 
-void engine_dialed(struct engine *g, uint32_t request, int fd, const unsigned char ip[16])
+void engine_dialed(struct engine *g, uint32_t request, int fd, const unsigned char ip[16], uint64_t conn)
 {
 	unsigned i = request & 0xff;
 	struct exchange *x;
@@ -457,6 +458,7 @@ void engine_dialed(struct engine *g, uint32_t request, int fd, const unsigned ch
 		return;
 	}
 	memcpy(u->ip, ip, sizeof u->ip);
+	u->conn = conn;
 	if (p->tls) {
 		const struct conf_server *s = &p->conf->servers[u->server];
 		struct bytes host = p->conf->tls.server_name.len ? p->conf->tls.server_name : s->host;
@@ -488,5 +490,5 @@ void engine_dial_lost(struct engine *g)
 {
 	for (unsigned i = 0; i < DIALS_MAX; i++)
 		if (g->dials[i].in_use)
-			engine_dialed(g, g->dials[i].serial << 8 | i, -1, NULL);
+			engine_dialed(g, g->dials[i].serial << 8 | i, -1, NULL, 0);
 }

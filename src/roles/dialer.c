@@ -7,7 +7,9 @@
 #include "base/text.h"
 #include "board/board.h"
 #include "conf/conf.h"
+#include "crypto/random.h"
 #include "jail/jail.h"
+#include "ledger/ring.h"
 #include "net/resolve.h"
 
 #include <errno.h>
@@ -24,12 +26,14 @@
 #define RETRY_MOST_MS     60000u
 #define DNS_TIMEOUT_MS    1000 /* doubles with each of the tries */
 #define DNS_TRIES         3
+#define CHECKS_TOLD_MS    3600000u
 
 struct target { /* of one server, by its global number */
 	struct addr address;
 	struct resolve_name *name; /* NULL: address is it */
 	uint16_t pool, server;
 	size_t next; /* which address comes first at the next dial */
+	uint64_t checks_told_ms; /* when the ledger last heard that the prober is connected with it; 0: never */
 };
 struct dial {
 	struct watch watch;
@@ -45,6 +49,7 @@ struct dial {
 	enum err why;
 	int error;
 	struct addr to;
+	uint64_t conn; /* in the ledger */
 };
 struct peer { /* channel->data */
 	struct dial *dials;
@@ -58,6 +63,9 @@ static struct resolver *resolver;
 static struct resolve_name *names;
 static size_t name_count;
 static struct conf *conf;
+static struct ledger_ring *records; /* for the scribe; NULL: there is no ledger */
+static const struct board_ledger *ledger;
+static uint64_t conn_next; /* number of the next connection in the ledger */
 static struct target *targets;
 static struct loop *loop;
 
@@ -79,7 +87,7 @@ static void dial_free(struct dial *d)
 
 static enum err send_answer(struct dial *d)
 {
-	unsigned char mem[32];
+	unsigned char mem[40];
 	struct text t;
 
 	text_init(&t, mem, sizeof mem);
@@ -90,7 +98,58 @@ static enum err send_answer(struct dial *d)
 		return role_send(d->channel, MSG_DIAL_FAILED, text_bytes(&t), NULL, 0);
 	text_add(&t, bytes_of(d->to.ip, sizeof d->to.ip));
 	text_put_u16(&t, d->to.port);
+	text_put_u64(&t, d->conn);
 	return role_send(d->channel, MSG_DIALED, text_bytes(&t), &d->watch.fd, 1);
+}
+
+static struct bytes name_of(const struct target *t, char out[LEDGER_TEXT_MAX])
+{
+	struct text name;
+
+	text_init(&name, out, LEDGER_TEXT_MAX);
+	text_add(&name, bytes_cut(conf->pools[t->pool].name, 0, 120));
+	text_byte(&name, '/');
+	text_add(&name, bytes_cut(conf->pools[t->pool].servers[t->server].name, 0, 130));
+	return text_bytes(&name);
+}
+
+/* Before the descriptor is handed over: what a captured worker was connected with is known, whatever it tells later. The
+ * prober's checks come by the second; that it is connected with a server is told once an hour. */
+static void record_open(struct dial *d)
+{
+	char name[LEDGER_TEXT_MAX];
+	struct ledger_record r = { .kind = LEDGER_OUT, .target = d->to, .name = name_of(d->target, name),
+		.start_us = loop_real_us(loop) };
+
+	if (d->channel->role == ROLE_WORKER) {
+		d->conn = conn_next++;
+		r.state = LEDGER_OPEN;
+		r.conn = d->conn;
+		r.owner = d->channel->index;
+	} else {
+		uint64_t now = loop_now_ms(loop);
+
+		if (d->target->checks_told_ms && now - d->target->checks_told_ms < CHECKS_TOLD_MS)
+			return;
+		d->target->checks_told_ms = now;
+		r.outcome = BYTES("health checks");
+	}
+	(void)ledger_ring_write(records, &r);
+}
+
+/* The worker is gone before it had the descriptor. */
+static void record_unused(const struct dial *d)
+{
+	if (d->conn)
+		(void)ledger_ring_write(records, &(struct ledger_record){ .kind = LEDGER_OUT, .state = LEDGER_CLOSE, .conn = d->conn,
+			.owner = d->channel->index, .target = d->to, .end_us = loop_real_us(loop), .has_counts = true,
+			.outcome = BYTES("not handed over") });
+}
+
+static bool is_refused(const struct dial *d)
+{
+	return conf->ledger.mode == CONF_LEDGER_STRICT && records && d->channel->role == ROLE_WORKER &&
+		(__atomic_load_n(&ledger->state, __ATOMIC_RELAXED) != LEDGER_WRITES || ledger_ring_is_full(records));
 }
 
 /* Every request gets its answer: one that does not fit waits until the channel takes messages again. */
@@ -102,10 +161,15 @@ static void answer(struct dial *d, enum err why, int error)
 	loop_timer_clear(loop, &d->timer);
 	if (d->watch.fd >= 0)
 		loop_remove(loop, &d->watch, false);
-	if (send_answer(d) == ERR_AGAIN)
-		role_want_write(d->channel, true);
-	else
-		dial_free(d); /* sent, or the other side is gone */
+	if (why == OK)
+		record_open(d);
+	switch (send_answer(d)) {
+	case ERR_AGAIN: role_want_write(d->channel, true); break;
+	case OK: dial_free(d); break;
+	default: /* the other side is gone */
+		record_unused(d);
+		dial_free(d);
+	}
 }
 
 /* The addresses of a server whose name has others now: the worker lets go of connections to those that are gone. */
@@ -160,8 +224,11 @@ static void dialer_writable(struct role_run *run, struct channel *c)
 		next = d->next;
 		if (!d->is_decided)
 			continue;
-		if (send_answer(d) == ERR_AGAIN)
-			return;
+		switch (send_answer(d)) {
+		case ERR_AGAIN: return;
+		case OK: break;
+		default: record_unused(d);
+		}
 		dial_free(d);
 	}
 	if (tell_news(c))
@@ -323,7 +390,26 @@ static enum err on_dial(struct role_run *run, struct channel *from, struct ipc_m
 	p->dials = d;
 	p->count++;
 	d->first = d->target->next++;
-	dial_begin(d);
+	if (is_refused(d))
+		answer(d, ERR_DENIED, 0);
+	else
+		dial_begin(d);
+	return OK;
+}
+
+static enum err on_board(struct role_run *run, struct channel *from, struct ipc_msg *m)
+{
+	uint8_t kind = m->body.at[0];
+	void *at;
+
+	(void)run, (void)from;
+	if (kind != BOARD_LEDGER && kind != BOARD_RING)
+		return ERR_SYNTAX;
+	TRY(board_map((enum board_kind)kind, m->fds[0], kind == BOARD_RING, &at));
+	if (kind == BOARD_RING)
+		records = at;
+	else
+		ledger = at;
 	return OK;
 }
 
@@ -349,8 +435,10 @@ static void dialer_peer_gone(struct role_run *run, struct channel *c)
 	struct peer *p = c->data;
 
 	(void)run;
-	while (p && p->dials)
+	while (p && p->dials) {
+		record_unused(p->dials);
 		dial_free(p->dials);
+	}
 	if (p)
 		free(p->news);
 	free(p);
@@ -437,6 +525,10 @@ static enum err dialer_start(struct role_run *run)
 
 	self = run;
 	loop = run->loop;
+	if (records && !ledger)
+		return ERR_ORDER;
+	random_bytes(&conn_next, sizeof conn_next);
+	conn_next = (conn_next >> 1 & ~UINT64_C(0xffffffff)) + 1; /* 31 random bits, so that processes differ */
 	TRY(role_conf(run, &conf));
 	targets = calloc(conf->server_total + 1, sizeof *targets);
 	names = calloc(conf->server_total + 1, sizeof *names);
@@ -474,6 +566,7 @@ static const struct role role_dialer = {
 	.hears =
 		(const struct call[]){
 			/* message   from                                   when          handler */
+			{ MSG_BOARD, FROM(ROLE_MASTER), WHEN_SETUP, on_board },
 			{ MSG_DIAL, FROM(ROLE_WORKER) | FROM(ROLE_PROBER), WHEN_RUNNING, on_dial },
 			{ 0 },
 		},

@@ -1,5 +1,7 @@
 /* keeper: owns the private keys and signs with them; makes the keys of session tickets. It has no network and
- * answers two questions of workers, and one of the prober's: signatures of the keys that checks need. */
+ * answers two questions of workers, and one of the prober's: signatures of the keys that checks need. For the scribe it
+ * signs the ledger (keeper_ledger.c). */
+#include "roles/keeper_ledger.h"
 #include "roles/role.h"
 #include "base/clock.h"
 #include "base/fd.h"
@@ -189,6 +191,11 @@ static const struct role role_keeper = {
 		{ MSG_TICKET_SEED,  FROM(ROLE_MASTER),                     WHEN_SETUP,   on_seed },
 		{ MSG_SIGN,         FROM(ROLE_WORKER) | FROM(ROLE_PROBER), WHEN_RUNNING, on_sign },
 		{ MSG_TICKETS,      FROM(ROLE_WORKER),                     WHEN_RUNNING, on_tickets },
+		{ MSG_LEDGER_KEY,   FROM(ROLE_MASTER),                     WHEN_SETUP,   keeper_on_ledger_key },
+		{ MSG_LEDGER_HEAD,  FROM(ROLE_SCRIBE),                     WHEN_RUNNING, keeper_on_ledger_head },
+		{ MSG_LEDGER_SIGN,  FROM(ROLE_SCRIBE),                     WHEN_RUNNING, keeper_on_ledger_sign },
+		{ MSG_LEDGER_KEPT,  FROM(ROLE_SCRIBE),                     WHEN_RUNNING, keeper_on_ledger_kept },
+		{ MSG_DAY_SIGN,     FROM(ROLE_SCRIBE),                     WHEN_RUNNING, keeper_on_day_sign },
 		{ 0 },
 	},
 	.start = keeper_start,

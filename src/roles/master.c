@@ -96,6 +96,8 @@ static void error_log(struct master *m, const struct conf *conf)
 		for (size_t i = 0; i < g->child_count; i++)
 			if (g->children[i].control.fd >= 0)
 				(void)!child_send(&g->children[i], MSG_ERROR_LOG, BYTES(""), fd);
+	if (m->scribe.pid > 0 && m->scribe.control.fd >= 0)
+		(void)!child_send(&m->scribe, MSG_ERROR_LOG, BYTES(""), fd);
 }
 
 void master_reopen(struct master *m)
@@ -109,8 +111,15 @@ void master_reopen(struct master *m)
 
 void master_went_out(struct master *m)
 {
-	if (m->is_stopping && !m->generations)
-		loop_stop(m->loop);
+	if (!m->is_stopping || m->generations)
+		return;
+	if (m->scribe.pid > 0) { /* it ends with its channel; its end brings us here again */
+		if (m->scribe.control.fd >= 0)
+			child_end(&m->scribe);
+		m->scribe.is_ending = true;
+		return;
+	}
+	loop_stop(m->loop);
 }
 
 void master_stop(struct master *m)
@@ -161,7 +170,7 @@ static struct child *child_of(struct master *m, pid_t pid)
 		for (size_t i = 0; i < g->child_count; i++)
 			if (g->children[i].pid == pid)
 				return &g->children[i];
-	return NULL;
+	return m->scribe.pid == pid ? &m->scribe : NULL;
 }
 
 static void reap(struct master *m)
@@ -340,7 +349,8 @@ static int serve(struct master *m)
 
 int main(int argc, char **argv)
 {
-	static struct master m = { .limits_board = -1, .ticket_seed = -1, .access_log = -1, .notify_fd = -1 };
+	static struct master m = { .limits_board = -1, .ticket_seed = -1, .access_log = -1, .notify_fd = -1, .ledger_dir = -1,
+		.ledger_board = -1, .ledger_key = -1, .ledger_head = -1, .ledger_public = -1, .ring = -1, .scribe_bundle = -1 };
 	static const struct option options[] = { { "config", required_argument, NULL, 'c' },
 		{ "rules", required_argument, NULL, 'r' }, { "version", no_argument, NULL, 'v' }, { 0 } };
 	const char *rules = NULL, *file = NULL;

@@ -183,6 +183,9 @@ static json_t *children_status(const struct master *m)
 			json_array_append_new(list, json_pack("{s:s,s:i,s:i,s:i,s:b}", "role", role_name(c->role), "index",
 				(int)c->index, "pid", (int)c->pid, "generation", (int)g->number, "ready", (int)c->is_ready));
 		}
+	if (m->scribe.pid > 0)
+		json_array_append_new(list, json_pack("{s:s,s:i,s:i,s:i,s:b}", "role", "scribe", "index", 0, "pid", (int)m->scribe.pid,
+			"generation", 0, "ready", (int)m->scribe.is_ready));
 	return list;
 }
 
@@ -311,6 +314,9 @@ void master_on_request(struct admin_server *s, struct admin_conn *c, json_t *req
 		if (commands[i].is_told)
 			LOG(EV_ADMIN_COMMAND, KV_STR("command", name), KV_UINT("uid", c->uid), KV_STR("server", server ? server : ""));
 		answer = commands[i].run(s->ctx, c, request);
+		if (commands[i].is_told)
+			master_ledger_command(s->ctx, name, server ? server : "", c->uid, !answer ? "begun" :
+				json_is_true(json_object_get(answer, "ok")) ? "done" : "refused");
 		if (answer)
 			admin_answer(c, answer);
 		return;

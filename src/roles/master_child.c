@@ -52,8 +52,8 @@ void child_kill(struct child *c)
 void child_end(struct child *c)
 {
 	c->is_ending = true;
-	loop_timer_clear(c->gen->master->loop, &c->restart);
-	loop_remove(c->gen->master->loop, &c->control, false);
+	loop_timer_clear(c->master->loop, &c->restart);
+	loop_remove(c->master->loop, &c->control, false);
 	fd_close(&c->control.fd);
 }
 
@@ -72,6 +72,12 @@ static void violation(struct child *c, const char *what)
 	child_kill(c);
 }
 
+/* 0: of the scribe. */
+static unsigned number_of(const struct child *c)
+{
+	return c->gen ? c->gen->number : 0;
+}
+
 static void on_ready(struct child *c, const struct ipc_msg *msg)
 {
 	if (c->is_ready) {
@@ -80,31 +86,53 @@ static void on_ready(struct child *c, const struct ipc_msg *msg)
 	}
 	c->is_ready = true;
 	LOG(EV_CHILD_STARTED, KV_STR("role", role_name(c->role)), KV_UINT("index", c->index), KV_INT("pid", c->pid),
-		KV_UINT("generation", c->gen->number), KV_BYTES("enforced", msg->body));
-	generation_child_ready(c->gen);
+		KV_UINT("generation", number_of(c)), KV_BYTES("enforced", msg->body));
+	for (struct generation *g = c->master->generations, *next; g; g = next) { /* one that starts may wait for the scribe */
+		next = g->next;
+		if (!c->gen || c->gen == g)
+			generation_child_ready(g);
+	}
 }
 
 static bool may_talk(enum role_id a, enum role_id b)
 {
 	static const unsigned peers[ROLE_COUNT] = {
 		[ROLE_WORKER] = FROM(ROLE_KEEPER) | FROM(ROLE_DIALER),
-		[ROLE_KEEPER] = FROM(ROLE_WORKER) | FROM(ROLE_PROBER),
+		[ROLE_KEEPER] = FROM(ROLE_WORKER) | FROM(ROLE_PROBER) | FROM(ROLE_SCRIBE),
 		[ROLE_DIALER] = FROM(ROLE_WORKER) | FROM(ROLE_PROBER),
 		[ROLE_PROBER] = FROM(ROLE_DIALER) | FROM(ROLE_KEEPER),
+		[ROLE_SCRIBE] = FROM(ROLE_KEEPER),
 	};
 
 	return peers[a] & FROM(b);
 }
 
-/* A child may accuse only those it has a channel to. */
-static void on_violation(struct child *c, const struct ipc_msg *msg)
+/* Whom c means. The scribe reads the rings of all, and says of which generation; to it, a keeper's index is its generation. */
+static struct child *find_accused(struct child *c, struct bytes body)
 {
-	struct reader r = { .left = msg->body };
+	struct reader r = { .left = body };
 	uint8_t role = reader_u8(&r);
 	uint16_t index = reader_u16(&r);
-	struct child *accused = reader_done(&r) ? child_find(c->gen, role, index) : NULL;
+	bool is_of_ring = body.len == 7 && !c->gen;
+	uint32_t generation = is_of_ring ? reader_u32(&r) : index;
 
-	if (!accused || !may_talk(c->role, accused->role))
+	if (!reader_done(&r))
+		return NULL;
+	if (c->gen)
+		return role == ROLE_SCRIBE && c->role == ROLE_KEEPER ? &c->master->scribe :
+			may_talk(c->role, role < ROLE_COUNT ? (enum role_id)role : ROLE_MASTER) ? child_find(c->gen, role, index) : NULL;
+	for (struct generation *g = c->master->generations; g; g = g->next)
+		if (is_of_ring ? g->number == generation : (uint16_t)g->number == index)
+			return child_find(g, role, is_of_ring ? index : 0);
+	return NULL;
+}
+
+/* A child may accuse only those it has a channel to, or whose ring it reads. */
+static void on_violation(struct child *c, const struct ipc_msg *msg)
+{
+	struct child *accused = find_accused(c, msg->body);
+
+	if (!accused)
 		violation(c, "accuses a stranger");
 	else
 		violation(accused, "told by its peer");
@@ -121,7 +149,7 @@ static void child_event(struct watch *w, uint32_t events)
 	if (e == ERR_AGAIN)
 		return;
 	if (e == ERR_CLOSED || e == ERR_IO) { /* SIGCHLD tells the rest */
-		loop_remove(c->gen->master->loop, &c->control, false);
+		loop_remove(c->master->loop, &c->control, false);
 		fd_close(&c->control.fd);
 		return;
 	}
@@ -131,6 +159,8 @@ static void child_event(struct watch *w, uint32_t events)
 		on_ready(c, &msg);
 	else if (msg.type == MSG_VIOLATION)
 		on_violation(c, &msg);
+	else if (msg.type == MSG_LEDGER_FLUSHED && !c->gen)
+		master_ledger_flushed(c->master);
 	else
 		violation(c, ipc_msg_name(msg.type));
 	if (e == OK)
@@ -195,6 +225,8 @@ static enum err hand_over_worker(struct child *c)
 	for (size_t i = 0; i < g->child_count; i++)
 		if (g->children[i].role == ROLE_WORKER)
 			TRY(send_board(c, BOARD_WORKER, g->children[i].index, g->children[i].board, &g->children[i] == c));
+	if (g->master->ledger_board >= 0)
+		TRY(send_board(c, BOARD_LEDGER, 0, g->master->ledger_board, false));
 	if (g->master->access_log >= 0)
 		TRY(child_send(c, MSG_ACCESS_LOG, BYTES(""), g->master->access_log));
 	return OK;
@@ -221,41 +253,46 @@ static enum err hand_over_keeper(struct child *c)
 		TRY(child_send(c, MSG_KEY, bytes_of(body, sizeof(body)), g->key_fds[i]));
 	}
 	lseek(g->master->ticket_seed, 0, SEEK_SET);
+	TRY(master_ledger_key(c));
 	return child_send(c, MSG_TICKET_SEED, BYTES(""), g->master->ticket_seed);
 }
 
+/* What c knows other as: the scribe numbers keepers by their generations. */
 static enum err send_peer(struct child *to, const struct child *other, int fd)
 {
-	unsigned char body[3] = { (unsigned char)other->role, (unsigned char)(other->index & 0xff),
-		(unsigned char)(other->index >> 8) };
+	unsigned index = !to->gen ? other->gen->number : other->index;
+	unsigned char body[3] = { (unsigned char)other->role, (unsigned char)(index & 0xff), (unsigned char)(index >> 8 & 0xff) };
 
 	return child_send(to, MSG_PEER, bytes_of(body, sizeof(body)), fd);
+}
+
+static enum err connect_pair(struct child *c, struct child *other)
+{
+	const int size = CONTROL_BUFFER;
+	int pair[2];
+	enum err e;
+
+	if (other == c || other->pid <= 0 || other->control.fd < 0 || !may_talk(c->role, other->role))
+		return OK;
+	TRY(ipc_pair(pair));
+	/* Room for every signature that may be on its way (tls/sign.c), of the largest keys too. */
+	setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	setsockopt(pair[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	e = send_peer(c, other, pair[0]);
+	if (e == OK)
+		(void)!send_peer(other, c, pair[1]); /* if it does not take it, it is going */
+	fd_close(&pair[0]);
+	fd_close(&pair[1]);
+	return e;
 }
 
 /* Channels to all that run already; those that come later connect themselves. */
 static enum err connect_peers(struct child *c)
 {
-	const int size = CONTROL_BUFFER;
-
-	for (size_t i = 0; i < c->gen->child_count; i++) {
-		struct child *other = &c->gen->children[i];
-		int pair[2];
-		enum err e;
-
-		if (other == c || other->pid <= 0 || other->control.fd < 0 || !may_talk(c->role, other->role))
-			continue;
-		TRY(ipc_pair(pair));
-		/* Room for every signature that may be on its way (tls/sign.c), of the largest keys too. */
-		setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-		setsockopt(pair[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-		e = send_peer(c, other, pair[0]);
-		if (e == OK)
-			(void)!send_peer(other, c, pair[1]); /* if it does not take it, it is going */
-		fd_close(&pair[0]);
-		fd_close(&pair[1]);
-		TRY(e);
-	}
-	return OK;
+	for (struct generation *g = c->master->generations; g; g = g->next)
+		for (size_t i = 0; (!c->gen || c->gen == g) && i < g->child_count; i++)
+			TRY(connect_pair(c, &g->children[i]));
+	return c->gen ? connect_pair(c, &c->master->scribe) : OK;
 }
 
 static enum err hand_over(struct child *c)
@@ -265,6 +302,11 @@ static enum err hand_over(struct child *c)
 	struct text setup;
 	unsigned workers = 0;
 
+	if (!g) {
+		TRY(master_ledger_hand_over(c));
+		TRY(connect_peers(c));
+		return child_send(c, MSG_START, BYTES(""), -1);
+	}
 	for (size_t i = 0; i < g->child_count; i++)
 		workers += g->children[i].role == ROLE_WORKER;
 	text_init(&setup, mem, sizeof(mem));
@@ -278,19 +320,27 @@ static enum err hand_over(struct child *c)
 		TRY(hand_over_keeper(c));
 	if (c->role == ROLE_PROBER)
 		TRY(send_board(c, BOARD_HEALTH, 0, g->health_board, true));
+	if (c->role == ROLE_DIALER && g->master->ledger_board >= 0)
+		TRY(send_board(c, BOARD_LEDGER, 0, g->master->ledger_board, false));
+	if (c->ring >= 0)
+		TRY(send_board(c, BOARD_RING, 0, c->ring, true));
 	TRY(connect_peers(c));
 	return child_send(c, MSG_START, BYTES(""), -1);
 }
 
 enum err child_start(struct child *c)
 {
-	struct master *m = c->gen->master;
+	struct master *m = c->master;
 	const int size = CONTROL_BUFFER;
 	char path[4200], user[64];
 	int pair[2];
 
 	snprintf(path, sizeof(path), "%s/sluis-%s", m->program_dir, role_name(c->role));
-	snprintf(user, sizeof(user), "%.*s", FMT(c->gen->conf->user));
+	if (c->gen)
+		snprintf(user, sizeof(user), "%.*s", FMT(c->gen->conf->user));
+	else
+		snprintf(user, sizeof(user), "%s", m->ledger_user);
+	master_ledger_begins(c);
 	TRY(ipc_pair(pair));
 	setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)); /* as much as the system grants */
 	c->pid = fork();
@@ -314,30 +364,36 @@ static void child_restart(struct timer *t)
 {
 	struct child *c = CONTAINER_OF(t, struct child, restart);
 
-	c->gen->master->child_restarts++;
-	c->gen->board->child_restarts++;
+	c->master->child_restarts++;
+	if (c->gen)
+		c->gen->board->child_restarts++;
 	if (child_start(c) != OK) {
 		LOG(EV_SYSTEM, KV_STR("call", "fork"), KV_ERRNO());
-		loop_timer_set(c->gen->master->loop, t, BACKOFF_MOST_MS, child_restart);
+		loop_timer_set(c->master->loop, t, BACKOFF_MOST_MS, child_restart);
 	}
 }
 
 void child_exited(struct child *c, int status)
 {
-	struct master *m = c->gen->master;
+	struct master *m = c->master;
 	bool expected = c->is_ending && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 
 	if (!expected)
 		LOG(EV_CHILD_EXITED, KV_STR("role", role_name(c->role)), KV_UINT("index", c->index), KV_INT("pid", c->pid),
-			KV_UINT("generation", c->gen->number), KV_INT("status", WIFEXITED(status) ? WEXITSTATUS(status) : -1),
+			KV_UINT("generation", number_of(c)), KV_INT("status", WIFEXITED(status) ? WEXITSTATUS(status) : -1),
 			KV_INT("signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0));
 	c->pid = 0;
 	c->is_ready = false;
 	loop_remove(m->loop, &c->control, false);
 	fd_close(&c->control.fd);
+	master_ledger_ended(c);
+	if (!c->gen && c->is_ending) {
+		master_went_out(m);
+		return;
+	}
 	if (c->role == ROLE_WORKER)
 		generation_counters_fold(c->gen, c);
-	if (c->is_ending || c->gen->state != GEN_ACTIVE) {
+	if (c->gen && (c->is_ending || c->gen->state != GEN_ACTIVE)) {
 		c->is_ending = true;
 		generation_child_gone(c->gen, c);
 		return;

@@ -73,6 +73,7 @@ static void generation_free(struct generation **at)
 	loop_timer_clear(g->master->loop, &g->deadline);
 	for (size_t i = 0; i < g->child_count; i++) {
 		loop_timer_clear(g->master->loop, &g->children[i].restart);
+		master_ledger_forget(&g->children[i]);
 		fd_close(&g->children[i].board);
 		if (g->children[i].counters)
 			munmap(g->children[i].counters, board_size(BOARD_WORKER));
@@ -337,8 +338,10 @@ static enum err make_children(struct generation *g)
 		bool is_worker = i >= COUNT_OF(singles);
 		void *at;
 
-		*c = (struct child){ .gen = g, .role = is_worker ? ROLE_WORKER : singles[i],
+		*c = (struct child){ .master = g->master, .gen = g, .ring = -1, .role = is_worker ? ROLE_WORKER : singles[i],
 			.index = (uint16_t)(is_worker ? i - COUNT_OF(singles) : 0), .control = { .fd = -1 }, .board = -1 };
+		if (c->role != ROLE_KEEPER)
+			TRY(master_ledger_ring(c));
 		if (!is_worker)
 			continue;
 		TRY(board_create(BOARD_WORKER, &c->board));
@@ -363,6 +366,14 @@ static enum err prepare(struct generation *g, const struct origin *from, json_t 
 		return ERR_IO;
 	}
 	TRY(make_boards(g));
+	if (!g->master->has_served && !g->master->active) {
+		enum err e = master_ledger_start(g->master, g);
+
+		if (e != OK) {
+			add_system_error(errors, bytes_str(g->master->file), (struct conf_mark){ 0 }, "cannot set up the ledger below", g->conf->state_dir);
+			return e;
+		}
+	}
 	return make_children(g);
 }
 
@@ -477,6 +488,7 @@ static void activate(struct generation *g)
 	g->board->reload_failures = m->reload_failures;
 	g->board->child_restarts = m->child_restarts;
 	keep_history(g, now);
+	master_ledger_config(m, g);
 	LOG(EV_CONFIG_LOADED, KV_UINT("generation", g->number), KV_STR("file", m->file), KV_STR("why", g->why),
 		KV_UINT("uid", g->uid), KV_UINT("listeners", g->conf->listener_count),
 		KV_UINT("pools", g->conf->pool_count), KV_UINT("rules", g->conf->rule_count));
@@ -502,7 +514,8 @@ void generation_child_ready(struct generation *g)
 	for (size_t i = 0; i < g->child_count; i++)
 		if (!g->children[i].is_ready)
 			return;
-	activate(g);
+	if (master_ledger_is_ready(g->master))
+		activate(g);
 }
 
 static void end_late(struct timer *t)
@@ -511,7 +524,7 @@ static void end_late(struct timer *t)
 }
 
 /* The workers are gone: the others have nobody to serve and end with their control channel. */
-static void end_singles(struct generation *g)
+void generation_end_singles(struct generation *g)
 {
 	g->state = GEN_ENDING;
 	for (size_t i = 0; i < g->child_count; i++)
@@ -547,8 +560,8 @@ static void generation_check(struct generation *g)
 	}
 	if (all == 0)
 		generation_gone(g);
-	else if (workers == 0 && g->state == GEN_DRAINING)
-		end_singles(g);
+	else if (workers == 0 && g->state == GEN_DRAINING && !master_ledger_flush(g))
+		generation_end_singles(g);
 }
 
 void generation_child_gone(struct generation *g, struct child *c)

@@ -1,4 +1,4 @@
-/* The master's parts: generations of children (master_generation.c), single children (master_child.c), what
+/* The master's parts: generations of children (master_generation.c), single children (master_child.c), the ledger (master_ledger.c), what
  * administrators ask (master_admin.c), certificates that end (master_certs.c), and start, signals and end (master.c). One thread. */
 #ifndef ROLES_MASTER_PRIV_H
 #define ROLES_MASTER_PRIV_H
@@ -7,6 +7,7 @@
 #include "board/board.h"
 #include "conf/bundle.h"
 #include "ipc/frame.h"
+#include "ledger/ring.h"
 #include "loop/loop.h"
 
 #include <sys/types.h>
@@ -15,7 +16,8 @@ struct master;
 struct generation;
 
 struct child {
-	struct generation *gen;
+	struct master *master;
+	struct generation *gen; /* NULL: the scribe's, which outlives them */
 	enum role_id role;
 	uint16_t index;
 	pid_t pid; /* 0: does not run */
@@ -24,6 +26,9 @@ struct child {
 	uint32_t backoff_ms;
 	struct timer restart;
 	uint64_t started_ms;
+	bool is_ring_known; /* to the scribe */
+	int ring; /* of records for the ledger; -1: it writes none */
+	struct ledger_ring *records;
 	int board; /* a worker's own */
 	struct board_worker *counters;
 	uint64_t folded[METRIC_COUNT]; /* what of them is part of the active generation's base already */
@@ -83,6 +88,16 @@ struct master {
 	int *fallback_keys;
 	size_t fallback_key_count;
 	bool has_fallback;
+	struct child scribe;
+	int scribe_bundle;
+	int ledger_dir, ledger_board; /* -1: there is no ledger */
+	int ledger_key, ledger_head, ledger_public;
+	struct board_ledger *ledger;
+	struct ledger_ring *records; /* our own */
+	int ring;
+	char ledger_user[32];
+	uint64_t run_id;
+	struct generation *flushing; /* waits with its end until the ledger is on disk */
 	struct timer second;
 	struct rates *rates[2]; /* older, newer; master_rates.c */
 };
@@ -111,10 +126,28 @@ void generation_child_gone(struct generation *g, struct child *c); /* it is not 
 void generation_fail(struct generation *g, const char *what);
 void generation_drain(struct generation *g);
 void generation_kill(struct generation *g);
+void generation_end_singles(struct generation *g); /* all its workers are gone */
 /* A worker has ended: what it counted goes into the sums. */
 void generation_counters_fold(struct generation *g, struct child *worker);
 void generation_counters_catch_up(struct master *m); /* the same of workers that drain, as they go on */
 enum err master_access_log(struct master *m, const struct conf *conf) MUST_USE; /* opens it anew, tells all workers */
+
+/* master_ledger.c: all of it does nothing where ledger.mode is off */
+/* Makes folder, key files, boards, and starts the scribe; conf is the first configuration. The errno of ERR_IO is told. */
+enum err master_ledger_start(struct master *m, const struct generation *first) MUST_USE;
+/* A ring for a child that is about to be started for the first time. */
+enum err master_ledger_ring(struct child *c) MUST_USE;
+enum err master_ledger_hand_over(struct child *scribe) MUST_USE; /* everything that a scribe needs */
+enum err master_ledger_key(struct child *keeper) MUST_USE;
+void master_ledger_begins(struct child *c); /* it is about to be started */
+void master_ledger_ended(struct child *c); /* its process has ended, it may be started again */
+void master_ledger_forget(struct child *c); /* it will not */
+void master_ledger_config(struct master *m, struct generation *g); /* came into use */
+void master_ledger_command(struct master *m, const char *command, const char *what, unsigned uid, const char *outcome);
+/* Asks the scribe to write what is left, then ends g's singles. False: there is nobody to ask. */
+bool master_ledger_flush(struct generation *g);
+void master_ledger_flushed(struct master *m);
+bool master_ledger_is_ready(const struct master *m);
 
 /* master_certs.c */
 void master_certs_check(struct master *m); /* of the active generation, now and once a day */

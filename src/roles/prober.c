@@ -10,6 +10,7 @@
 #include "board/board.h"
 #include "conf/conf.h"
 #include "jail/jail.h"
+#include "ledger/ring.h"
 #include "tls/tls.h"
 
 #include <errno.h>
@@ -49,6 +50,7 @@ static struct probe *probes;
 static size_t probe_count;
 static struct tls_client **tls_clients; /* by pool; NULL where none is needed */
 static struct board_health_board *board;
+static struct ledger_ring *records; /* for the scribe; NULL: there is no ledger */
 static struct channel *dialer, *keeper;
 static struct loop *loop;
 
@@ -88,6 +90,19 @@ static void next_check(struct probe *p, uint32_t ms)
 }
 
 /* The verdict. why is empty for a check that passed. */
+static void record_health(const struct probe *p, struct bytes why)
+{
+	unsigned char mem[LEDGER_TEXT_MAX];
+	struct text t;
+
+	text_init(&t, mem, sizeof mem);
+	text_add(&t, bytes_cut(p->pool->name, 0, 120));
+	text_byte(&t, '/');
+	text_add(&t, bytes_cut(p->server->name, 0, 130));
+	(void)ledger_ring_write(records, &(struct ledger_record){ .kind = LEDGER_HEALTH, .name = text_bytes(&t),
+		.outcome = why.len ? BYTES("down") : BYTES("up"), .detail = why });
+}
+
 static void probe_end(struct probe *p, struct bytes why)
 {
 	struct board_health_server *row = &board->servers[p->server->global];
@@ -99,6 +114,7 @@ static void probe_end(struct probe *p, struct bytes why)
 	board_text_write(&row->why, why);
 	if (health_note(&p->health, passed)) {
 		set_state(p->server, passed);
+		record_health(p, why);
 		if (passed)
 			LOG(EV_SERVER_UP, KV_BYTES("pool", p->pool->name),
 				KV_BYTES("server", p->server->name));
@@ -394,11 +410,17 @@ static enum err on_board(struct role_run *run, struct channel *from, struct ipc_
 	void *at;
 
 	(void)run, (void)from;
-	if (reader_u8(&r) != BOARD_HEALTH)
-		return ERR_SYNTAX;
-	TRY(board_map(BOARD_HEALTH, m->fds[0], true, &at));
-	board = at;
-	return OK;
+	switch (reader_u8(&r)) {
+	case BOARD_HEALTH:
+		TRY(board_map(BOARD_HEALTH, m->fds[0], true, &at));
+		board = at;
+		return OK;
+	case BOARD_RING:
+		TRY(board_map(BOARD_RING, m->fds[0], true, &at));
+		records = at;
+		return OK;
+	}
+	return ERR_SYNTAX;
 }
 
 static enum err prober_peer(struct role_run *run, struct channel *c)

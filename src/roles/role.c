@@ -109,6 +109,7 @@ static enum err on_start(struct role_run *run, struct channel *from, struct ipc_
 		return ERR_ORDER;
 	if (run->role->start)
 		TRY(run->role->start(run));
+	jail.writes = run->writes;
 	TRY(jail_apply(&jail, &report));
 	LOG(EV_CONFINED, KV_BYTES("enforced", text_bytes(&report)));
 	run->is_running = true;

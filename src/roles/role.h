@@ -61,6 +61,7 @@ struct role_run {
 	uint32_t generation;
 	uint16_t index;	  /* of this process within its role */
 	uint16_t workers; /* how many workers there are */
+	const char *writes; /* set before MSG_START: the folder for files (jail.h); NULL: none */
 	struct bytes bundle; /* the configuration bundle, mapped read-only; see role_conf */
 	struct channel *control, *channels; /* channels: peers only */
 	void *data; /* the role's own */

@@ -106,13 +106,15 @@ static enum err on_board(struct role_run *run, struct channel *from, struct ipc_
 	void *at;
 
 	(void)from;
-	if (!reader_done(&r) || kind > BOARD_LIMITS || index >= BOARD_WORKERS_MAX)
+	if (!reader_done(&r) || kind > BOARD_RING || index >= BOARD_WORKERS_MAX)
 		return ERR_SYNTAX;
-	TRY(board_map((enum board_kind)kind, m->fds[0], is_own || kind == BOARD_LIMITS, &at));
+	TRY(board_map((enum board_kind)kind, m->fds[0], is_own || kind == BOARD_LIMITS || kind == BOARD_RING, &at));
 	switch ((enum board_kind)kind) {
 	case BOARD_MASTER: g->admin = at; break;
 	case BOARD_HEALTH: g->health = at; break;
 	case BOARD_LIMITS: g->limits = at; break;
+	case BOARD_LEDGER: g->ledger = at; break;
+	case BOARD_RING: g->records = at; break;
 	case BOARD_WORKER:
 		g->others[index] = at;
 		if (is_own)
@@ -168,16 +170,18 @@ static enum err on_dialed(struct role_run *run, struct channel *from, struct ipc
 	struct reader r = { .left = m->body };
 	uint32_t request = reader_u32(&r);
 	struct bytes ip;
+	uint64_t conn;
 	int fd = m->fds[0];
 
 	(void)run, (void)from;
 	(void)reader_take(&r, 5); /* status and errno: of failures */
 	ip = reader_take(&r, 16);
 	(void)reader_u16(&r);
+	conn = reader_u64(&r);
 	if (!reader_done(&r))
 		return ERR_SYNTAX;
 	m->fds[0] = -1; /* it may be -1 already, when we are out of descriptors: a connection that failed */
-	engine_dialed(&worker.engine, request, fd, ip.at);
+	engine_dialed(&worker.engine, request, fd, ip.at, conn);
 	return OK;
 }
 
@@ -195,7 +199,7 @@ static enum err on_dial_failed(struct role_run *run, struct channel *from, struc
 	struct reader r = { .left = m->body };
 
 	(void)run, (void)from;
-	engine_dialed(&worker.engine, reader_u32(&r), -1, NULL);
+	engine_dialed(&worker.engine, reader_u32(&r), -1, NULL, 0);
 	return OK;
 }
 
@@ -238,7 +242,7 @@ static enum err worker_start(struct role_run *run)
 	worker.run = run;
 	worker.signer.post = post_sign;
 	TRY(role_conf(run, &worker.conf));
-	if (!g->board || !g->admin || !g->health || !g->limits)
+	if (!g->board || !g->admin || !g->health || !g->limits || (g->records && !g->ledger))
 		return ERR_ORDER;
 	g->worker_count = run->workers < BOARD_WORKERS_MAX ? run->workers : BOARD_WORKERS_MAX;
 	g->index = run->index;

@@ -124,7 +124,7 @@ static void wrong_messages_leave_nothing(void **state)
 /* A process that is out of descriptors must not take a message that lacks some for an attack. */
 static void none_left(void **state)
 {
-	static const unsigned char dialed[2 + 27] = { MSG_DIALED };
+	static const unsigned char dialed[2 + 35] = { MSG_DIALED };
 	static unsigned char buf[IPC_BODY_MAX + 2];
 	struct rlimit before, low;
 	struct ipc_msg m;

@@ -45,7 +45,7 @@ static uint32_t asked(int dial)
 /* Hands over a connection; the test's end of it. */
 static int connected(int dial, uint32_t request)
 {
-	unsigned char body[27] = { 0 };
+	unsigned char body[35] = { 0 };
 	int pair[2];
 
 	memcpy(body, &request, sizeof request);

@@ -1,0 +1,54 @@
+/* head only grows, tail follows; their difference is what is unread. The writer publishes head after the bytes. */
+#include "ledger/ring.h"
+
+bool ledger_ring_write(struct ledger_ring *ring, const struct ledger_record *r)
+{
+	unsigned char mem[LEDGER_WIRE_MAX];
+	uint64_t head, used;
+	size_t at, first;
+	struct text t;
+
+	if (!ring)
+		return true;
+	text_init(&t, mem, sizeof(mem));
+	ledger_record_put(&t, r);
+	head = ring->head;
+	used = head - __atomic_load_n(&ring->tail, __ATOMIC_ACQUIRE);
+	if (t.failed || used > LEDGER_RING_BYTES || t.len > LEDGER_RING_BYTES - used) {
+		__atomic_store_n(&ring->lost, ring->lost + 1, __ATOMIC_RELAXED);
+		return false;
+	}
+	at = (size_t)(head & (LEDGER_RING_BYTES - 1));
+	first = LEDGER_RING_BYTES - at < t.len ? LEDGER_RING_BYTES - at : t.len;
+	memcpy(ring->bytes + at, mem, first);
+	memcpy(ring->bytes, mem + first, t.len - first);
+	__atomic_store_n(&ring->head, head + t.len, __ATOMIC_RELEASE);
+	return true;
+}
+
+bool ledger_ring_is_full(const struct ledger_ring *ring)
+{
+	return ring && __atomic_load_n(&ring->head, __ATOMIC_RELAXED) - __atomic_load_n(&ring->tail, __ATOMIC_RELAXED) >
+		LEDGER_RING_BYTES / 2;
+}
+
+enum err ledger_ring_read(const struct ledger_ring *ring, uint64_t tail, unsigned char *out, size_t max, size_t *len)
+{
+	uint64_t head = __atomic_load_n(&ring->head, __ATOMIC_ACQUIRE);
+	size_t at = (size_t)(tail & (LEDGER_RING_BYTES - 1)), n, first;
+
+	if (head - tail > LEDGER_RING_BYTES)
+		return ERR_SYNTAX;
+	n = head - tail < max ? (size_t)(head - tail) : max;
+	first = LEDGER_RING_BYTES - at < n ? LEDGER_RING_BYTES - at : n;
+	memcpy(out, ring->bytes + at, first);
+	memcpy(out + first, ring->bytes, n - first);
+	*len = n;
+	return OK;
+}
+
+void ledger_ring_taken(struct ledger_ring *ring, uint64_t *tail, size_t len)
+{
+	*tail += len;
+	__atomic_store_n(&ring->tail, *tail, __ATOMIC_RELEASE);
+}

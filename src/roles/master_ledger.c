@@ -1,0 +1,249 @@
+/* What the master does for the ledger: its folder and key files, rings for all that write records, the scribe, and its own
+ * records: commands and configurations. It reads none of the keys and writes none of the files. */
+#define _GNU_SOURCE
+#include "roles/master_priv.h"
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "jail/jail.h"
+#include "roles/role.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static bool is_on(const struct master *m)
+{
+	return m->ledger_board >= 0;
+}
+
+/* A file that the keeper fills: kept open, so that it need not open anything. */
+static enum err open_key_file(const char *dir, const char *name, mode_t mode, int *out)
+{
+	char path[4200];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	*out = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, mode);
+	return *out < 0 ? ERR_IO : OK;
+}
+
+static enum err open_files(struct master *m, const char *state_dir)
+{
+	char dir[4160];
+	unsigned uid, gid;
+	mode_t old;
+	enum err e;
+
+	snprintf(dir, sizeof(dir), "%s", state_dir);
+	if (mkdir(dir, 0700) < 0 && errno != EEXIST)
+		return ERR_IO;
+	snprintf(dir, sizeof(dir), "%s/ledger", state_dir);
+	if (mkdir(dir, 0700) < 0 && errno != EEXIST)
+		return ERR_IO;
+	m->ledger_dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (m->ledger_dir < 0)
+		return ERR_IO;
+	old = umask(077);
+	e = open_key_file(state_dir, "ledger.key", 0600, &m->ledger_key);
+	if (e == OK)
+		e = open_key_file(dir, "ledger.head", 0600, &m->ledger_head);
+	if (e == OK)
+		e = open_key_file(dir, "ledger.pub", 0600, &m->ledger_public);
+	umask(old);
+	TRY(e);
+	if (geteuid() == 0) { /* the folder is the scribe's; the key files are reached through descriptors */
+		if (jail_user(m->ledger_user, "scribe", &uid, &gid) != OK)
+			return ERR_NOT_FOUND;
+		if (fchown(m->ledger_dir, uid, gid) < 0)
+			return ERR_IO;
+	}
+	return OK;
+}
+
+static enum err make_ring(int *fd, struct ledger_ring **ring)
+{
+	void *at;
+
+	TRY(board_create(BOARD_RING, fd));
+	TRY(board_map(BOARD_RING, *fd, true, &at));
+	*ring = at;
+	return OK;
+}
+
+enum err master_ledger_start(struct master *m, const struct generation *first)
+{
+	const struct conf *conf = first->conf;
+	char state_dir[4096];
+	void *at;
+
+	if (conf->ledger.mode == CONF_LEDGER_OFF || conf->state_dir.len == 0)
+		return OK;
+	snprintf(state_dir, sizeof(state_dir), "%.*s", FMT(conf->state_dir));
+	snprintf(m->ledger_user, sizeof(m->ledger_user), "%.*s", FMT(conf->user));
+	TRY(open_files(m, state_dir));
+	TRY(board_create(BOARD_LEDGER, &m->ledger_board));
+	TRY(board_map(BOARD_LEDGER, m->ledger_board, false, &at));
+	m->ledger = at;
+	TRY(make_ring(&m->ring, &m->records));
+	if (getrandom(&m->run_id, sizeof(m->run_id), 0) != (ssize_t)sizeof(m->run_id))
+		return ERR_IO;
+	m->scribe = (struct child){ .master = m, .role = ROLE_SCRIBE, .control = { .fd = -1 }, .board = -1, .ring = -1 };
+	m->scribe_bundle = fcntl(first->bundle, F_DUPFD_CLOEXEC, 0);
+	return m->scribe_bundle < 0 ? ERR_IO : child_start(&m->scribe);
+}
+
+enum err master_ledger_ring(struct child *c)
+{
+	return is_on(c->master) ? make_ring(&c->ring, &c->records) : OK;
+}
+
+static enum err send_ring(struct child *scribe, enum msg_type type, enum role_id role, uint16_t index, uint32_t generation, int fd)
+{
+	unsigned char mem[7];
+	struct text t;
+
+	text_init(&t, mem, sizeof(mem));
+	text_put_u8(&t, (uint8_t)role);
+	text_put_u16(&t, index);
+	text_put_u32(&t, generation);
+	return child_send(scribe, type, text_bytes(&t), fd);
+}
+
+/* A child's ring goes to the scribe when the child is first started, and to each scribe that comes later. */
+static enum err send_ring_of(struct child *scribe, const struct child *c)
+{
+	return c->ring < 0 ? OK : send_ring(scribe, MSG_RING, c->role, c->index, c->gen->number, c->ring);
+}
+
+static enum err send_config(struct child *scribe, const struct generation *g, bool is_in_use)
+{
+	unsigned char mem[120];
+	struct text t;
+
+	text_init(&t, mem, sizeof(mem));
+	text_put_u32(&t, g->number);
+	text_put_u32(&t, g->uid);
+	text_put_u32(&t, g->conf->ledger.keep_s / 86400);
+	text_put_u64(&t, g->conf->ledger.keep_bytes);
+	text_put_u8(&t, is_in_use);
+	text_add(&t, bytes_cut(bytes_str(g->why ? g->why : ""), 0, 60));
+	while (t.len < 21)
+		text_byte(&t, ' ');
+	return child_send(scribe, MSG_LEDGER_CONFIG, text_bytes(&t), g->bundle);
+}
+
+enum err master_ledger_hand_over(struct child *scribe)
+{
+	struct master *m = scribe->master;
+	unsigned char mem[8], board[3] = { BOARD_LEDGER, 0, 0 };
+	struct text t;
+
+	text_init(&t, mem, sizeof(mem));
+	text_put_u32(&t, 0);
+	text_put_u16(&t, 0);
+	text_put_u16(&t, 0);
+	TRY(child_send(scribe, MSG_SETUP, text_bytes(&t), m->scribe_bundle));
+	t.len = 0;
+	text_put_u64(&t, m->run_id);
+	TRY(child_send(scribe, MSG_LEDGER_DIR, text_bytes(&t), m->ledger_dir));
+	TRY(child_send(scribe, MSG_BOARD, bytes_of(board, sizeof(board)), m->ledger_board));
+	TRY(send_ring(scribe, MSG_RING, ROLE_MASTER, 0, 0, m->ring));
+	for (struct generation *g = m->generations; g; g = g->next)
+		for (size_t i = 0; i < g->child_count; i++)
+			if (g->children[i].is_ring_known)
+				TRY(send_ring_of(scribe, &g->children[i]));
+	return OK;
+}
+
+enum err master_ledger_key(struct child *keeper)
+{
+	struct master *m = keeper->master;
+	const int fds[3] = { m->ledger_key, m->ledger_head, m->ledger_public };
+
+	return is_on(m) ? ipc_send(keeper->control.fd, MSG_LEDGER_KEY, BYTES(""), fds, 3) : OK;
+}
+
+/* Before c can write its first record. */
+void master_ledger_begins(struct child *c)
+{
+	struct master *m = c->master;
+
+	if (c->ring < 0 || c->is_ring_known)
+		return;
+	c->is_ring_known = true;
+	if (m->scribe.pid > 0 && m->scribe.control.fd >= 0)
+		(void)!send_ring_of(&m->scribe, c);
+}
+
+void master_ledger_ended(struct child *c)
+{
+	const struct ledger_record r = { .kind = LEDGER_SELF, .outcome = BYTES("ended") };
+
+	/* It writes no more, so for this once the ring is ours: the scribe reads it behind the last of the child's own. */
+	if (c->ring >= 0)
+		(void)ledger_ring_write(c->records, &r);
+}
+
+void master_ledger_forget(struct child *c)
+{
+	struct master *m = c->master;
+
+	if (c->ring < 0)
+		return;
+	if (c->is_ring_known && m->scribe.pid > 0 && m->scribe.control.fd >= 0)
+		(void)!send_ring(&m->scribe, MSG_RING_END, c->role, c->index, c->gen->number, -1);
+	munmap(c->records, board_size(BOARD_RING));
+	fd_close(&c->ring);
+}
+
+void master_ledger_config(struct master *m, struct generation *g)
+{
+	if (is_on(m) && m->scribe.pid > 0 && m->scribe.control.fd >= 0)
+		(void)!send_config(&m->scribe, g, true);
+}
+
+void master_ledger_command(struct master *m, const char *command, const char *what, unsigned uid, const char *outcome)
+{
+	char text[300], user[24];
+	struct ledger_record r = { .kind = LEDGER_COMMAND, .outcome = bytes_str(outcome) };
+
+	snprintf(text, sizeof(text), "%s%s%s", command, *what ? " " : "", what);
+	snprintf(user, sizeof(user), "uid %u", uid);
+	r.name = bytes_str(text);
+	r.user = bytes_str(user);
+	(void)ledger_ring_write(m->records, &r);
+}
+
+bool master_ledger_is_ready(const struct master *m)
+{
+	return !is_on(m) || m->scribe.is_ready;
+}
+
+bool master_ledger_flush(struct generation *g)
+{
+	struct master *m = g->master;
+
+	if (m->flushing == g)
+		return true;
+	if (!m->is_stopping || m->flushing || !is_on(m) || m->scribe.control.fd < 0 || !m->scribe.is_ready ||
+		child_send(&m->scribe, MSG_LEDGER_FLUSH, BYTES(""), -1) != OK)
+		return false;
+	m->flushing = g;
+	m->scribe.is_ending = true;
+	/* g->deadline is set: a scribe that hangs does not keep us */
+	return true;
+}
+
+void master_ledger_flushed(struct master *m)
+{
+	struct generation *g = m->flushing;
+
+	m->flushing = NULL;
+	if (g)
+		generation_end_singles(g);
+}
