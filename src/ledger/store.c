@@ -210,11 +210,12 @@ static enum err read_sums(struct ledger_store *s)
 		struct contact c;
 
 		note_segment(s, (uint64_t)sqlite3_column_int64(st, 0), (uint64_t)sqlite3_column_int64(st, 1));
-		if (ledger_sum(&(struct ledger_sum_row){ .kind = column(st, 2), .state = column(st, 3), .client = column(st, 4),
+		if (bytes_eq(column(st, 2), BYTES("use")) &&
+			ledger_contact_of(&(struct ledger_use){ .state = column(st, 3), .client = column(st, 4),
 			    .target = column(st, 5), .name = column(st, 6), .user = column(st, 7),
 			    .at_us = (uint64_t)sqlite3_column_int64(st, 1), .start_us = (uint64_t)sqlite3_column_int64(st, 8),
 			    .end_us = (uint64_t)sqlite3_column_int64(st, 9), .bytes_in = (uint64_t)sqlite3_column_int64(st, 10),
-			    .bytes_out = (uint64_t)sqlite3_column_int64(st, 11) }, &c))
+			    .bytes_out = (uint64_t)sqlite3_column_int64(st, 11) }, &c) == OK)
 			e = contacts_add(s->sums, &c);
 	}
 	sqlite3_finalize(st);
@@ -596,8 +597,7 @@ static enum err sum_pending(struct ledger_store *s)
 	for (size_t i = 0; i < s->pending_count && e == OK; i++) {
 		const struct pending *p = &s->pending[i];
 		struct bytes all = text_bytes(&s->texts);
-		struct ledger_sum_row row = { .kind = bytes_str(ledger_kind_name(p->r.kind)),
-			.state = bytes_str(ledger_state_name(p->r.state)), .at_us = p->at, .start_us = p->r.start_us,
+		struct ledger_use row = { .state = bytes_str(ledger_state_name(p->r.state)), .at_us = p->at, .start_us = p->r.start_us,
 			.end_us = p->r.end_us, .bytes_in = p->r.bytes_in, .bytes_out = p->r.bytes_out };
 		struct contact c;
 
@@ -610,7 +610,7 @@ static enum err sum_pending(struct ledger_store *s)
 		row.user = bytes_cut(all, at, at + p->user);
 		at += p->user;
 		note_segment(s, s->now.first + i, p->at);
-		if (ledger_sum(&row, &c))
+		if (p->r.kind == LEDGER_USE && ledger_contact_of(&row, &c) == OK)
 			e = contacts_add(s->sums, &c);
 	}
 	return e;

@@ -7,12 +7,14 @@
 #include "board/board.h"
 #include "conf/bundle.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -30,7 +32,8 @@ static const struct {
 };
 
 /* What a master may still say to a process that runs. */
-static const enum msg_type while_running[] = { MSG_PEER, MSG_ACCESS_LOG, MSG_DRAIN, MSG_ERROR_LOG };
+static const enum msg_type while_running[] = { MSG_PEER, MSG_ACCESS_LOG, MSG_DRAIN, MSG_ERROR_LOG, MSG_RING, MSG_RING_END,
+	MSG_LEDGER_CONFIG, MSG_LEDGER_FLUSH };
 
 static const struct {
 	enum role_id role;
@@ -38,9 +41,10 @@ static const struct {
 	size_t peer_count;
 } programs[] = {
 	{ ROLE_WORKER, { ROLE_KEEPER, ROLE_DIALER }, 2 },
-	{ ROLE_KEEPER, { ROLE_WORKER }, 1 },
+	{ ROLE_KEEPER, { ROLE_WORKER, ROLE_SCRIBE }, 2 },
 	{ ROLE_DIALER, { ROLE_WORKER, ROLE_PROBER }, 2 },
 	{ ROLE_PROBER, { ROLE_DIALER }, 1 },
+	{ ROLE_SCRIBE, { ROLE_KEEPER }, 1 },
 };
 
 struct child {
@@ -150,6 +154,19 @@ static void run_program(enum role_id role, int control)
 	_exit(127);
 }
 
+static void give_ledger_key(struct child *c)
+{
+	int fds[3];
+
+	for (int i = 0; i < 3; i++) {
+		fds[i] = memfd_create("ledger", MFD_CLOEXEC);
+		assert_true(fds[i] >= 0);
+	}
+	assert_int_equal(ipc_send(c->control, MSG_LEDGER_KEY, BYTES(""), fds, 3), OK);
+	for (int i = 0; i < 3; i++)
+		close(fds[i]);
+}
+
 static void begin(struct child *c, size_t program)
 {
 	static const unsigned char setup[8] = { 1, 0, 0, 0, 0, 0, 1, 0 }, seed[32];
@@ -158,7 +175,7 @@ static void begin(struct child *c, size_t program)
 	int control[2], fd;
 	struct ipc_msg m;
 
-	*c = (struct child){ .role = programs[program].role, .peers = { -1, -1, -1, -1, -1 } };
+	*c = (struct child){ .role = programs[program].role, .peers = { -1, -1, -1, -1, -1, -1 } };
 	assert_int_equal(ipc_pair(control), OK);
 	c->control = control[0];
 	c->pid = fork();
@@ -174,7 +191,17 @@ static void begin(struct child *c, size_t program)
 			give_board(c, (enum board_kind)kind);
 	if (c->role == ROLE_PROBER)
 		give_board(c, BOARD_HEALTH);
+	if (c->role == ROLE_SCRIBE) {
+		static char dir[] = "/tmp/messages_test.XXXXXX";
+
+		if (strchr(dir, 'X'))
+			assert_non_null(mkdtemp(dir));
+		fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		give(c, MSG_LEDGER_DIR, setup, sizeof(setup), fd);
+		give_board(c, BOARD_LEDGER);
+	}
 	if (c->role == ROLE_KEEPER) {
+		give_ledger_key(c);
 		assert_int_equal(memfd_sealed("seed", bytes_of(seed, sizeof(seed)), &fd), OK);
 		give(c, MSG_TICKET_SEED, "", 0, fd);
 	}
