@@ -102,6 +102,18 @@ const char *cli_word(const struct cli *cli, enum word w)
 	return lang_word(cli->lang, w);
 }
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral" /* the one place; tests/house/words.py compares the languages' formats */
+void cli_print(const struct cli *cli, enum word w, ...)
+{
+	va_list ap;
+
+	va_start(ap, w);
+	vprintf(cli_word(cli, w), ap);
+	va_end(ap);
+}
+#pragma GCC diagnostic pop
+
 static void find_program_dir(struct cli *cli)
 {
 	static char rules[4200];
