@@ -335,6 +335,7 @@ static void gather(struct scribe *s)
 					end_tap(s, t);
 			}
 	take_news(s);
+	s->has_all = s->wants_flush; /* asked for when all writers had ended */
 }
 
 void scribe_batch_done(struct scribe *s)
@@ -371,7 +372,8 @@ static void on_poll(struct timer *t)
 	struct scribe *s = CONTAINER_OF(t, struct scribe, poll);
 
 	if (s->state == SCRIBE_IDLE) {
-		if (s->item_count == 0 || !s->is_failing) /* what waits for the disk stays as it is */
+		/* Before the files were looked at, a ring's place is not known; what waits for the disk stays as it is. */
+		if (s->has_looked && (s->item_count == 0 || !s->is_failing))
 			gather(s);
 		scribe_advance(s);
 	}

@@ -249,6 +249,7 @@ enum err scribe_on_head_is(struct role_run *run, struct channel *from, struct ip
 	s->state = SCRIBE_IDLE;
 	memcpy(h.hash, hash.at, sizeof(h.hash));
 	memcpy(s->public_key, key.at, sizeof(s->public_key));
+	s->at_us = s->at_us > loop_real_us(s->run->loop) ? s->at_us : loop_real_us(s->run->loop);
 	if (!s->has_looked && look(s) != OK) {
 		failing(s, "the newest file cannot be read");
 		return OK;
@@ -483,11 +484,11 @@ void scribe_advance(struct scribe *s)
 			wait_for_keeper(s, SCRIBE_ASKING);
 		return;
 	}
-	if (s->item_count == 0 && s->wants_flush && !s->said_end) {
+	if (s->item_count == 0 && s->has_all && !s->said_end) {
 		s->said_end = true;
 		scribe_note_text(s, "stopped", "run %llx", (unsigned long long)s->run_id);
 	}
-	if (s->item_count == 0 && s->wants_flush) {
+	if (s->item_count == 0 && s->has_all) {
 		flushed(s);
 		return;
 	}

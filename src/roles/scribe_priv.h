@@ -72,7 +72,7 @@ struct scribe {
 	uint64_t seq; /* newest record */
 	uint64_t at_us, failing_since_us;
 	unsigned char public_key[ED25519_PUBLIC_LEN];
-	bool has_key, has_looked, wants_flush, said_end, is_failing;
+	bool has_key, has_looked, wants_flush, has_all, said_end, is_failing;
 	uint32_t keep_days;
 	uint64_t keep_bytes;
 	char removals[REMOVALS_MAX][32]; /* files whose removal is part of the batch */

@@ -49,7 +49,7 @@ def uid_user(pid):
         return pwd.getpwuid(int(re.search(r"^Uid:\s+(\d+)", f.read(), re.M).group(1))).pw_name
 
 
-for role in ("worker", "keeper", "dialer", "prober"):
+for role in ("worker", "keeper", "dialer", "prober", "scribe"):
     entry = pwd.getpwnam(f"sluis-{role}")
     check(f"sluis-{role} is a system user without a shell and a home",
           entry.pw_uid < 1000 and entry.pw_shell.endswith("nologin") and entry.pw_dir == "/")
@@ -77,7 +77,7 @@ check("sluis status " + r.stderr.strip(), r.returncode == 0)
 facts = json.loads(r.stdout) if r.returncode == 0 else {"processes": []}
 for p in facts["processes"]:
     check(f"sluis-{p['role']} runs as its own user", uid_user(p["pid"]) == f"sluis-{p['role']}")
-check("all four kinds of process run", {p["role"] for p in facts["processes"]} == {"worker", "keeper", "dialer", "prober"})
+check("all five kinds of process run", {p["role"] for p in facts["processes"]} == {"worker", "keeper", "dialer", "prober", "scribe"})
 r = run("sluis", "reload")
 check("sluis reload: " + r.stdout.strip(), r.returncode == 0)
 r = run("logrotate", "--force", "--state", "/root/rotate.state", "/etc/logrotate.d/sluis")
