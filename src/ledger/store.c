@@ -26,6 +26,7 @@ static const char schema[] =
 	" last_us INTEGER, opened INTEGER, closed INTEGER, carried INTEGER, bytes_in INTEGER, bytes_out INTEGER,"
 	" PRIMARY KEY(segment, client, target, user)) WITHOUT ROWID;"
 	"CREATE INDEX IF NOT EXISTS contact_target ON contact(segment, target);"
+	"CREATE INDEX IF NOT EXISTS record_self ON record(at) WHERE kind='ledger';"
 	"CREATE TABLE IF NOT EXISTS position(process TEXT PRIMARY KEY, run INTEGER NOT NULL, taken INTEGER NOT NULL) WITHOUT ROWID;"
 	"CREATE TABLE IF NOT EXISTS seal(day TEXT PRIMARY KEY, batch INTEGER NOT NULL, hash TEXT NOT NULL, signature TEXT NOT NULL);"
 	"CREATE VIEW IF NOT EXISTS record_text AS SELECT seq, batch, strftime('%Y-%m-%dT%H:%M:%S', at/1000000, 'unixepoch') || "

@@ -17,7 +17,7 @@ from harness import BUILD, ROOT, Client, free_port, get, wait_for
 DEEDS = ["open", "open_old", "create", "key", "memory_of_master", "memory", "socket", "unix_socket", "connect", "listen", "execute", "fork",
          "trace", "kill", "code", "io_uring", "bpf", "root", "rename"]
 TOGETHER = 5  # workers at a time, each with a deed of its own
-ROLES = ["worker", "keeper", "dialer", "prober"]
+ROLES = ["worker", "keeper", "dialer", "prober", "scribe"]
 
 
 def message_types():

@@ -7,7 +7,7 @@ import subprocess
 
 from harness import BUILD, PATIENCE, ROOT, Process, free_port, get, wait_for
 
-ROLES = ("worker", "keeper", "dialer", "prober")
+ROLES = ("worker", "keeper", "dialer", "prober", "scribe")
 
 
 def uid_of(pid):

@@ -1,0 +1,318 @@
+/* sluis window: which systems were connected between two moments, with X or at all; table, JSON or a page. */
+#define _GNU_SOURCE
+#include "cli/cli.h"
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "ledger/query.h"
+#include "net/addr.h"
+#include "window/page.h"
+#include "window/when.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LIMIT_DEFAULT 1000
+#define HOPS_MOST     200 /* systems whose own connections are looked up for the second step */
+#define PAGE_MOST     (64u << 20)
+
+struct asked {
+	const char *from, *to, *with, *html, *dir;
+	uint64_t from_us, to_us, limit, hops;
+	struct ledger_filter filter;
+	char own_dir[4200];
+};
+
+struct found {
+	struct window_row *rows;
+	size_t count, cap;
+	struct contacts *texts; /* of the second step; keeps the rows' texts */
+	bool is_cut;
+};
+
+static const char usage[] = "usage: sluis window [--from T] [--to T] [--with WHAT] [--hops 2] [--html FILE] [--limit N] [--ledger DIR]";
+
+static bool take_word(int *i, int argc, char **argv, const char *name, const char **to)
+{
+	if (strcmp(argv[*i], name) != 0 || *i + 1 >= argc)
+		return false;
+	*to = argv[++*i];
+	return true;
+}
+
+static int take_options(struct asked *a, int argc, char **argv)
+{
+	const char *limit = NULL, *hops = NULL;
+
+	for (int i = 0; i < argc; i++)
+		if (!take_word(&i, argc, argv, "--from", &a->from) && !take_word(&i, argc, argv, "--to", &a->to) &&
+			!take_word(&i, argc, argv, "--with", &a->with) && !take_word(&i, argc, argv, "--html", &a->html) &&
+			!take_word(&i, argc, argv, "--ledger", &a->dir) && !take_word(&i, argc, argv, "--limit", &limit) &&
+			!take_word(&i, argc, argv, "--hops", &hops))
+			return cli_fail(2, "'%s' is not an option with a value; %s", argv[i], usage);
+	a->limit = LIMIT_DEFAULT;
+	a->hops = 1;
+	if (limit && (bytes_u64(bytes_str(limit), &a->limit) != OK || a->limit == 0))
+		return cli_fail(2, "--limit wants a number of rows, 1 or more");
+	if (hops && (bytes_u64(bytes_str(hops), &a->hops) != OK || a->hops < 1 || a->hops > 2))
+		return cli_fail(2, "--hops is 1 or 2");
+	if (a->hops == 2 && !a->with)
+		return cli_fail(2, "--hops 2 needs --with: the second step is taken from it");
+	return 0;
+}
+
+static int take_times(struct asked *a)
+{
+	uint64_t now = clock_real_us();
+
+	if (when_parse(bytes_str(a->from ? a->from : "-24h"), now, false, &a->from_us) != OK)
+		return cli_fail(2, "--from '%s' is no time; write 2020-01-09, \"2020-01-09 12:00\", 2020-01-09T12:00:00+01:00, -2h or now (UTC without a zone)", a->from);
+	if (when_parse(bytes_str(a->to ? a->to : "now"), now, true, &a->to_us) != OK)
+		return cli_fail(2, "--to '%s' is no time; write 2020-01-09, \"2020-01-09 12:00\", 2020-01-09T12:00:00+01:00, -2h or now (UTC without a zone)", a->to);
+	if (a->from_us > a->to_us)
+		return cli_fail(2, "--from is after --to");
+	if (a->from_us > now)
+		return cli_fail(2, "--from is in the future");
+	return 0;
+}
+
+/* What WHAT is: an address, address:port, client:X, target:X, user:X, POOL or POOL/SERVER. */
+static void take_with(struct asked *a)
+{
+	static const struct {
+		const char *prefix;
+		enum ledger_with with;
+	} prefixes[] = { { "client:", WITH_CLIENT }, { "target:", WITH_TARGET }, { "user:", WITH_USER }, { "name:", WITH_NAME } };
+	struct bytes v = bytes_str(a->with);
+	struct addr addr;
+
+	if (!a->with)
+		return;
+	for (size_t i = 0; i < COUNT_OF(prefixes); i++)
+		if (bytes_starts(v, bytes_str(prefixes[i].prefix))) {
+			a->filter = (struct ledger_filter){ prefixes[i].with, bytes_cut(v, strlen(prefixes[i].prefix), v.len) };
+			return;
+		}
+	a->filter.value = v;
+	a->filter.with = addr_parse_ip(v, &addr) == OK ? WITH_ADDRESS : addr_parse(v, &addr) == OK ? WITH_TARGET :
+		bytes_find_byte(v, '=') != SIZE_MAX || bytes_find_byte(v, '@') != SIZE_MAX ? WITH_USER : WITH_NAME;
+}
+
+static void add_row(struct found *f, const struct contact *c, const struct ledger_span *span, unsigned hop)
+{
+	if (f->count == f->cap) {
+		f->cap = f->cap ? 2 * f->cap : 1024;
+		f->rows = realloc(f->rows, f->cap * sizeof(*f->rows));
+		CHECK(f->rows);
+	}
+	f->rows[f->count++] = (struct window_row){ *c, span->was_open, span->is_open, hop };
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+	const struct window_row *x = a, *y = b;
+	uint64_t m = x->c.bytes_in + x->c.bytes_out, n = y->c.bytes_in + y->c.bytes_out;
+
+	if (x->hop != y->hop)
+		return x->hop < y->hop ? -1 : 1;
+	if (m != n)
+		return m < n ? 1 : -1;
+	return x->c.first_us < y->c.first_us ? -1 : x->c.first_us > y->c.first_us;
+}
+
+/* Who else was connected with the targets of the first step. */
+static enum err second_step(const struct asked *a, struct found *f)
+{
+	size_t first = f->count, looked = 0;
+	enum err e = OK;
+
+	f->texts = contacts_new(256u << 20);
+	CHECK(f->texts);
+	for (size_t i = 0; e == OK && i < first; i++) {
+		struct ledger_filter filter = { WITH_TARGET, f->rows[i].c.target };
+		struct ledger_answer more;
+		bool is_known = false;
+
+		for (size_t k = 0; k < i && !is_known; k++)
+			is_known = bytes_eq(f->rows[k].c.target, f->rows[i].c.target);
+		if (is_known)
+			continue;
+		if (looked++ == HOPS_MOST) {
+			f->is_cut = true;
+			break;
+		}
+		e = ledger_query(a->dir, a->from_us, a->to_us, &filter, &more);
+		for (size_t k = 0; e == OK && k < contacts_count(more.rows); k++) {
+			const struct contact *c = contacts_at(more.rows, k);
+			size_t before = contacts_count(f->texts);
+
+			for (size_t n = 0; n < first && !is_known; n++)
+				is_known = bytes_eq(f->rows[n].c.client, c->client) && bytes_eq(f->rows[n].c.target, c->target) &&
+					bytes_eq(f->rows[n].c.user, c->user);
+			if (!is_known && contacts_add(f->texts, c) == OK && contacts_count(f->texts) > before)
+				add_row(f, contacts_at(f->texts, before), &more.spans[k], 2);
+			is_known = false;
+		}
+		if (e == OK)
+			ledger_answer_fini(&more);
+	}
+	/* rows of the set may have moved while it grew: their texts have not */
+	return e;
+}
+
+static json_t *text_json(struct bytes b)
+{
+	return json_stringn(b.len ? (const char *)b.at : "", b.len);
+}
+
+static json_t *time_json(uint64_t us)
+{
+	char when[25];
+
+	clock_rfc3339(us, when);
+	return json_string(when);
+}
+
+static void print_json(const struct asked *a, const struct found *f, size_t shown, const struct ledger_answer *answer)
+{
+	json_t *rows = json_array(), *all;
+
+	for (size_t i = 0; i < shown; i++) {
+		const struct window_row *r = &f->rows[i];
+
+		json_array_append_new(rows, json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:I,s:I,s:I,s:b,s:b,s:i}", "client", text_json(r->c.client), "user",
+			text_json(r->c.user), "target", text_json(r->c.target), "name", text_json(r->c.name), "first", time_json(r->c.first_us),
+			"last", time_json(r->c.last_us), "connections", (json_int_t)r->c.opened, "bytes_in", (json_int_t)r->c.bytes_in, "bytes_out",
+			(json_int_t)r->c.bytes_out, "open_before", (int)r->was_open, "open_at_end", (int)r->is_open, "hop", (int)r->hop));
+	}
+	all = json_pack("{s:o,s:o,s:s,s:o,s:I,s:I,s:s,s:I,s:b}", "from", time_json(a->from_us), "to", time_json(a->to_us), "with", a->with ? a->with : "",
+		"systems", rows, "more", (json_int_t)(f->count - shown), "records_lost", (json_int_t)answer->lost, "days_without_ledger", answer->missing,
+		"files", (json_int_t)answer->files, "second_step_cut", (int)f->is_cut);
+	json_dumpf(all, stdout, JSON_INDENT(2));
+	putchar('\n');
+	json_decref(all);
+}
+
+static void print_table(const struct cli *cli, const struct found *f, size_t shown)
+{
+	printf("%-24s %-16s %-22s %-24s %-20s %-20s %8s %10s %10s\n", cli_word(cli, W_WIN_CLIENT), cli_word(cli, W_WIN_USER), cli_word(cli, W_WIN_TARGET),
+		cli_word(cli, W_WIN_NAME), cli_word(cli, W_WIN_FIRST), cli_word(cli, W_WIN_LAST), cli_word(cli, W_WIN_TIMES), cli_word(cli, W_WIN_IN),
+		cli_word(cli, W_WIN_OUT));
+	for (size_t i = 0; i < shown; i++) {
+		const struct window_row *r = &f->rows[i];
+		char first[25], last[25], in[32] = { 0 }, out[32] = { 0 };
+		struct text t;
+
+		clock_rfc3339(r->c.first_us, first);
+		clock_rfc3339(r->c.last_us, last);
+		text_init(&t, in, sizeof(in) - 1);
+		window_bytes(&t, r->c.bytes_in);
+		text_init(&t, out, sizeof(out) - 1);
+		window_bytes(&t, r->c.bytes_out);
+		printf("%s%-*.*s %-16.*s %-22.*s %-24.*s %.19s%s %.19s%s %8llu %10s %10s\n", r->hop > 1 ? "  " : "", r->hop > 1 ? 22 : 24, FMT(r->c.client),
+			FMT(r->c.user), FMT(r->c.target), FMT(r->c.name), first, r->was_open ? "<" : " ", last, r->is_open ? ">" : " ",
+			(unsigned long long)r->c.opened, in, out);
+	}
+}
+
+static int write_page(const struct cli *cli, const struct asked *a, const struct found *f, size_t shown, const char *const *notes)
+{
+	const struct window_words words = { .lang = cli->lang == LANG_NL ? "nl" : "en", .title = cli_word(cli, W_WIN_TITLE),
+		.with = cli_word(cli, W_WIN_WITH), .from_to = cli_word(cli, W_WIN_FROM_TO), .systems = cli_word(cli, W_WIN_SYSTEMS),
+		.timeline = cli_word(cli, W_WIN_TIMELINE), .graph = cli_word(cli, W_WIN_GRAPH), .client = cli_word(cli, W_WIN_CLIENT),
+		.user = cli_word(cli, W_WIN_USER), .target = cli_word(cli, W_WIN_TARGET), .name = cli_word(cli, W_WIN_NAME),
+		.first = cli_word(cli, W_WIN_FIRST), .last = cli_word(cli, W_WIN_LAST), .times = cli_word(cli, W_WIN_TIMES),
+		.in = cli_word(cli, W_WIN_IN), .out = cli_word(cli, W_WIN_OUT), .open = cli_word(cli, W_WIN_OPEN),
+		.before = cli_word(cli, W_WIN_BEFORE), .how = cli_word(cli, W_WIN_HOW), .more = cli_word(cli, W_WIN_MORE) };
+	const struct window_view v = { .with = a->filter.value, .from_us = a->from_us, .to_us = a->to_us, .rows = f->rows, .count = shown,
+		.more = f->count - shown, .notes = notes, .words = &words };
+	AUTO(fd_close) int fd = open(a->html, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	struct text page;
+	enum err e;
+
+	text_init_growing(&page, PAGE_MOST);
+	window_page(&page, &v);
+	e = fd < 0 ? ERR_IO : page.failed ? ERR_LIMIT : fd_write_all(fd, text_bytes(&page));
+	text_fini(&page);
+	return e == OK ? 0 : cli_fail(1, "%s cannot be written (%s)", a->html, err_name(e));
+}
+
+/* What must be known about the answer, in words. */
+static void make_notes(const struct cli *cli, const struct found *f, const struct ledger_answer *answer, char mem[4][700], const char *notes[5])
+{
+	size_t n = 0;
+
+	if (answer->missing[0]) {
+		snprintf(mem[n], 700, "%s %s", cli_word(cli, W_WIN_MISSING), answer->missing);
+		notes[n] = mem[n];
+		n++;
+	}
+	if (answer->lost) {
+		snprintf(mem[n], 700, "%llu %s", (unsigned long long)answer->lost, cli_word(cli, W_WIN_LOST));
+		notes[n] = mem[n];
+		n++;
+	}
+	if (f->is_cut)
+		notes[n++] = cli_word(cli, W_WIN_CUT);
+	if (f->count == 0)
+		notes[n++] = cli_word(cli, W_WIN_NOTHING);
+	notes[n] = NULL;
+}
+
+static int show(const struct cli *cli, const struct asked *a, struct found *f, const struct ledger_answer *answer)
+{
+	size_t shown = f->count < a->limit ? f->count : (size_t)a->limit;
+	char mem[4][700];
+	const char *notes[5];
+
+	make_notes(cli, f, answer, mem, notes);
+	if (f->count)
+		qsort(f->rows, f->count, sizeof(*f->rows), by_bytes);
+	if (cli->as_json) {
+		print_json(a, f, shown, answer);
+	} else {
+		if (shown)
+			print_table(cli, f, shown);
+		if (f->count > shown)
+			printf("%zu %s\n", f->count - shown, cli_word(cli, W_WIN_MORE));
+		for (size_t i = 0; notes[i]; i++)
+			printf("%s\n", notes[i]);
+	}
+	return a->html ? write_page(cli, a, f, shown, notes) : 0;
+}
+
+int cli_window(const struct cli *cli, int argc, char **argv)
+{
+	struct asked a = { 0 };
+	struct found f = { 0 };
+	struct ledger_answer answer;
+	int status = take_options(&a, argc, argv);
+	enum err e;
+
+	if (status == 0)
+		status = take_times(&a);
+	if (status)
+		return status;
+	if (!a.dir && !(a.dir = cli_ledger_dir(cli, a.own_dir, sizeof(a.own_dir))))
+		return 2;
+	take_with(&a);
+	e = ledger_query(a.dir, a.from_us, a.to_us, &a.filter, &answer);
+	if (e == ERR_SYNTAX || e == ERR_DENIED)
+		return cli_fail(1, "%s: a file of the ledger cannot be read (damaged, or no permission); sluis ledger verify says more", a.dir);
+	if (e != OK)
+		return cli_fail(1, e == ERR_NOT_FOUND ? "there is no ledger in %s; name its folder with --ledger, or the configuration with -c" :
+			"the answer from %s is too large; ask for a shorter time or --with something", a.dir);
+	for (size_t i = 0; i < contacts_count(answer.rows); i++)
+		add_row(&f, contacts_at(answer.rows, i), &answer.spans[i], 1);
+	if (a.hops == 2 && second_step(&a, &f) != OK)
+		status = cli_fail(1, "the second step could not be read; without --hops 2 the first is told");
+	else
+		status = show(cli, &a, &f, &answer);
+	free(f.rows);
+	contacts_free(&f.texts);
+	ledger_answer_fini(&answer);
+	return status;
+}

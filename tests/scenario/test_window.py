@@ -1,0 +1,99 @@
+"""sluis window over real traffic: who, when, how often, how much, the second step, and the page."""
+import datetime
+import glob
+import json
+import os
+import re
+import sqlite3
+
+from harness import Client, get, wait_for
+from test_ledger import folder, rows, serve
+
+
+def window(s, *args, ok=True):
+    r = s.cli("window", "--ledger", folder(s), "--json", *args, ok=ok)
+    return json.loads(r.stdout) if r.returncode == 0 else r
+
+
+def ended(s, n):
+    return wait_for(lambda: len(rows(s, "SELECT 1 FROM record WHERE kind='use' AND state IN ('whole', 'close')")) >= n, f"{n} uses")
+
+
+def test_what_clients_did_is_answered(world):
+    s, servers = serve(world, backends=2)
+    sizes = [len(get(s.port(), "/").body) for _ in range(6)]
+    ended(s, 6)
+    answer = window(s, "--with", "127.0.0.1", "--from", "-1h")
+    assert sum(r["connections"] for r in answer["systems"]) == 6
+    assert sum(r["bytes_out"] for r in answer["systems"]) == sum(sizes)
+    assert {r["target"] for r in answer["systems"]} == {f"127.0.0.1:{n.port}" for n in servers}
+    one = window(s, "--with", f"127.0.0.1:{servers[0].port}", "--from", "-1h")["systems"]
+    assert [r["target"] for r in one] == [f"127.0.0.1:{servers[0].port}"]
+    assert window(s, "--with", "web", "--from", "-1h")["systems"] == answer["systems"]
+    assert window(s, "--with", "10.0.0.1", "--from", "-1h")["systems"] == []
+    early = window(s, "--from", "2001-01-01", "--to", "2001-01-02")
+    assert early["systems"] == [] and early["days_without_ledger"] == "2001-01-01, 2001-01-02"
+
+
+def test_a_connection_that_is_open_is_told(world):
+    s, _ = serve(world)
+    with Client(s.port()) as c:
+        c.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert c.response().status == 200
+        wait_for(lambda: rows(s, "SELECT 1 FROM record WHERE kind='use' AND state='open'"), "the use")
+        [r] = window(s, "--from", "-1h")["systems"]
+        assert r["open_at_end"] and not r["open_before"]
+        at = rows(s, "SELECT max(at) AS at FROM record WHERE kind='use'")[0]["at"]
+        get(s.port(), "/")
+        wait_for(lambda: rows(s, "SELECT 1 FROM record WHERE kind='use' AND state='whole'"), "another use")
+        later = datetime.datetime.fromtimestamp(at / 1e6 + 0.000001, datetime.timezone.utc)
+        # a window that begins after it had opened: it is still counted, with the mark
+        fraction = later.strftime("%Y-%m-%dT%H:%M:%SZ")
+        [r] = window(s, "--from", fraction)["systems"]
+        assert r["connections"] == 2
+
+
+def test_segments_and_records_give_the_same(world, tmp_path):
+    """The same records with and without sums: every window over them has the same answer."""
+    s, _ = serve(world)
+    for _ in range(5):
+        get(s.port(), "/")
+    ended(s, 5)
+    assert s.process.stop() == 0
+    name = glob.glob(folder(s) + "/*.ledger")[0]
+    plain = window(s, "--from", "-1h")["systems"]
+    db = sqlite3.connect(name)
+    first, last, first_us, last_us = db.execute("SELECT min(seq), max(seq), min(at), max(at) FROM record").fetchone()
+    db.execute("INSERT INTO segment VALUES(1, ?, ?, ?, ?)", (first, last, first_us, last_us))
+    db.execute("""INSERT INTO contact SELECT 1, client, target, coalesce(user, ''), name, min(start), max("end"), count(*), count(*), 0,
+                  sum(bytes_in), sum(bytes_out) FROM record WHERE kind='use' AND state='whole' GROUP BY client, target, user""")
+    db.commit()
+    whole = db.execute("SELECT count(*) FROM record WHERE kind='use' AND state<>'whole'").fetchone()[0]
+    db.close()
+    if whole == 0:
+        assert window(s, "--from", "-1h")["systems"] == plain
+        assert s.cli("ledger", "verify", folder(s), ok=False).returncode == 0
+
+
+def test_the_page_stands_alone(world):
+    s, _ = serve(world)
+    get(s.port(), "/")
+    ended(s, 1)
+    page = os.path.join(world.dir, "window.html")
+    s.cli("window", "--ledger", folder(s), "--with", "127.0.0.1", "--html", page, "--lang", "nl", "--hops", "2")
+    with open(page) as f:
+        text = f.read()
+    assert '<html lang="nl">' in text and "Wie was verbonden" in text and "<svg" in text
+    assert not re.search(r"<script|src=|href=|url\(|@import", text)
+
+
+def test_mistakes_are_told(world):
+    s, _ = serve(world)
+    for args, what in ((["--from", "yesterday"], "is no time"), (["--from", "now", "--to", "-1h"], "--from is after --to"),
+                       (["--hops", "2"], "needs --with"), (["--hops", "3", "--with", "a"], "1 or 2"), (["--limit", "0"], "1 or more"),
+                       (["--nonsense", "x"], "not an option"), (["--from", "2999-01-01", "--to", "2999-01-02"], "future"),
+                       (["--from", "2020-02-30"], "is no time")):
+        r = s.cli("window", "--ledger", folder(s), *args, ok=False)
+        assert r.returncode == 2 and what in r.stderr, (args, r.stderr)
+    r = s.cli("window", "--ledger", "/nonexistent", ok=False)
+    assert r.returncode == 1 and "there is no ledger" in r.stderr
