@@ -4,6 +4,7 @@
 
 #include "ledger/chain.h"
 #include "ledger/sum.h"
+#include "net/addr.h"
 
 #include <errno.h>
 #include <sqlite3.h>
@@ -42,24 +43,27 @@ static const char *not_twice(const struct query *q, enum ledger_with with)
 }
 
 /* The filter as SQL over columns client, target, name, user. ?1 is the value, ?2 and ?3 a range of texts that begin with it. */
-static const char *condition(enum ledger_with with)
+static const char *condition(enum ledger_with with, struct bytes value)
 {
+	struct addr a;
+
 	switch (with) {
 	case WITH_ALL: return "1";
 	case WITH_CLIENT: return "client = ?1";
-	case WITH_TARGET: return "(target = ?1 OR (target >= ?2 AND target < ?3))";
+	case WITH_TARGET: /* one or the other: with OR, SQLite would read all of the segment */
+		return addr_parse(value, &a) == OK ? "target = ?1" : "target >= ?2 AND target < ?3";
 	case WITH_NAME: return "(name = ?1 OR (name >= ?2 AND name < ?3))";
 	case WITH_USER: return "user = ?1";
-	case WITH_ADDRESS: break; /* asked as client, then as target: each has its index */
+	case WITH_ADDRESS: /* of records; segments are asked for clients, then for targets: each has its index */
+		return "(client = ?1 OR (target >= ?2 AND target < ?3))";
 	}
-	CHECK(false);
 	return "";
 }
 
 static void bind_filter(sqlite3_stmt *st, enum ledger_with with, struct bytes value)
 {
 	char low[300], high[300];
-	bool is_v6 = with == WITH_TARGET && bytes_find_byte(value, ':') != SIZE_MAX && value.at[0] != '[';
+	bool is_v6 = (with == WITH_TARGET || with == WITH_ADDRESS) && bytes_find_byte(value, ':') != SIZE_MAX && value.at[0] != '[';
 	unsigned char end = with == WITH_NAME ? '/' : ':';
 
 	if (value.len > 250 || with == WITH_ALL)
@@ -90,7 +94,7 @@ static enum err add_segments(struct query *q, enum ledger_with with)
 	/* A range in contact_target costs one seek per segment, as does the primary key for clients. */
 	snprintf(sql, sizeof(sql), "SELECT s.last_us, client, target, user, name, c.first_us, c.last_us, opened, closed, carried, bytes_in, bytes_out"
 		" FROM segment s CROSS JOIN contact c ON c.segment = s.segment WHERE (s.last_us < ?4 OR (s.first_us >= ?4 AND s.last_us <= ?5)) AND %s%s",
-		condition(with), not_twice(q, with));
+		condition(with, q->filter->value), not_twice(q, with));
 	if (sqlite3_prepare_v2(q->db, sql, -1, &st, NULL) != SQLITE_OK)
 		return ERR_SYNTAX;
 	bind_filter(st, with, q->filter->value);
@@ -115,7 +119,7 @@ static enum err add_records(struct query *q, enum ledger_with with, uint64_t fir
 	enum err e = OK;
 
 	snprintf(sql, sizeof(sql), "SELECT state, client, target, name, user, at, start, \"end\", bytes_in, bytes_out FROM record"
-		" WHERE seq BETWEEN ?4 AND ?5 AND at <= ?6 AND kind = 'use' AND %s%s ORDER BY seq", condition(with), not_twice(q, with));
+		" WHERE seq BETWEEN ?4 AND ?5 AND at <= ?6 AND kind = 'use' AND %s ORDER BY seq", condition(with, q->filter->value));
 	if (sqlite3_prepare_v2(q->db, sql, -1, &st, NULL) != SQLITE_OK)
 		return ERR_SYNTAX;
 	bind_filter(st, with, q->filter->value);
@@ -180,7 +184,6 @@ static void note_lost(struct query *q)
 
 static enum err read_day(struct query *q, const char *path)
 {
-	static const enum ledger_with both[] = { WITH_CLIENT, WITH_TARGET };
 	bool is_both = q->filter->with == WITH_ADDRESS;
 	enum err e = OK;
 
@@ -189,13 +192,12 @@ static enum err read_day(struct query *q, const char *path)
 	sqlite3_busy_timeout(q->db, 5000);
 	if (e == OK && sqlite3_exec(q->db, "PRAGMA trusted_schema=OFF; PRAGMA mmap_size=1073741824; BEGIN", NULL, NULL, NULL) != SQLITE_OK)
 		e = ERR_SYNTAX;
-	for (size_t i = 0; e == OK && i < (is_both ? 2u : 1u); i++) {
-		enum ledger_with with = is_both ? both[i] : q->filter->with;
-
-		e = add_segments(q, with);
-		if (e == OK)
-			e = add_edges(q, with);
-	}
+	if (e == OK)
+		e = add_segments(q, is_both ? WITH_CLIENT : q->filter->with);
+	if (e == OK && is_both)
+		e = add_segments(q, WITH_TARGET);
+	if (e == OK)
+		e = add_edges(q, q->filter->with);
 	if (e == OK) {
 		note_rest(q);
 		note_lost(q);
