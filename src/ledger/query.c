@@ -91,10 +91,10 @@ static enum err add_segments(struct query *q, enum ledger_with with)
 	char sql[700];
 	enum err e = OK;
 
-	/* A range in contact_target costs one seek per segment, as does the primary key for clients. */
+	/* One seek per segment, in the primary key for clients, in contact_target for targets: without being told so, SQLite would read all. */
 	snprintf(sql, sizeof(sql), "SELECT s.last_us, client, target, user, name, c.first_us, c.last_us, opened, closed, carried, bytes_in, bytes_out"
-		" FROM segment s CROSS JOIN contact c ON c.segment = s.segment WHERE (s.last_us < ?4 OR (s.first_us >= ?4 AND s.last_us <= ?5)) AND %s%s",
-		condition(with, q->filter->value), not_twice(q, with));
+		" FROM segment s CROSS JOIN contact c %s ON c.segment = s.segment WHERE (s.last_us < ?4 OR (s.first_us >= ?4 AND s.last_us <= ?5)) AND %s%s",
+		with == WITH_TARGET ? "INDEXED BY contact_target" : "", condition(with, q->filter->value), not_twice(q, with));
 	if (sqlite3_prepare_v2(q->db, sql, -1, &st, NULL) != SQLITE_OK)
 		return ERR_SYNTAX;
 	bind_filter(st, with, q->filter->value);

@@ -201,22 +201,23 @@ static const struct {
 
 static void say(unsigned type)
 {
-	char control_space[CMSG_SPACE(sizeof(int))] = { 0 };
+	char control_space[CMSG_SPACE(IPC_FDS_MAX * sizeof(int))] = { 0 };
 	unsigned char packet[512] = { (unsigned char)type };
 	struct iovec iov = { packet, 2 + (type < MSG_COUNT ? messages[type].least : 0) };
 	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
 
 	if (type < MSG_COUNT && messages[type].fds) {
 		struct cmsghdr *c;
-		int fd = 2;
+		int fds[IPC_FDS_MAX] = { 2, 2, 2, 2 };
+		size_t size = messages[type].fds * sizeof(int);
 
 		m.msg_control = control_space;
-		m.msg_controllen = sizeof(control_space);
+		m.msg_controllen = CMSG_SPACE(size);
 		c = CMSG_FIRSTHDR(&m);
 		c->cmsg_level = SOL_SOCKET;
 		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(c), &fd, sizeof(int));
+		c->cmsg_len = CMSG_LEN(size);
+		memcpy(CMSG_DATA(c), fds, size);
 	}
 	(void)!sendmsg(control, &m, MSG_NOSIGNAL);
 }

@@ -103,6 +103,22 @@ demo_probe_refused() {
 	[ "$(demo_get -o /dev/null -w '%{http_code}' --path-as-is "$demo_url/vpn/../vpns/cfg/smb.conf")" = 403 ]
 }
 demo_probe_logged() { grep -q '"url.original":"/vpn/../vpns/cfg/smb.conf".*"http.response.status_code":403' "$DEMO/access.log"; }
+demo_window_has_both() {
+	local out
+	out=$(build/sluis -c "$DEMO/sluis.yaml" window --from -1h --with 127.0.0.1) || return 1
+	grep -q app/one <<<"$out" && grep -q app/two <<<"$out"
+}
+demo_window_page() {
+	build/sluis -c "$DEMO/sluis.yaml" window --from -1h --with 127.0.0.1 --html "$DEMO/window.html" >/dev/null && grep -q '<svg' "$DEMO/window.html"
+}
+demo_tamper() {
+	local copy=$DEMO/ledger-copy file out
+	cp -r "$DEMO/state/ledger" "$copy"
+	file=$(ls "$copy"/*.ledger | head -n 1)
+	sqlite3 "$file" "UPDATE record SET client='192.0.2.1' WHERE seq=5" || return 1
+	out=$(build/sluis ledger verify "$copy") && return 1
+	grep 'record 5 was changed' <<<"$out"
+}
 demo_new_contact() { demo_get "$demo_url/vpns/" | grep -q 'Second contact'; }
 demo_download_whole() {
 	wait "$DEMO_DOWNLOAD" || return 1
@@ -150,6 +166,12 @@ cmd_demo() {
 	demo_check "sluis reload takes the new configuration" build/sluis -c "$DEMO/sluis.yaml" reload
 	demo_check "new requests see it" demo_await demo_new_contact
 	demo_check "the download arrived whole" demo_download_whole
+	demo_say "5. Who was connected with what, and can the answer be trusted?"
+	demo_check "sluis window names both servers:" demo_await demo_window_has_both
+	build/sluis -c "$DEMO/sluis.yaml" window --from -1h --with 127.0.0.1
+	demo_check "the answer as a page: $DEMO/window.html" demo_window_page
+	demo_check "the ledger is what was written" build/sluis -c "$DEMO/sluis.yaml" ledger verify
+	demo_check "a record is changed in a copy; verify names it:" demo_tamper
 	if [ "${1:-}" = --once ]; then
 		kill "$DEMO_SLUIS"
 		demo_check "Sluis ends when it is told to" demo_await sh -c "! kill -0 $DEMO_SLUIS"
