@@ -45,6 +45,14 @@ void sha256_end(struct sha256 *s, unsigned char out[SHA256_LEN])
 	CHECK(EVP_DigestFinal_ex(s->ctx, out, NULL) == 1);
 }
 
+void sha256_so_far(const struct sha256 *s, unsigned char out[SHA256_LEN])
+{
+	EVP_MD_CTX *c = EVP_MD_CTX_new();
+
+	CHECK(c && EVP_MD_CTX_copy_ex(c, s->ctx) == 1 && EVP_DigestFinal_ex(c, out, NULL) == 1);
+	EVP_MD_CTX_free(c);
+}
+
 void sha256_of(struct bytes b, unsigned char out[SHA256_LEN])
 {
 	CHECK(EVP_Digest(b.at, b.len, out, NULL, EVP_sha256(), NULL) == 1);

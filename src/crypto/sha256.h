@@ -13,6 +13,8 @@ void sha256_free(struct sha256 **s);
 void sha256_begin(struct sha256 *s);
 void sha256_add(struct sha256 *s, struct bytes b);
 void sha256_end(struct sha256 *s, unsigned char out[SHA256_LEN]);
+/* What sha256_end would answer now; more may be added afterwards. */
+void sha256_so_far(const struct sha256 *s, unsigned char out[SHA256_LEN]);
 
 void sha256_of(struct bytes b, unsigned char out[SHA256_LEN]);
 
