@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "ledger/query.h"
+#include "ledger/record.h"
 #include "net/addr.h"
 #include "window/page.h"
 #include "window/when.h"
@@ -23,7 +24,7 @@ struct asked {
 	const char *from, *to, *with, *html, *dir;
 	uint64_t from_us, to_us, limit, hops;
 	struct ledger_filter filter;
-	char own_dir[4200];
+	char own_dir[4200], canonical[64];
 };
 
 struct found {
@@ -79,8 +80,33 @@ static int take_times(struct asked *a)
 	return 0;
 }
 
+/* An address as the ledger writes it, whatever form it was given in; other texts as they are. */
+static struct bytes canonical(struct asked *a, struct bytes v)
+{
+	struct addr addr;
+	struct text t;
+
+	text_init(&t, a->canonical, sizeof(a->canonical));
+	if (addr_parse_ip(v, &addr) == OK)
+		addr_write_ip(&addr, &t);
+	else if (addr_parse(v, &addr) == OK)
+		addr_write(&addr, &t);
+	else
+		return v;
+	return text_bytes(&t);
+}
+
+/* Digits, dots, colons and slashes alone are meant as an address; what is none would find nothing, and that would be believed. */
+static bool looks_like_address(struct bytes v)
+{
+	for (size_t i = 0; i < v.len; i++)
+		if (!strchr("0123456789.:/[]", v.at[i]))
+			return false;
+	return v.len > 0;
+}
+
 /* What WHAT is: an address, address:port, client:X, target:X, user:X, POOL or POOL/SERVER. */
-static void take_with(struct asked *a)
+static int take_with(struct asked *a)
 {
 	static const struct {
 		const char *prefix;
@@ -90,15 +116,25 @@ static void take_with(struct asked *a)
 	struct addr addr;
 
 	if (!a->with)
-		return;
+		return 0;
+	if (v.len == 0 || v.len > 250)
+		return cli_fail(2, "--with wants 1 to 250 characters");
 	for (size_t i = 0; i < COUNT_OF(prefixes); i++)
 		if (bytes_starts(v, bytes_str(prefixes[i].prefix))) {
-			a->filter = (struct ledger_filter){ prefixes[i].with, bytes_cut(v, strlen(prefixes[i].prefix), v.len) };
-			return;
+			v = bytes_cut(v, strlen(prefixes[i].prefix), v.len);
+			a->filter = (struct ledger_filter){ prefixes[i].with, prefixes[i].with == WITH_USER ? v : canonical(a, v) };
+			return 0;
 		}
-	a->filter.value = v;
-	a->filter.with = addr_parse_ip(v, &addr) == OK ? WITH_ADDRESS : addr_parse(v, &addr) == OK ? WITH_TARGET :
-		bytes_find_byte(v, '=') != SIZE_MAX || bytes_find_byte(v, '@') != SIZE_MAX ? WITH_USER : WITH_NAME;
+	a->filter.value = canonical(a, v);
+	if (addr_parse_ip(v, &addr) == OK)
+		a->filter.with = WITH_ADDRESS;
+	else if (addr_parse(v, &addr) == OK)
+		a->filter.with = WITH_TARGET;
+	else if (looks_like_address(v))
+		return cli_fail(2, "--with '%s' is no address; write 10.0.0.11, 10.0.0.11:8080 or 2001:db8::1 (prefixes are not supported)", a->with);
+	else
+		a->filter.with = bytes_find_byte(v, '=') != SIZE_MAX || bytes_find_byte(v, '@') != SIZE_MAX ? WITH_USER : WITH_NAME;
+	return 0;
 }
 
 static void add_row(struct found *f, const struct contact *c, const struct ledger_span *span, unsigned hop)
@@ -123,7 +159,32 @@ static int by_bytes(const void *a, const void *b)
 	return x->c.first_us < y->c.first_us ? -1 : x->c.first_us > y->c.first_us;
 }
 
-/* Who else was connected with the targets of the first step. */
+static bool is_in_first(const struct found *f, size_t first, const struct contact *c)
+{
+	for (size_t n = 0; n < first; n++)
+		if (bytes_eq(f->rows[n].c.client, c->client) && bytes_eq(f->rows[n].c.target, c->target) && bytes_eq(f->rows[n].c.user, c->user))
+			return true;
+	return false;
+}
+
+/* All that was connected with one end of a row of the first step. */
+static enum err follow(const struct asked *a, struct found *f, size_t first, struct ledger_filter filter)
+{
+	struct ledger_answer more;
+
+	TRY(ledger_query(a->dir, a->from_us, a->to_us, &filter, &more));
+	for (size_t k = 0; k < contacts_count(more.rows); k++) {
+		const struct contact *c = contacts_at(more.rows, k);
+		size_t before = contacts_count(f->texts);
+
+		if (!is_in_first(f, first, c) && contacts_add(f->texts, c) == OK && contacts_count(f->texts) > before)
+			add_row(f, contacts_at(f->texts, before), &more.spans[k], 2);
+	}
+	ledger_answer_fini(&more);
+	return OK;
+}
+
+/* From X as a client: who else was connected with its targets. From X as a target: what else its clients were connected with. */
 static enum err second_step(const struct asked *a, struct found *f)
 {
 	size_t first = f->count, looked = 0;
@@ -132,35 +193,21 @@ static enum err second_step(const struct asked *a, struct found *f)
 	f->texts = contacts_new(256u << 20);
 	CHECK(f->texts);
 	for (size_t i = 0; e == OK && i < first; i++) {
-		struct ledger_filter filter = { WITH_TARGET, f->rows[i].c.target };
-		struct ledger_answer more;
+		bool from_client = a->filter.with == WITH_CLIENT || a->filter.with == WITH_USER || bytes_eq(f->rows[i].c.client, a->filter.value);
+		struct bytes end = from_client ? f->rows[i].c.target : f->rows[i].c.client;
 		bool is_known = false;
 
 		for (size_t k = 0; k < i && !is_known; k++)
-			is_known = bytes_eq(f->rows[k].c.target, f->rows[i].c.target);
+			is_known = bytes_eq(from_client ? f->rows[k].c.target : f->rows[k].c.client, end);
 		if (is_known)
 			continue;
 		if (looked++ == HOPS_MOST) {
 			f->is_cut = true;
 			break;
 		}
-		e = ledger_query(a->dir, a->from_us, a->to_us, &filter, &more);
-		for (size_t k = 0; e == OK && k < contacts_count(more.rows); k++) {
-			const struct contact *c = contacts_at(more.rows, k);
-			size_t before = contacts_count(f->texts);
-
-			for (size_t n = 0; n < first && !is_known; n++)
-				is_known = bytes_eq(f->rows[n].c.client, c->client) && bytes_eq(f->rows[n].c.target, c->target) &&
-					bytes_eq(f->rows[n].c.user, c->user);
-			if (!is_known && contacts_add(f->texts, c) == OK && contacts_count(f->texts) > before)
-				add_row(f, contacts_at(f->texts, before), &more.spans[k], 2);
-			is_known = false;
-		}
-		if (e == OK)
-			ledger_answer_fini(&more);
+		e = follow(a, f, first, (struct ledger_filter){ from_client ? WITH_TARGET : WITH_CLIENT, end });
 	}
-	/* rows of the set may have moved while it grew: their texts have not */
-	return e;
+	return e; /* rows of the set may have moved while it grew: their texts have not */
 }
 
 static json_t *text_json(struct bytes b)
@@ -196,6 +243,17 @@ static void print_json(const struct asked *a, const struct found *f, size_t show
 	json_decref(all);
 }
 
+/* Whoever made the file: nothing of it steers the terminal. */
+static const char *clean(struct bytes b, char out[300])
+{
+	struct text t;
+
+	text_init(&t, out, 299);
+	ledger_text_clean(&t, bytes_cut(b, 0, 290));
+	out[t.len] = 0;
+	return out;
+}
+
 static void print_table(const struct cli *cli, const struct found *f, size_t shown)
 {
 	printf("%-24s %-16s %-22s %-24s %-20s %-20s %8s %10s %10s\n", cli_word(cli, W_WIN_CLIENT), cli_word(cli, W_WIN_USER), cli_word(cli, W_WIN_TARGET),
@@ -203,7 +261,7 @@ static void print_table(const struct cli *cli, const struct found *f, size_t sho
 		cli_word(cli, W_WIN_OUT));
 	for (size_t i = 0; i < shown; i++) {
 		const struct window_row *r = &f->rows[i];
-		char first[25], last[25], in[32] = { 0 }, out[32] = { 0 };
+		char first[25], last[25], in[32] = { 0 }, out[32] = { 0 }, client[300], user[300], target[300], name[300];
 		struct text t;
 
 		clock_rfc3339(r->c.first_us, first);
@@ -212,8 +270,8 @@ static void print_table(const struct cli *cli, const struct found *f, size_t sho
 		window_bytes(&t, r->c.bytes_in);
 		text_init(&t, out, sizeof(out) - 1);
 		window_bytes(&t, r->c.bytes_out);
-		printf("%s%-*.*s %-16.*s %-22.*s %-24.*s %.19s%s %.19s%s %8llu %10s %10s\n", r->hop > 1 ? "  " : "", r->hop > 1 ? 22 : 24, FMT(r->c.client),
-			FMT(r->c.user), FMT(r->c.target), FMT(r->c.name), first, r->was_open ? "<" : " ", last, r->is_open ? ">" : " ",
+		printf("%s%-*s %-16s %-22s %-24s %.19s%s %.19s%s %8llu %10s %10s\n", r->hop > 1 ? "  " : "", r->hop > 1 ? 22 : 24, clean(r->c.client, client),
+			clean(r->c.user, user), clean(r->c.target, target), clean(r->c.name, name), first, r->was_open ? "<" : " ", last, r->is_open ? ">" : " ",
 			(unsigned long long)r->c.opened, in, out);
 	}
 }
@@ -298,7 +356,9 @@ int cli_window(const struct cli *cli, int argc, char **argv)
 		return status;
 	if (!a.dir && !(a.dir = cli_ledger_dir(cli, a.own_dir, sizeof(a.own_dir))))
 		return 2;
-	take_with(&a);
+	status = take_with(&a);
+	if (status)
+		return status;
 	e = ledger_query(a.dir, a.from_us, a.to_us, &a.filter, &answer);
 	if (e == ERR_SYNTAX || e == ERR_DENIED)
 		return cli_fail(1, "%s: a file of the ledger cannot be read (damaged, or no permission); sluis ledger verify says more", a.dir);

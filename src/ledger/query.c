@@ -36,6 +36,16 @@ static uint64_t number(sqlite3_stmt *st, int i)
 	return (uint64_t)sqlite3_column_int64(st, i);
 }
 
+/* False at the end, and when the file cannot be read on: half an answer is none. */
+static bool next_row(sqlite3_stmt *st, enum err *e)
+{
+	int rc = sqlite3_step(st);
+
+	if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+		*e = rc == SQLITE_BUSY || rc == SQLITE_IOERR ? ERR_DENIED : ERR_SYNTAX;
+	return rc == SQLITE_ROW;
+}
+
 /* An address that is a client and a target at once, of the same connection, is counted as a client. */
 static const char *not_twice(const struct query *q, enum ledger_with with)
 {
@@ -100,7 +110,7 @@ static enum err add_segments(struct query *q, enum ledger_with with)
 	bind_filter(st, with, q->filter->value);
 	sqlite3_bind_int64(st, 4, (sqlite3_int64)q->from);
 	sqlite3_bind_int64(st, 5, (sqlite3_int64)q->to);
-	while (e == OK && sqlite3_step(st) == SQLITE_ROW) {
+	while (e == OK && next_row(st, &e)) {
 		struct contact c = { .client = column(st, 1), .target = column(st, 2), .user = column(st, 3), .name = column(st, 4),
 			.first_us = number(st, 5), .last_us = number(st, 6), .opened = number(st, 7), .closed = number(st, 8),
 			.carried = number(st, 9), .bytes_in = number(st, 10), .bytes_out = number(st, 11) };
@@ -126,7 +136,7 @@ static enum err add_records(struct query *q, enum ledger_with with, uint64_t fir
 	sqlite3_bind_int64(st, 4, (sqlite3_int64)first);
 	sqlite3_bind_int64(st, 5, (sqlite3_int64)last);
 	sqlite3_bind_int64(st, 6, (sqlite3_int64)q->to);
-	while (e == OK && sqlite3_step(st) == SQLITE_ROW) {
+	while (e == OK && next_row(st, &e)) {
 		struct contact c;
 
 		if (ledger_contact_of(&(struct ledger_use){ .state = column(st, 0), .client = column(st, 1), .target = column(st, 2),
@@ -146,7 +156,7 @@ static enum err add_edges(struct query *q, enum ledger_with with)
 
 	if (sqlite3_prepare_v2(q->db, "SELECT first, last, first_us, last_us FROM segment ORDER BY segment", -1, &st, NULL) != SQLITE_OK)
 		return ERR_SYNTAX;
-	while (e == OK && sqlite3_step(st) == SQLITE_ROW) {
+	while (e == OK && next_row(st, &e)) {
 		uint64_t begin = number(st, 2), end = number(st, 3);
 		bool is_whole = end < q->from || (begin >= q->from && end <= q->to) || begin > q->to;
 

@@ -92,8 +92,36 @@ def test_mistakes_are_told(world):
     for args, what in ((["--from", "yesterday"], "is no time"), (["--from", "now", "--to", "-1h"], "--from is after --to"),
                        (["--hops", "2"], "needs --with"), (["--hops", "3", "--with", "a"], "1 or 2"), (["--limit", "0"], "1 or more"),
                        (["--nonsense", "x"], "not an option"), (["--from", "2999-01-01", "--to", "2999-01-02"], "future"),
-                       (["--from", "2020-02-30"], "is no time")):
+                       (["--from", "2020-02-30"], "is no time"), (["--with", "10.0.0.999"], "is no address"),
+                       (["--with", "192.0.2.0/24"], "is no address"), (["--with", "x" * 300], "250 characters")):
         r = s.cli("window", "--ledger", folder(s), *args, ok=False)
         assert r.returncode == 2 and what in r.stderr, (args, r.stderr)
     r = s.cli("window", "--ledger", "/nonexistent", ok=False)
     assert r.returncode == 1 and "there is no ledger" in r.stderr
+
+
+def test_a_damaged_file_gives_no_half_answer(world):
+    s, _ = serve(world)
+    for _ in range(3):
+        get(s.port(), "/")
+    ended(s, 3)
+    assert s.process.stop() == 0
+    name = glob.glob(folder(s) + "/*.ledger")[0]
+    db = sqlite3.connect(name)
+    db.execute("PRAGMA journal_mode=DELETE")
+    page, root = db.execute("PRAGMA page_size").fetchone()[0], db.execute("SELECT rootpage FROM sqlite_master WHERE name='record'").fetchone()[0]
+    db.close()
+    with open(name, "r+b") as f:
+        f.seek((root - 1) * page)
+        f.write(b"\xff" * page)
+    r = window(s, "--from", "-1h", ok=False)
+    assert r.returncode == 1 and "cannot be read" in r.stderr
+
+
+def test_the_second_step_goes_both_ways(world):
+    s, servers = serve(world, backends=2)
+    for _ in range(4):
+        get(s.port(), "/")
+    ended(s, 4)
+    answer = window(s, "--from", "-1h", "--with", f"127.0.0.1:{servers[0].port}", "--hops", "2")
+    assert [(r["target"], r["hop"]) for r in answer["systems"]] == [(f"127.0.0.1:{servers[0].port}", 1), (f"127.0.0.1:{servers[1].port}", 2)]
