@@ -236,7 +236,6 @@ static enum err read_all(struct pass *p)
 
 	while ((e = tar_reader_next(p->r, &m)) == OK)
 		TRY(take_member(p, &m));
-	p->c->end = tar_reader_end(p->r);
 	return e == ERR_CLOSED ? OK : e;
 }
 
@@ -279,6 +278,7 @@ bool evidence_check(struct evidence_check *c, struct tar_reader *r)
 	text_init_growing(&p.signer, SMALL_MAX);
 	text_init_growing(&c->log, CUSTODY_MAX);
 	e = read_all(&p);
+	c->end = tar_reader_end(r);
 	if (e != OK)
 		fault(c, e == ERR_DENIED ? EVIDENCE_REFUSED : e == ERR_LIMIT ? EVIDENCE_TOO_LARGE : EVIDENCE_DAMAGED, BYTES(""));
 	if (p.stage == STAGE_MEMBERS) {

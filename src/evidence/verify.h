@@ -44,7 +44,7 @@ struct evidence_check {
 	enum custody_fault custody;
 	bool has_signer;
 	unsigned char signer[ED25519_PUBLIC_LEN], archive[SHA256_LEN];
-	uint64_t end;	     /* where the archive ends: a new member may be written there */
+	uint64_t end;	     /* where the archive ends and a new member may be written; or the header where reading failed */
 	struct text log;     /* the newest custody log; the caller calls evidence_check_fini */
 };
 

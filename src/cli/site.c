@@ -1,0 +1,123 @@
+/* The configuration is read by the same code that sluisd uses; a source in between notes which files it asks for. */
+#define _GNU_SOURCE
+#include "cli/site.h"
+
+#include "base/fd.h"
+
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define TEXT_MOST (16u << 20)
+
+struct noting {
+	struct conf_source source;
+	struct disk_source disk;
+	struct site *site;
+	const char *rules;
+};
+
+bool site_holds_key(struct bytes content)
+{
+	return bytes_find(content, BYTES("PRIVATE KEY-----")) != SIZE_MAX;
+}
+
+static void absolute(const char *dir, struct bytes path, char out[4096])
+{
+	char cwd[PATH_MAX] = "";
+
+	out[0] = 0;
+	if (path.len == 0)
+		return;
+	if (path.at[0] == '/')
+		snprintf(out, 4096, "%.*s", FMT(path));
+	else if (dir[0] == '/')
+		snprintf(out, 4096, "%s/%.*s", dir, FMT(path));
+	else if (getcwd(cwd, sizeof(cwd)))
+		snprintf(out, 4096, "%s/%s%s%.*s", cwd, dir, *dir ? "/" : "", FMT(path));
+}
+
+static void note(struct site *s, const char *path, enum site_kind kind)
+{
+	for (size_t i = 0; i < s->count; i++)
+		if (strcmp(s->files[i].path, path) == 0) {
+			if (kind == SITE_KEY)
+				s->files[i].kind = kind;
+			return;
+		}
+	if (s->count == SITE_FILES_MAX || !s->files)
+		return;
+	s->files[s->count].kind = kind;
+	s->files[s->count].path = strdup(path);
+	CHECK(s->files[s->count].path);
+	s->count++;
+}
+
+static enum err noting_get(struct conf_source *source, struct bytes path, struct arena *arena, struct bytes *out)
+{
+	struct noting *n = CONTAINER_OF(source, struct noting, source);
+	char name[4096];
+
+	if (bytes_starts(path, BYTES("rules:"))) {
+		snprintf(name, sizeof(name), "%s/%.*s.yaml", n->rules ? n->rules : "rules", FMT(bytes_cut(path, 6, path.len)));
+		note(n->site, name, SITE_RULES);
+	} else {
+		absolute(n->disk.base_dir, path, name);
+		note(n->site, name, bytes_starts(path, BYTES("/etc/ssl/certs/ca-certificates")) ? SITE_SYSTEM : SITE_PLAIN);
+	}
+	return n->disk.source.get(&n->disk.source, path, arena, out);
+}
+
+static void take_conf(struct site *s, const char *dir)
+{
+	const struct conf *c = s->conf;
+
+	absolute("", c->state_dir, s->state_dir);
+	absolute("", c->admin_socket, s->socket);
+	absolute("", c->access_log, s->access_log);
+	absolute("", c->error_log, s->error_log);
+	for (size_t i = 0; i < c->key_count; i++) {
+		char name[4096];
+
+		absolute(dir, c->keys[i], name);
+		note(s, name, SITE_KEY);
+	}
+}
+
+bool site_load(const struct cli *cli, struct site *s)
+{
+	const char *file = cli->config ? cli->config : SITE_DEFAULT_CONFIG;
+	struct conf_errors errors = { 0 };
+	struct noting n = { .source.get = noting_get, .site = s, .rules = cli->rules };
+	char dir[4096];
+
+	memset(s, 0, sizeof(*s));
+	s->files = calloc(SITE_FILES_MAX, sizeof(*s->files));
+	text_init_growing(&s->text, TEXT_MOST);
+	absolute("", bytes_str(file), s->config);
+	snprintf(s->state_dir, sizeof(s->state_dir), "/var/lib/sluis");
+	if (!s->files || file_read(s->config, &s->text) != OK)
+		return false;
+	snprintf(dir, sizeof(dir), "%s", s->config);
+	disk_source_init(&n.disk, dirname(dir), cli->rules);
+	s->is_valid = conf_load(bytes_str(s->config), text_bytes(&s->text), &n.source, &s->conf, &errors) == OK;
+	if (s->conf)
+		take_conf(s, n.disk.base_dir);
+	if (cli->socket)
+		snprintf(s->socket, sizeof(s->socket), "%s", cli->socket);
+	if (!s->state_dir[0])
+		snprintf(s->state_dir, sizeof(s->state_dir), "/var/lib/sluis");
+	return true;
+}
+
+void site_fini(struct site *s)
+{
+	for (size_t i = 0; i < s->count; i++)
+		free(s->files[i].path);
+	free(s->files);
+	conf_free(&s->conf);
+	text_fini(&s->text);
+	memset(s, 0, sizeof(*s));
+}
