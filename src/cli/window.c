@@ -7,6 +7,7 @@
 #include "ledger/query.h"
 #include "ledger/record.h"
 #include "net/addr.h"
+#include "nslog/files.h"
 #include "window/page.h"
 #include "window/when.h"
 
@@ -21,7 +22,8 @@
 #define PAGE_MOST     (64u << 20)
 
 struct asked {
-	const char *from, *to, *with, *html, *dir;
+	const char *from, *to, *with, *html, *dir, *ns_log;
+	char ns_note[700]; /* what must be known about an appliance's logs */
 	uint64_t from_us, to_us, limit, hops;
 	struct ledger_filter filter;
 	char own_dir[4200], canonical[64];
@@ -50,7 +52,8 @@ static int take_options(struct asked *a, int argc, char **argv)
 
 	for (int i = 0; i < argc; i++)
 		if (!take_word(&i, argc, argv, "--from", &a->from) && !take_word(&i, argc, argv, "--to", &a->to) &&
-			!take_word(&i, argc, argv, "--with", &a->with) && !take_word(&i, argc, argv, "--html", &a->html) &&
+			!take_word(&i, argc, argv, "--with", &a->with) &&
+			!take_word(&i, argc, argv, "--ns-log", &a->ns_log) && !take_word(&i, argc, argv, "--html", &a->html) &&
 			!take_word(&i, argc, argv, "--ledger", &a->dir) && !take_word(&i, argc, argv, "--limit", &limit) &&
 			!take_word(&i, argc, argv, "--hops", &hops))
 			return cli_fail(2, "'%s' is not an option with a value; %s", argv[i], usage);
@@ -60,6 +63,8 @@ static int take_options(struct asked *a, int argc, char **argv)
 		return cli_fail(2, "--limit wants a number of rows, 1 or more");
 	if (hops && (bytes_u64(bytes_str(hops), &a->hops) != OK || a->hops < 1 || a->hops > 2))
 		return cli_fail(2, "--hops is 1 or 2");
+	if (a->hops == 2 && a->ns_log)
+		return cli_fail(2, "--hops 2 is answered from the ledger only, not from --ns-log");
 	if (a->hops == 2 && !a->with)
 		return cli_fail(2, "--hops 2 needs --with: the second step is taken from it");
 	return 0;
@@ -135,6 +140,83 @@ static int take_with(struct asked *a)
 	else
 		a->filter.with = bytes_find_byte(v, '=') != SIZE_MAX || bytes_find_byte(v, '@') != SIZE_MAX ? WITH_USER : WITH_NAME;
 	return 0;
+}
+
+/* Address:port of a host, however it is written. */
+static bool is_host(struct bytes target, struct bytes host)
+{
+	struct addr a, b;
+
+	return addr_parse(target, &a) == OK && addr_parse_ip(host, &b) == OK && memcmp(a.ip, b.ip, sizeof(a.ip)) == 0;
+}
+
+static bool is_asked_for(const struct ledger_filter *f, const struct contact *c)
+{
+	switch (f->with) {
+	case WITH_ALL: return true;
+	case WITH_CLIENT: return bytes_eq(c->client, f->value);
+	case WITH_TARGET: return bytes_eq(c->target, f->value) || is_host(c->target, f->value);
+	case WITH_ADDRESS: return bytes_eq(c->client, f->value) || is_host(c->target, f->value);
+	case WITH_NAME: /* an appliance's log knows no pools; a bare word is a user */
+	case WITH_USER: return bytes_eq_nocase(c->user, f->value);
+	}
+	return false;
+}
+
+struct ns_reading {
+	const struct asked *a;
+	struct contacts *rows;
+	enum err e;
+};
+
+static void on_ns_event(void *arg, const struct nslog_event *event)
+{
+	struct ns_reading *r = arg;
+	struct contact c;
+
+	if (r->e == OK && nslog_contact(event, &c) && c.first_us <= r->a->to_us && c.last_us >= r->a->from_us && is_asked_for(&r->a->filter, &c))
+		r->e = contacts_add(r->rows, &c);
+}
+
+static void note_ns_log(struct asked *a, const struct nslog_files *files)
+{
+	struct nslog_report sum = nslog_files_report(files);
+	uint64_t damaged = 0;
+	char first[25], last[25];
+	const struct nslog_dates *d = &nslog_files_at(files, nslog_files_count(files) - 1)->report.dates; /* the newest file's */
+
+	for (size_t i = 0; i < NSLOG_DAMAGE_COUNT; i++)
+		damaged += sum.damaged[i];
+	clock_rfc3339(sum.first_us, first);
+	clock_rfc3339(sum.last_us, last);
+	snprintf(a->ns_note, sizeof(a->ns_note), "%s: %zu files, %llu lines, %llu damaged, from %s to %s; dates: %s (%s); year inferred for %llu lines, "
+		"zone assumed for %llu", a->ns_log, nslog_files_count(files), (unsigned long long)sum.lines, (unsigned long long)damaged, first, last,
+		nslog_order_name(d->order), nslog_order_how_name(d->how),
+		(unsigned long long)(sum.years[NSLOG_YEAR_NEAR] + sum.years[NSLOG_YEAR_MTIME]),
+		(unsigned long long)(sum.zone_missing + sum.zone_unknown));
+}
+
+/* The same question, asked of an appliance's logs. */
+static enum err query_ns_log(struct asked *a, struct ledger_answer *out)
+{
+	const struct nslog_options o = { .now_us = clock_real_us() };
+	struct ns_reading r = { .a = a };
+	struct nslog_files *files = NULL;
+
+	*out = (struct ledger_answer){ 0 };
+	TRY(nslog_files_open(a->ns_log, &o, 0, &files));
+	r.rows = contacts_new(1u << 30);
+	CHECK(r.rows);
+	nslog_files_read(files, on_ns_event, &r);
+	note_ns_log(a, files);
+	nslog_files_free(&files);
+	contacts_sort(r.rows);
+	out->rows = r.rows;
+	out->spans = calloc(contacts_count(r.rows) + 1, sizeof(*out->spans));
+	CHECK(out->spans);
+	if (r.e != OK)
+		ledger_answer_fini(out);
+	return r.e;
 }
 
 static void add_row(struct found *f, const struct contact *c, const struct ledger_span *span, unsigned hop)
@@ -238,6 +320,8 @@ static void print_json(const struct asked *a, const struct found *f, size_t show
 	all = json_pack("{s:o,s:o,s:s,s:o,s:I,s:I,s:s,s:I,s:b}", "from", time_json(a->from_us), "to", time_json(a->to_us), "with", a->with ? a->with : "",
 		"systems", rows, "more", (json_int_t)(f->count - shown), "records_lost", (json_int_t)answer->lost, "days_without_ledger", answer->missing,
 		"files", (json_int_t)answer->files, "second_step_cut", (int)f->is_cut);
+	if (a->ns_note[0])
+		json_object_set_new(all, "ns_log", json_string(a->ns_note));
 	json_dumpf(all, stdout, JSON_INDENT(2));
 	putchar('\n');
 	json_decref(all);
@@ -299,10 +383,12 @@ static int write_page(const struct cli *cli, const struct asked *a, const struct
 }
 
 /* What must be known about the answer, in words. */
-static void make_notes(const struct cli *cli, const struct found *f, const struct ledger_answer *answer, char mem[4][700], const char *notes[5])
+static void make_notes(const struct cli *cli, const struct asked *a, const struct found *f, const struct ledger_answer *answer, char mem[4][700], const char *notes[6])
 {
 	size_t n = 0;
 
+	if (a->ns_note[0])
+		notes[n++] = a->ns_note;
 	if (answer->missing[0]) {
 		snprintf(mem[n], 700, "%s %s", cli_word(cli, W_WIN_MISSING), answer->missing);
 		notes[n] = mem[n];
@@ -324,9 +410,9 @@ static int show(const struct cli *cli, const struct asked *a, struct found *f, c
 {
 	size_t shown = f->count < a->limit ? f->count : (size_t)a->limit;
 	char mem[4][700];
-	const char *notes[5];
+	const char *notes[6];
 
-	make_notes(cli, f, answer, mem, notes);
+	make_notes(cli, a, f, answer, mem, notes);
 	if (f->count)
 		qsort(f->rows, f->count, sizeof(*f->rows), by_bytes);
 	if (cli->as_json) {
@@ -354,12 +440,14 @@ int cli_window(const struct cli *cli, int argc, char **argv)
 		status = take_times(&a);
 	if (status)
 		return status;
-	if (!a.dir && !(a.dir = cli_ledger_dir(cli, a.own_dir, sizeof(a.own_dir))))
+	if (!a.ns_log && !a.dir && !(a.dir = cli_ledger_dir(cli, a.own_dir, sizeof(a.own_dir))))
 		return 2;
 	status = take_with(&a);
 	if (status)
 		return status;
-	e = ledger_query(a.dir, a.from_us, a.to_us, &a.filter, &answer);
+	e = a.ns_log ? query_ns_log(&a, &answer) : ledger_query(a.dir, a.from_us, a.to_us, &a.filter, &answer);
+	if (e != OK && a.ns_log)
+		return cli_fail(1, "%s cannot be read as ns.log (%s); name a file, or a folder with ns.log*", a.ns_log, err_name(e));
 	if (e == ERR_SYNTAX || e == ERR_DENIED)
 		return cli_fail(1, "%s: a file of the ledger cannot be read (damaged, or no permission); sluis ledger verify says more", a.dir);
 	if (e != OK)

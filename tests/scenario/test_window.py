@@ -1,12 +1,16 @@
 """sluis window over real traffic: who, when, how often, how much, the second step, and the page."""
 import datetime
 import glob
+import gzip
 import json
 import os
 import re
 import sqlite3
+import subprocess
 
-from harness import Client, get, wait_for
+import pytest
+
+from harness import BUILD, Client, get, wait_for
 from test_ledger import folder, rows, serve
 
 
@@ -125,3 +129,27 @@ def test_the_second_step_goes_both_ways(world):
     ended(s, 4)
     answer = window(s, "--from", "-1h", "--with", f"127.0.0.1:{servers[0].port}", "--hops", "2")
     assert [(r["target"], r["hop"]) for r in answer["systems"]] == [(f"127.0.0.1:{servers[0].port}", 1), (f"127.0.0.1:{servers[1].port}", 2)]
+
+
+NS_LOG = """Jan  9 12:34:56 <local0.info> 10.0.0.1 01/09/2020:12:34:56 GMT ns 0-PPE-0 : default TCP CONN_DELINK 1234 0 :  Source 192.0.2.1:1025 - Vserver 10.0.0.2:443 - NatIP 10.0.0.3:4711 - Destination 10.0.0.11:80 - Delink Time 01/09/2020:12:34:56 GMT - Total_bytes_send 1200 - Total_bytes_recv 340
+Jan 19 02:00:00 <local0.info> 10.0.0.1 01/19/2020:02:00:00 GMT ns 0-PPE-0 : default TCP CONN_DELINK 1235 0 :  Source 192.0.2.7:1026 - Vserver 10.0.0.2:443 - NatIP 10.0.0.3:4712 - Destination 10.0.0.12:80 - Delink Time 01/19/2020:02:00:00 GMT - Total_bytes_send 1 - Total_bytes_recv 2
+junk
+"""
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_an_appliances_log_is_asked_the_same(world, packed):
+    name = os.path.join(world.dir, "ns.log.0.gz" if packed else "ns.log")
+    with (gzip.open if packed else open)(name, "wt") as f:
+        f.write(NS_LOG)
+
+    def ask(*args):
+        r = subprocess.run([os.path.join(BUILD, "sluis"), "window", "--ns-log", name, "--json", *args], capture_output=True, text=True, timeout=60)
+        assert r.returncode == 0, r.stderr
+        return json.loads(r.stdout)
+
+    answer = ask("--from", "2020-01-09", "--to", "2020-01-10")
+    assert [(r["client"], r["target"], r["bytes_in"], r["bytes_out"]) for r in answer["systems"]] == [("192.0.2.1", "10.0.0.11:80", 1200, 340)]
+    assert "1 damaged" in answer["ns_log"] and "month" in answer["ns_log"]
+    assert [r["client"] for r in ask("--from", "2020-01-01", "--to", "2020-02-01", "--with", "10.0.0.12")["systems"]] == ["192.0.2.7"]
+    assert ask("--from", "2020-01-11", "--to", "2020-01-12")["systems"] == []

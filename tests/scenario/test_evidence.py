@@ -1,0 +1,58 @@
+"""sluis evidence: a bundle that verifies, with plain tools too; a changed byte and a broken custody are named; a handover extends it."""
+import glob
+import json
+import os
+import subprocess
+
+from harness import BUILD, get, wait_for
+from test_ledger import folder, rows, serve
+
+
+def evidence(*args, ok=True):
+    r = subprocess.run([os.path.join(BUILD, "sluis"), *args], capture_output=True, text=True, timeout=120,
+                       env=dict(os.environ, ASAN_OPTIONS="detect_leaks=0"))
+    assert not ok or r.returncode == 0, (args, r.stdout, r.stderr)
+    return r
+
+
+def collect(world, s):
+    evidence("-c", s.file, "-s", s.socket, "evidence", "collect", "--for", "case", "--out", world.dir)
+    [bundle] = glob.glob(world.dir + "/case-*.evidence.tar")
+    return bundle
+
+
+def test_a_bundle_verifies_and_is_handed_over(world):
+    s, _ = serve(world)
+    get(s.port(), "/")
+    wait_for(lambda: rows(s, "SELECT 1 FROM record WHERE kind='use'"), "the use")
+    bundle = collect(world, s)
+    names = subprocess.run(["tar", "tf", bundle], capture_output=True, text=True, check=True).stdout.split()
+    assert names[0] == "clock.json" and names[-1] == "custody.jsonl"
+    assert any(n.startswith("ledger/") and n.endswith(".ledger") for n in names) and "ledger/ledger.pub" in names
+    assert not any("ledger.key" in n for n in names)
+    assert os.stat(bundle).st_mode & 0o777 == 0o600
+    key = os.path.join(folder(s), "ledger.pub")
+    evidence("evidence", "verify", bundle, "--key", key)
+    evidence("-c", s.file, "evidence", "handover", bundle, "--to", "forensic examiner", "--reason", "analysis")
+    r = evidence("evidence", "verify", bundle, "--key", key)
+    assert "forensic examiner" in r.stdout
+    out = os.path.join(world.dir, "out")
+    os.makedirs(out)
+    subprocess.run(["tar", "xf", bundle, "-C", out], check=True)
+    subprocess.run(["sha256sum", "-c", "--quiet", "MANIFEST.sha256"], cwd=out, check=True)
+    with open(os.path.join(out, "clock.json")) as f:
+        assert json.load(f)
+    day = os.path.basename(glob.glob(out + "/ledger/*.ledger")[0])
+    assert evidence("ledger", "verify", out + "/ledger", "--key", key, ok=False).returncode == 0, day
+
+
+def test_a_changed_byte_is_named(world):
+    s, _ = serve(world)
+    bundle = collect(world, s)
+    with open(bundle, "r+b") as f:
+        data = f.read()
+        at = data.index(b"SQLite format 3") + 5000
+        f.seek(at)
+        f.write(bytes([data[at] ^ 1]))
+    r = evidence("evidence", "verify", bundle, ok=False)
+    assert r.returncode == 1 and ".ledger" in r.stdout + r.stderr, (r.stdout, r.stderr)
