@@ -129,7 +129,7 @@ struct nslog_report {
 typedef void nslog_on_event(void *arg, const struct nslog_event *e);
 
 struct nslog;
-/* NULL without memory. Takes some 40 KiB, however large the files are. One thread at a time. */
+/* NULL without memory. Takes some 20 KiB, however large the files are. One thread at a time. */
 struct nslog *nslog_new(const struct nslog_options *o);
 void nslog_free(struct nslog **n);
 

@@ -338,7 +338,7 @@ static enum nslog_damage leg(struct body *b)
 	WHOLE(end_field(b, BYTES("Destination"), &target));
 	WHOLE(start_and_end(b, BYTES("Start Time"), BYTES("End Time")));
 	WHOLE(byte_counts(b));
-	e->turned = source.port < target.port;
+	e->turned = source.port && source.port < target.port;
 	client_is(e, e->turned ? &target : &source);
 	e->target = e->turned ? source.text : target.text;
 	if (e->turned) {
