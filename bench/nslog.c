@@ -22,23 +22,31 @@ static void make(struct text *t)
 {
 	for (unsigned i = 0; i < CHUNK_LINES; i++) {
 		unsigned m = i / 60 % 60, s = i % 60;
-		text_fmt(t, "Jan 19 12:%02u:%02u <local0.info> 10.0.0.1 01/19/2020:12:%02u:%02u GMT ns 0-PPE-%u : default ", m, s, m, s, i % 4);
+		text_fmt(t,
+			"Jan 19 12:%02u:%02u <local0.info> 10.0.0.1 01/19/2020:12:%02u:%02u GMT ns 0-PPE-%u : default ",
+			m, s, m, s, i % 4);
 		if (i % 10 < 5)
-			text_fmt(t, "TCP CONN_DELINK %u 0 :  Source 192.0.2.%u:%u - Vserver 10.0.0.2:443 - NatIP 10.0.0.3:%u - "
+			text_fmt(t,
+				"TCP CONN_DELINK %u 0 :  Source 192.0.2.%u:%u - Vserver 10.0.0.2:443 - NatIP 10.0.0.3:%u - "
 				"Destination 10.0.0.%u:80 - Delink Time 01/19/2020:12:%02u:%02u GMT - Total_bytes_send %u - "
-				"Total_bytes_recv %u\n", i, i % 250, 1024 + i, 2048 + i, i % 100, m, s, i, 3 * i);
+				"Total_bytes_recv %u\n",
+				i, i % 250, 1024 + i, 2048 + i, i % 100, m, s, i, 3 * i);
 		else if (i % 10 < 7)
-			text_fmt(t, "TCP CONN_TERMINATE %u 0 :  Source 10.0.0.%u:80 - Destination 10.0.0.3:%u - Start Time "
+			text_fmt(t,
+				"TCP CONN_TERMINATE %u 0 :  Source 10.0.0.%u:80 - Destination 10.0.0.3:%u - Start Time "
 				"01/19/2020:12:%02u:%02u GMT - End Time 01/19/2020:12:%02u:%02u GMT - Total_bytes_send 1 - "
-				"Total_bytes_recv 1\n", i, i % 100, 2048 + i, m, s, m, s);
+				"Total_bytes_recv 1\n",
+				i, i % 100, 2048 + i, m, s, m, s);
 		else if (i % 10 < 8)
-			text_fmt(t, "SSLVPN TCPCONNSTAT %u 0 : Context u%u@192.0.2.%u - SessionId: %u- User u%u - Client_ip 192.0.2.%u "
+			text_fmt(t,
+				"SSLVPN TCPCONNSTAT %u 0 : Context u%u@192.0.2.%u - SessionId: %u- User u%u - Client_ip 192.0.2.%u "
 				"- Nat_ip 10.0.0.3 - Vserver 10.0.0.2:443 - Source 192.0.2.%u:%u - Destination 10.0.0.%u:443 - "
 				"Start_time \"01/19/2020:12:%02u:%02u GMT\" - End_time \"01/19/2020:12:%02u:%02u GMT\" - Duration "
 				"00:00:00  - Total_bytes_send %u - Total_bytes_recv %u - Total_compressedbytes_send 0 - "
 				"Total_compressedbytes_recv 0 - Compression_ratio_send 0.00%% - Compression_ratio_recv 0.00%% - Access "
-				"Allowed - Group(s) \"vpn\"\n", i, i % 90, i % 250, i, i % 90, i % 250, i % 250, 1024 + i, i % 100,
-				m, s, m, s, i, 2 * i);
+				"Allowed - Group(s) \"vpn\"\n",
+				i, i % 90, i % 250, i, i % 90, i % 250, i % 250, 1024 + i, i % 100, m, s, m,
+				s, i, 2 * i);
 		else
 			text_fmt(t, "SSLVPN Message %u 0 :  \"sslvpn_add SSID %u, e, 27\"\n", i, i);
 	}
