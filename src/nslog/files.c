@@ -13,8 +13,8 @@
 #include <unistd.h>
 #include <zlib.h>
 
-#define PIECE	    65536
-#define RANK_OTHER  (1ULL << 40) /* names without a number: placed by their lines' time */
+#define PIECE      65536
+#define RANK_OTHER (1ULL << 40) /* names without a number: placed by their lines' time */
 
 struct entry {
 	struct nslog_file file;
@@ -192,8 +192,9 @@ static enum err add(struct nslog_files *f, const char *folder, const char *name,
 	*e = (struct entry){ .fd = fd, .rank = RANK_OTHER, .file.error = error };
 	rank_of(bytes_str(name), &e->rank);
 	if (fd >= 0 && fstat(fd, &st) == 0)
-		e->file.mtime_us = st.st_mtim.tv_sec > 0
-			? (uint64_t)st.st_mtim.tv_sec * 1000000 + (uint64_t)st.st_mtim.tv_nsec / 1000 : 0;
+		e->file.mtime_us = st.st_mtim.tv_sec > 0 ? (uint64_t)st.st_mtim.tv_sec * 1000000 +
+								   (uint64_t)st.st_mtim.tv_nsec / 1000
+							 : 0;
 	if (asprintf(&e->file.name, "%s%s%s", folder ? folder : "", folder ? "/" : "", name) < 0) {
 		fd_close(&e->fd);
 		return ERR_MEMORY;
@@ -320,8 +321,10 @@ static enum err ask_neighbour(struct nslog_files *f, size_t i)
 static void mark_duplicates(struct nslog_files *f)
 {
 	for (size_t i = 1; i < f->count; i++) {
-		const struct nslog_dates *a = &f->entries[i - 1].file.report.dates, *b = &f->entries[i].file.report.dates;
-		f->entries[i].file.duplicate = f->entries[i].rank < RANK_OTHER && f->entries[i].rank == f->entries[i - 1].rank &&
+		const struct nslog_dates *a = &f->entries[i - 1].file.report.dates,
+					 *b = &f->entries[i].file.report.dates;
+		f->entries[i].file.duplicate =
+			f->entries[i].rank < RANK_OTHER && f->entries[i].rank == f->entries[i - 1].rank &&
 			a->bytes == b->bytes && a->lines == b->lines && a->first_us == b->first_us &&
 			a->last_us == b->last_us && b->lines;
 	}
@@ -343,7 +346,8 @@ static enum err survey_all(struct nslog_files *f, uint64_t most)
 	return OK;
 }
 
-enum err nslog_files_open(const char *path, const struct nslog_options *o, uint64_t most_bytes, struct nslog_files **out)
+enum err nslog_files_open(
+	const char *path, const struct nslog_options *o, uint64_t most_bytes, struct nslog_files **out)
 {
 	struct nslog_files *f = calloc(1, sizeof(*f));
 	enum err e = ERR_MEMORY;

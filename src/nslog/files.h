@@ -5,7 +5,8 @@
 
 #include "nslog/nslog.h"
 
-#define NSLOG_FILES_MOST 256 /* files of one folder; each stays open, so that a rotation between the passes harms nothing */
+/* Files of one folder; each stays open, so that a rotation between the passes harms nothing. */
+#define NSLOG_FILES_MOST 256
 #define NSLOG_BYTES_MOST (64ULL << 30)
 
 struct nslog_file {
@@ -13,10 +14,10 @@ struct nslog_file {
 	uint64_t mtime_us;
 	bool gzip;
 	bool truncated; /* gzip that ends too early or is damaged; what came before is read */
-	bool trailing;	/* something that is no gzip follows the last member */
-	bool limited;	/* the limit of bytes was reached in this file or before it; the rest of it is not read */
-	bool duplicate; /* "ns.log.3" beside "ns.log.3.gz" with the same lines: not read again */
-	int error;	/* errno: it could not be opened or read (to its end) */
+	bool trailing;  /* something that is no gzip follows the last member */
+	bool limited; /* the limit of bytes was reached in this file or before it; the rest of it is not read */
+	bool duplicate;             /* "ns.log.3" beside "ns.log.3.gz" with the same lines: not read again */
+	int error;                  /* errno: it could not be opened or read (to its end) */
 	struct nslog_report report; /* .dates after nslog_files_open, the rest after nslog_files_read */
 };
 

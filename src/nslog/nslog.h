@@ -9,29 +9,29 @@
 #define NSLOG_LINE_MAX 16384 /* a longer line is damaged; the appliance's own limit is 1 to 2 KiB */
 
 enum nslog_kind {
-	NSLOG_CONN,	      /* TCP, UDP: a client's connection through the appliance to a server; both ends are known */
-	NSLOG_CONN_LEG,	      /* TCP: one connection of the appliance itself, with a client or with a server */
-	NSLOG_VPN_CONN,	      /* SSLVPN: a connection through the tunnel */
-	NSLOG_VPN_REQUEST,    /* SSLVPN, AAATM: an HTTP request of a session */
-	NSLOG_ICA_START,      /* SSLVPN: an application or desktop was started */
-	NSLOG_ICA,	      /* SSLVPN: it ended; has its beginning, end and bytes */
-	NSLOG_LOGIN,	      /* SSLVPN, AAATM */
-	NSLOG_LOGOUT,	      /* the same; start to end is the session */
-	NSLOG_LOGIN_FAILED,   /* AAA */
-	NSLOG_SESSION_END,    /* SSLVPN: timed out or removed */
-	NSLOG_COMMAND,	      /* CLI, GUI, API: an administrator's command */
-	NSLOG_TLS,	      /* SSLLOG: a handshake with a client that succeeded */
-	NSLOG_TLS_FAILED,     /* or did not */
-	NSLOG_HEALTH,	      /* EVENT: a server, service or monitor came up or went down */
+	NSLOG_CONN, /* TCP, UDP: a client's connection through the appliance to a server; both ends are known */
+	NSLOG_CONN_LEG,     /* TCP: one connection of the appliance itself, with a client or with a server */
+	NSLOG_VPN_CONN,     /* SSLVPN: a connection through the tunnel */
+	NSLOG_VPN_REQUEST,  /* SSLVPN, AAATM: an HTTP request of a session */
+	NSLOG_ICA_START,    /* SSLVPN: an application or desktop was started */
+	NSLOG_ICA,          /* SSLVPN: it ended; has its beginning, end and bytes */
+	NSLOG_LOGIN,        /* SSLVPN, AAATM */
+	NSLOG_LOGOUT,       /* the same; start to end is the session */
+	NSLOG_LOGIN_FAILED, /* AAA */
+	NSLOG_SESSION_END,  /* SSLVPN: timed out or removed */
+	NSLOG_COMMAND,      /* CLI, GUI, API: an administrator's command */
+	NSLOG_TLS,          /* SSLLOG: a handshake with a client that succeeded */
+	NSLOG_TLS_FAILED,   /* or did not */
+	NSLOG_HEALTH,       /* EVENT: a server, service or monitor came up or went down */
 	NSLOG_KIND_COUNT
 };
 
 enum nslog_damage {
-	NSLOG_OVERLONG,	   /* longer than NSLOG_LINE_MAX */
-	NSLOG_BINARY,	   /* control octets in it */
-	NSLOG_NO_TIME,	   /* neither a date of its own nor a syslog header */
-	NSLOG_BAD_TIME,	   /* a date or time that does not exist, or a year that cannot be found out */
-	NSLOG_CUT,	   /* a field that its record must have is not there */
+	NSLOG_OVERLONG,    /* longer than NSLOG_LINE_MAX */
+	NSLOG_BINARY,      /* control octets in it */
+	NSLOG_NO_TIME,     /* neither a date of its own nor a syslog header */
+	NSLOG_BAD_TIME,    /* a date or time that does not exist, or a year that cannot be found out */
+	NSLOG_CUT,         /* a field that its record must have is not there */
 	NSLOG_BAD_ADDRESS, /* an address or a port is none */
 	NSLOG_BAD_NUMBER,  /* a count of bytes is none */
 	NSLOG_DAMAGE_COUNT
@@ -42,11 +42,11 @@ const char *nslog_damage_name(enum nslog_damage d);
 
 enum nslog_order {
 	NSLOG_ORDER_UNKNOWN, /* no line has a date of its own with the year behind (a year in front needs no order) */
-	NSLOG_MONTH_FIRST,   /* 01/31/2020 */
-	NSLOG_DAY_FIRST,     /* 31/01/2020 */
+	NSLOG_MONTH_FIRST, /* 01/31/2020 */
+	NSLOG_DAY_FIRST,   /* 31/01/2020 */
 };
 enum nslog_order_how {
-	NSLOG_HOW_NONE,	     /* with NSLOG_ORDER_UNKNOWN */
+	NSLOG_HOW_NONE,      /* with NSLOG_ORDER_UNKNOWN */
 	NSLOG_HOW_GIVEN,     /* the caller said so */
 	NSLOG_HOW_CERTAIN,   /* lines with a number over 12; .line is the first */
 	NSLOG_HOW_HEADER,    /* the syslog header's month and day say it */
@@ -54,7 +54,7 @@ enum nslog_order_how {
 	NSLOG_HOW_MONOTONE,  /* read the other way, time would run backwards */
 	NSLOG_HOW_STEADY,    /* read the other way, time would leap where it now goes on from day to day */
 	NSLOG_HOW_MTIME,     /* the last line fits the file's last change one way only */
-	NSLOG_HOW_SAME,	     /* day and month are equal in all lines: either way the same */
+	NSLOG_HOW_SAME,      /* day and month are equal in all lines: either way the same */
 	NSLOG_HOW_NEIGHBOUR, /* ambiguous by itself; taken from the other files read with it (nslog/files.h) */
 	NSLOG_HOW_AMBIGUOUS, /* undecided; month first was assumed, which is the appliance's default */
 };
@@ -72,12 +72,14 @@ struct nslog_options {
 struct nslog_dates {
 	enum nslog_order order;
 	enum nslog_order_how how;
-	uint64_t line;	       /* the line that decided, or 0 */
-	uint64_t changes_line; /* the first line that certainly has the other order (the setting was changed), or 0 */
+	uint64_t line; /* the line that decided, or 0 */
+	uint64_t
+		changes_line; /* the first line that certainly has the other order (the setting was changed), or 0 */
 	uint64_t lines, bytes;
-	uint64_t first_us, last_us; /* of the first and last dated line; 0: none. Approximate where the year is inferred */
+	uint64_t first_us,
+		last_us; /* of the first and last dated line; 0: none. Approximate where the year is inferred */
 	uint64_t mtime_us;
-	int first_year; /* for headers without a year: of the first such line; 0: cannot be known */
+	int first_year;        /* for headers without a year: of the first such line; 0: cannot be known */
 	uint64_t first_own_us; /* of the first line with a date of its own; 0: none */
 };
 
@@ -94,34 +96,37 @@ struct nslog_event {
 	enum nslog_year year_how;
 	bool zone_assumed; /* the line's time had no zone, or one that is not known */
 	bool start_known;  /* else start_us repeats end_us (or the line's time) */
-	bool turned;	   /* NSLOG_CONN_LEG: Source was the server's side, so that client is Destination */
-	bool unprintable;  /* control or non-ASCII octets are in the line (a sign of CVE-2025-5777 in failed logins) */
-	bool other_source; /* NSLOG_VPN_CONN: Source is not the session's Client_ip (a sign of a stolen session) */
-	uint64_t at_us;	   /* when the line says it was written; all times since 1970, UTC */
+	bool turned;       /* NSLOG_CONN_LEG: Source was the server's side, so that client is Destination */
+	bool unprintable; /* control or non-ASCII octets are in the line (a sign of CVE-2025-5777 in failed logins) */
+	bool other_source; /* Source is not the session's Client_ip (a sign of a stolen session) */
+	uint64_t at_us; /* when the line says it was written; all times since 1970, UTC */
 	uint64_t start_us, end_us;
 	struct bytes record; /* "TCP CONN_DELINK" */
 	struct bytes client; /* address of the outside client */
 	uint16_t client_port;
-	struct bytes source;  /* NSLOG_VPN_CONN with other_source: the other of the two addresses */
+	struct bytes source;  /* with other_source: the other of the two addresses */
 	struct bytes vserver; /* address:port on the appliance that the client spoke with */
-	struct bytes target;  /* address:port of the server inside, IPv6 in brackets; NSLOG_VPN_REQUEST: a host name */
-	struct bytes nat;     /* address:port, or address, that the appliance used towards the server */
-	struct bytes user;    /* as written; of ICA "name:domain" only the name */
+	struct bytes
+		target; /* address:port of the server inside, IPv6 in brackets; NSLOG_VPN_REQUEST: a host name */
+	struct bytes nat;  /* address:port, or address, that the appliance used towards the server */
+	struct bytes user; /* as written; of ICA "name:domain" only the name */
 	struct bytes domain, session, application, group, reason, command, agent, remote_ip, forwarded_for;
 	uint64_t bytes_in, bytes_out; /* from the client to the target, and back */
-	struct bytes file;	      /* as named to nslog_file_begin */
-	uint64_t line;		      /* from 1 */
+	struct bytes file;            /* as named to nslog_file_begin */
+	uint64_t line;                /* from 1 */
 };
 
 /* What a file held. lines = events of all kinds + not_wanted + empty + damaged for all reasons. */
 struct nslog_report {
 	uint64_t lines, bytes, not_wanted, empty;
 	uint64_t events[NSLOG_KIND_COUNT];
-	uint64_t damaged[NSLOG_DAMAGE_COUNT], damaged_line[NSLOG_DAMAGE_COUNT]; /* and the first line of each */
-	uint64_t years[NSLOG_YEAR_COUNT];					 /* dated lines */
-	uint64_t zone_written, zone_missing, zone_unknown; /* dated lines; the last two took the caller's zone, or UTC */
-	char zone_name[8];				   /* the first unknown one */
-	uint64_t backwards;	    /* dated lines more than a minute before the one above them */
+	uint64_t damaged[NSLOG_DAMAGE_COUNT],
+		damaged_line[NSLOG_DAMAGE_COUNT]; /* and the first line of each */
+	uint64_t years[NSLOG_YEAR_COUNT];         /* dated lines */
+	uint64_t zone_written, zone_missing,
+		zone_unknown;       /* dated lines; the last two took the caller's zone, or UTC */
+	char zone_name[8];          /* the first unknown one */
+	uint64_t backwards;         /* dated lines more than a minute before the one above them */
 	uint64_t first_us, last_us; /* earliest and latest dated line: what the file covers; 0: none */
 	struct nslog_dates dates;
 };
@@ -129,7 +134,7 @@ struct nslog_report {
 typedef void nslog_on_event(void *arg, const struct nslog_event *e);
 
 struct nslog;
-/* NULL without memory. Takes some 40 KiB, however large the files are. One thread at a time. */
+/* NULL without memory. Takes some 20 KiB, however large the files are. One thread at a time. */
 struct nslog *nslog_new(const struct nslog_options *o);
 void nslog_free(struct nslog **n);
 
@@ -140,7 +145,8 @@ void nslog_survey_end(struct nslog *n, struct nslog_dates *out);
 
 /* Second pass over the same bytes, with what the survey (or the caller, who may change order and how) decided. name must
  * live until nslog_file_end. */
-void nslog_file_begin(struct nslog *n, struct bytes name, const struct nslog_dates *d, nslog_on_event *on, void *arg);
+void nslog_file_begin(
+	struct nslog *n, struct bytes name, const struct nslog_dates *d, nslog_on_event *on, void *arg);
 void nslog_feed(struct nslog *n, struct bytes piece);
 /* truncated: the file is known to be cut off here, so that a line without its end is NSLOG_CUT. Otherwise it is read. */
 void nslog_file_end(struct nslog *n, bool truncated);

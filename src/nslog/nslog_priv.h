@@ -28,7 +28,7 @@ struct survey {
 	struct order_track track;
 	enum nslog_order order; /* that of the first proof that held */
 	uint64_t order_line, changes_line;
-	bool any, differs; /* dates with the year behind; any of them with two different numbers */
+	bool any, differs;         /* dates with the year behind; any of them with two different numbers */
 	struct reading reading[2]; /* month first, day first */
 	bool header_any;
 	int wraps; /* ends of years among headers that stand alone */
@@ -66,6 +66,7 @@ struct line_context {
 };
 /* A line's text behind its date: NSLOG_DAMAGE_COUNT and *wanted, or what is damaged. The event's at_us and the fields of
  * the line are set by the caller. */
-enum nslog_damage record_parse(struct bytes rest, const struct line_context *c, struct nslog_event *e, bool *wanted);
+enum nslog_damage record_parse(
+	struct bytes rest, const struct line_context *c, struct nslog_event *e, bool *wanted);
 
 #endif

@@ -7,8 +7,9 @@
 
 const char *nslog_kind_name(enum nslog_kind k)
 {
-	static const char *const names[NSLOG_KIND_COUNT] = { "conn", "conn-leg", "vpn-conn", "vpn-request", "ica-start",
-		"ica", "login", "logout", "login-failed", "session-end", "command", "tls", "tls-failed", "health" };
+	static const char *const names[NSLOG_KIND_COUNT] = { "conn", "conn-leg", "vpn-conn", "vpn-request",
+		"ica-start", "ica", "login", "logout", "login-failed", "session-end", "command", "tls",
+		"tls-failed", "health" };
 
 	CHECK(k < NSLOG_KIND_COUNT);
 	return names[k];
@@ -16,8 +17,8 @@ const char *nslog_kind_name(enum nslog_kind k)
 
 const char *nslog_damage_name(enum nslog_damage d)
 {
-	static const char *const names[NSLOG_DAMAGE_COUNT] = { "overlong", "binary", "no-time", "bad-time", "cut",
-		"bad-address", "bad-number" };
+	static const char *const names[NSLOG_DAMAGE_COUNT] = { "overlong", "binary", "no-time", "bad-time",
+		"cut", "bad-address", "bad-number" };
 
 	CHECK(d < NSLOG_DAMAGE_COUNT);
 	return names[d];
@@ -33,8 +34,8 @@ const char *nslog_order_name(enum nslog_order o)
 
 const char *nslog_order_how_name(enum nslog_order_how h)
 {
-	static const char *const names[] = { "none", "given", "certain", "header", "future", "monotone", "steady",
-		"mtime", "same", "neighbour", "ambiguous" };
+	static const char *const names[] = { "none", "given", "certain", "header", "future", "monotone",
+		"steady", "mtime", "same", "neighbour", "ambiguous" };
 
 	CHECK((size_t)h < COUNT_OF(names));
 	return names[h];
@@ -55,7 +56,8 @@ void nslog_free(struct nslog **n)
 	*n = NULL;
 }
 
-void nslog_file_begin(struct nslog *n, struct bytes name, const struct nslog_dates *d, nslog_on_event *on, void *arg)
+void nslog_file_begin(
+	struct nslog *n, struct bytes name, const struct nslog_dates *d, nslog_on_event *on, void *arg)
 {
 	lines_begin(&n->lines);
 	n->report = (struct nslog_report){ .dates = *d };
@@ -207,7 +209,9 @@ static void read_line(struct nslog *n, struct bytes line, bool cut)
 		return;
 	}
 	count_time(n, &h, &e);
-	c.zone_minutes = h.has_stamp && h.stamp.has_zone ? h.stamp.zone_minutes : n->o.zone_given ? n->o.zone_minutes : 0;
+	c.zone_minutes = h.has_stamp && h.stamp.has_zone ? h.stamp.zone_minutes
+			 : n->o.zone_given               ? n->o.zone_minutes
+							 : 0;
 	text_init(&scratch, n->scratch, sizeof(n->scratch));
 	c.scratch = &scratch;
 	d = record_parse(h.rest, &c, &e, &wanted);
@@ -291,9 +295,16 @@ void nslog_report_add(struct nslog_report *sum, const struct nslog_report *r)
 
 bool nslog_contact(const struct nslog_event *e, struct contact *out)
 {
-	struct contact c = { .client = e->client, .target = e->target, .user = e->user, .name = BYTES(""),
-		.first_us = e->start_us, .last_us = e->end_us, .opened = 1, .closed = 1,
-		.bytes_in = e->bytes_in, .bytes_out = e->bytes_out };
+	struct contact c = { .client = e->client,
+		.target = e->target,
+		.user = e->user,
+		.name = BYTES(""),
+		.first_us = e->start_us,
+		.last_us = e->end_us,
+		.opened = 1,
+		.closed = 1,
+		.bytes_in = e->bytes_in,
+		.bytes_out = e->bytes_out };
 
 	switch (e->kind) {
 	case NSLOG_CONN:

@@ -11,14 +11,32 @@ static const struct {
 	int minutes;
 } zones[] = {
 	/* Names that mean one thing the world over, or nearly; CST and IST do not, and are left unknown. */
-	{ LIT("GMT"), 0 }, { LIT("UTC"), 0 }, { LIT("Z"), 0 }, { LIT("WET"), 0 }, { LIT("WEST"), 60 },
-	{ LIT("BST"), 60 }, { LIT("CET"), 60 }, { LIT("CEST"), 120 }, { LIT("EET"), 120 }, { LIT("EEST"), 180 },
-	{ LIT("MSK"), 180 }, { LIT("EST"), -300 }, { LIT("EDT"), -240 }, { LIT("CDT"), -300 }, { LIT("MST"), -420 },
-	{ LIT("MDT"), -360 }, { LIT("PST"), -480 }, { LIT("PDT"), -420 }, { LIT("JST"), 540 }, { LIT("AEST"), 600 },
-	{ LIT("AEDT"), 660 }, { LIT("NZST"), 720 }, { LIT("NZDT"), 780 },
+	{ LIT("GMT"), 0 },
+	{ LIT("UTC"), 0 },
+	{ LIT("Z"), 0 },
+	{ LIT("WET"), 0 },
+	{ LIT("WEST"), 60 },
+	{ LIT("BST"), 60 },
+	{ LIT("CET"), 60 },
+	{ LIT("CEST"), 120 },
+	{ LIT("EET"), 120 },
+	{ LIT("EEST"), 180 },
+	{ LIT("MSK"), 180 },
+	{ LIT("EST"), -300 },
+	{ LIT("EDT"), -240 },
+	{ LIT("CDT"), -300 },
+	{ LIT("MST"), -420 },
+	{ LIT("MDT"), -360 },
+	{ LIT("PST"), -480 },
+	{ LIT("PDT"), -420 },
+	{ LIT("JST"), 540 },
+	{ LIT("AEST"), 600 },
+	{ LIT("AEDT"), 660 },
+	{ LIT("NZST"), 720 },
+	{ LIT("NZDT"), 780 },
 };
-static const struct bytes months[12] = { LIT("Jan"), LIT("Feb"), LIT("Mar"), LIT("Apr"), LIT("May"), LIT("Jun"),
-	LIT("Jul"), LIT("Aug"), LIT("Sep"), LIT("Oct"), LIT("Nov"), LIT("Dec") };
+static const struct bytes months[12] = { LIT("Jan"), LIT("Feb"), LIT("Mar"), LIT("Apr"), LIT("May"),
+	LIT("Jun"), LIT("Jul"), LIT("Aug"), LIT("Sep"), LIT("Oct"), LIT("Nov"), LIT("Dec") };
 
 /* Reads exactly n digits. */
 static unsigned digits(struct reader *r, size_t n)
@@ -233,7 +251,8 @@ void head_parse(struct bytes line, struct head *out)
 		in = bytes_trim(in);
 		if (in.len == 0 || (in.at[0] == ':' && (in.len == 1 || in.at[1] == ' ')))
 			return;
-		if (in.at[0] == '<' && word < 2) { /* <134>, <local0.info>: the date may follow without a space */
+		if (in.at[0] == '<' &&
+			word < 2) { /* <134>, <local0.info>: the date may follow without a space */
 			size_t end = bytes_find_byte(bytes_cut(in, 0, 32), '>');
 			if (end != SIZE_MAX) {
 				in = bytes_cut(in, end + 1, in.len);
@@ -306,7 +325,8 @@ bool stamp_days(const struct stamp *s, enum nslog_order order, int64_t *days)
 	bool day_first = !s->year_front && order == NSLOG_DAY_FIRST;
 	unsigned month = day_first ? s->second : s->first, day = day_first ? s->first : s->second;
 
-	if (s->year < 1970 || s->year > 2100 || month < 1 || month > 12 || day < 1 || day > month_days(s->year, month))
+	if (s->year < 1970 || s->year > 2100 || month < 1 || month > 12 || day < 1 ||
+		day > month_days(s->year, month))
 		return false;
 	*days = days_of(s->year, month, day);
 	return true;

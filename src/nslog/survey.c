@@ -2,11 +2,11 @@
  * followed side by side and the one that cannot have happened is dropped. */
 #include "nslog/nslog_priv.h"
 
-#define DAY_US	     86400000000ULL
-#define FUTURE_US    (36 * 3600 * 1000000ULL) /* a zone and a wrong clock later than the file's last change */
-#define LEAP_DAYS    20
-#define NEAR_DAYS    2
-#define HALF_A_YEAR  180
+#define DAY_US      86400000000ULL
+#define FUTURE_US   (36 * 3600 * 1000000ULL) /* a zone and a wrong clock later than the file's last change */
+#define LEAP_DAYS   20
+#define NEAR_DAYS   2
+#define HALF_A_YEAR 180
 
 static const enum nslog_order orders[2] = { NSLOG_MONTH_FIRST, NSLOG_DAY_FIRST };
 
@@ -39,8 +39,9 @@ void order_step(struct order_track *t, const struct stamp *s, uint64_t line, uin
 /* Day of the year, as if all years were leap years: only for comparing. */
 static int day_of_year(const struct stamp *s)
 {
-	return s->first >= 1 && s->first <= 12 ? (int)(days_of(2000, s->first, 1) - days_of(2000, 1, 1)) + (int)s->second
-					       : 0;
+	return s->first >= 1 && s->first <= 12
+		       ? (int)(days_of(2000, s->first, 1) - days_of(2000, 1, 1)) + (int)s->second
+		       : 0;
 }
 
 int header_wrap(const struct stamp *before, const struct stamp *now)
@@ -62,7 +63,8 @@ static void follow(struct survey *s, const struct head *h)
 {
 	for (size_t i = 0; i < 2; i++) {
 		struct reading *r = &s->reading[i];
-		unsigned month = i == 0 ? h->stamp.first : h->stamp.second, day = i == 0 ? h->stamp.second : h->stamp.first;
+		unsigned month = i == 0 ? h->stamp.first : h->stamp.second,
+			 day = i == 0 ? h->stamp.second : h->stamp.first;
 		uint64_t us;
 		int64_t days;
 		if (!stamp_days(&h->stamp, orders[i], &days) || !stamp_us(&h->stamp, orders[i], 0, &us))
@@ -74,7 +76,8 @@ static void follow(struct survey *s, const struct head *h)
 		if (s->mtime_us && us > s->mtime_us && us - s->mtime_us > FUTURE_US)
 			r->futures++;
 		/* The collector's day may already be the next one. */
-		if (h->has_header && h->header.first == month && h->header.second + 1 >= day && h->header.second <= day + 1)
+		if (h->has_header && h->header.first == month && h->header.second + 1 >= day &&
+			h->header.second <= day + 1)
 			r->headers++;
 		r->any = true;
 		r->last_days = days;
@@ -168,9 +171,10 @@ static void decide(const struct survey *s, struct nslog_dates *d)
 		{ NSLOG_HOW_FUTURE, without(r[0].futures, r[1].futures) },
 		{ NSLOG_HOW_MONOTONE, without(r[0].backs, r[1].backs) },
 		{ NSLOG_HOW_STEADY, without(r[0].leaps, r[1].leaps) },
-		{ NSLOG_HOW_MTIME, s->mtime_us == 0 ? SIZE_MAX :
-			distance(s, 0) <= NEAR_DAYS && distance(s, 1) > LEAP_DAYS ? 0 :
-			distance(s, 1) <= NEAR_DAYS && distance(s, 0) > LEAP_DAYS ? 1 : SIZE_MAX },
+		{ NSLOG_HOW_MTIME, s->mtime_us == 0                                            ? SIZE_MAX
+				   : distance(s, 0) <= NEAR_DAYS && distance(s, 1) > LEAP_DAYS ? 0
+				   : distance(s, 1) <= NEAR_DAYS && distance(s, 0) > LEAP_DAYS ? 1
+											       : SIZE_MAX },
 	};
 
 	d->order = NSLOG_MONTH_FIRST;
@@ -237,7 +241,9 @@ static uint64_t time_of(const struct nslog *n, const struct nslog_dates *d, stru
 
 void nslog_survey_end(struct nslog *n, struct nslog_dates *out)
 {
-	struct nslog_dates d = { .lines = n->survey.lines, .bytes = n->survey.bytes, .mtime_us = n->survey.mtime_us };
+	struct nslog_dates d = {
+		.lines = n->survey.lines, .bytes = n->survey.bytes, .mtime_us = n->survey.mtime_us
+	};
 	struct bytes line;
 	bool overlong;
 

@@ -13,7 +13,8 @@ static void check_end(struct bytes text)
 {
 	struct addr a;
 
-	CHECK(text.len == 0 || addr_parse(text, &a) == OK || addr_parse_ip(text, &a) == OK || bytes_ends(text, BYTES(":0")));
+	CHECK(text.len == 0 || addr_parse(text, &a) == OK || addr_parse_ip(text, &a) == OK ||
+		bytes_ends(text, BYTES(":0")));
 }
 
 static void on_event(void *arg, const struct nslog_event *e)
@@ -78,8 +79,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size == 0)
 		return 0;
-	n = nslog_new(&(struct nslog_options){ .order = data[0] & 0x80 ? NSLOG_DAY_FIRST : NSLOG_ORDER_UNKNOWN,
-		.zone_given = data[0] & 0x40, .zone_minutes = 90 });
+	n = nslog_new(
+		&(struct nslog_options){ .order = data[0] & 0x80 ? NSLOG_DAY_FIRST : NSLOG_ORDER_UNKNOWN,
+			.zone_given = data[0] & 0x40,
+			.zone_minutes = 90 });
 	CHECK(n != NULL);
 	for (size_t i = 1; i < size; i++)
 		lines += data[i] == '\n';

@@ -21,9 +21,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	nslog_files_read(f, NULL, NULL);
 	CHECK(nslog_files_count(f) == 1);
 	file = nslog_files_at(f, 0);
-	CHECK(file->error == 0 && file->report.bytes == file->report.dates.bytes && file->report.bytes <= MOST);
+	CHECK(file->error == 0 && file->report.bytes == file->report.dates.bytes &&
+		file->report.bytes <= MOST);
 	CHECK(file->limited ? file->report.bytes == MOST : true);
-	CHECK(file->gzip || (file->report.bytes == (size < MOST ? size : MOST) && !file->truncated && !file->trailing));
+	CHECK(file->gzip ||
+		(file->report.bytes == (size < MOST ? size : MOST) && !file->truncated && !file->trailing));
 	CHECK(!(file->truncated && file->trailing));
 	nslog_files_free(&f);
 	return 0;
