@@ -2,17 +2,16 @@
  * Reading never changes what is read, and what cannot be read is listed in missing.json. */
 #define _GNU_SOURCE
 #include "cli/evidence_priv.h"
+#include "cli/files.h"
 
 #include "base/clock.h"
 #include "base/fd.h"
 #include "evidence/custody.h"
 #include "evidence/manifest.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
-#include <sqlite3.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -34,45 +33,6 @@ struct bundle {
 	json_t *clock;
 };
 
-/* A folder's regular names in order, those that want says; NULL: it cannot be read (errno). The caller frees each and all. */
-static char **names_in(const char *dir, bool (*want)(const char *name, void *ctx), void *ctx, size_t *count)
-{
-	DIR *d = opendir(dir);
-	char **list = NULL;
-	struct dirent *e;
-	size_t n = 0;
-
-	*count = 0;
-	if (!d)
-		return NULL;
-	while ((e = readdir(d))) {
-		if (e->d_name[0] == '.' || !want(e->d_name, ctx))
-			continue;
-		list = reallocarray(list, n + 1, sizeof(*list));
-		CHECK(list);
-		list[n] = strdup(e->d_name);
-		CHECK(list[n]);
-		n++;
-	}
-	closedir(d);
-	for (size_t i = 1; i < n; i++) /* few, and often in order already */
-		for (size_t j = i; j && strcmp(list[j - 1], list[j]) > 0; j--) {
-			char *t = list[j];
-
-			list[j] = list[j - 1];
-			list[j - 1] = t;
-		}
-	*count = n;
-	return list ? list : calloc(1, sizeof(*list));
-}
-
-static void names_free(char **list, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		free(list[i]);
-	free(list);
-}
-
 static bool want_all(const char *name, void *ctx)
 {
 	(void)name, (void)ctx;
@@ -91,58 +51,20 @@ static bool want_day(const char *name, void *ctx)
 	return (!w->from || strncmp(name, w->from, 10) >= 0) && (!w->to || strncmp(name, w->to, 10) <= 0);
 }
 
-/* A consistent copy into an unnamed file, whatever the scribe does meanwhile. */
-static bool copy_live(const char *from, const char *to, const char **why)
-{
-	sqlite3 *in = NULL, *out = NULL;
-	sqlite3_backup *b = NULL;
-	char wal[4500], mem[3 * 4500];
-	struct text uri;
-	int e;
-
-	/* A day that no journal belongs to any more needs no shared memory beside it, which reading alone could not make. */
-	snprintf(wal, sizeof(wal), "%s-wal", from);
-	text_init(&uri, mem, sizeof(mem));
-	text_lit(&uri, "file:");
-	for (const char *p = from; *p; p++)
-		text_fmt(&uri, strchr("%?#", *p) ? "%%%02X" : "%c", (unsigned char)*p);
-	text_str(&uri, access(wal, F_OK) < 0 ? "?mode=ro&immutable=1" : "?mode=ro");
-	text_byte(&uri, 0);
-	e = uri.failed ? SQLITE_CANTOPEN : sqlite3_open_v2(mem, &in, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL);
-	if (e == SQLITE_OK)
-		e = sqlite3_open_v2(to, &out, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL);
-	if (e == SQLITE_OK) {
-		sqlite3_busy_timeout(in, 5000);
-		b = sqlite3_backup_init(out, "main", in, "main");
-		e = b ? sqlite3_backup_step(b, -1) : sqlite3_errcode(out);
-		if (b && sqlite3_backup_finish(b) != SQLITE_OK)
-			e = SQLITE_ERROR;
-	}
-	if (e == SQLITE_DONE) /* so that an examiner's copy is one file and can lie on a read-only medium */
-		e = sqlite3_exec(out, "PRAGMA journal_mode=DELETE", NULL, NULL, NULL) == SQLITE_OK ? SQLITE_DONE : SQLITE_ERROR;
-	*why = sqlite3_errstr(e);
-	sqlite3_close(in);
-	sqlite3_close(out);
-	return e == SQLITE_DONE;
-}
-
 static enum err ledger_day(struct bundle *b, const char *dir, const char *name)
 {
 	char from[4400], to[4300], member[64], raw[4500];
-	const char *why = NULL;
-	bool copied;
+	AUTO(fd_close) int fd = -1;
+	const char *why;
 	enum err e;
 
 	snprintf(from, sizeof(from), "%s/%s", dir, name);
 	snprintf(to, sizeof(to), "%s-ledger", b->out.partial);
 	snprintf(member, sizeof(member), "ledger/%s", name);
-	AUTO(fd_close) int fd = open(to, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	copied = fd >= 0 && copy_live(from, to, &why);
-	unlink(to);
-	if (copied)
+	if (sqlite_copy(from, to, &fd, &why))
 		return collect_fd(&b->c, member, fd);
 	/* What SQLite cannot read is evidence too: the bytes as they are. */
-	collect_missing(&b->c, member, why ? why : strerror(errno));
+	collect_missing(&b->c, member, why);
 	e = collect_file(&b->c, member, from, false);
 	snprintf(raw, sizeof(raw), "%s-wal", from);
 	if (e == OK && access(raw, F_OK) == 0) {
