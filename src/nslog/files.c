@@ -236,7 +236,7 @@ static enum err add_folder(struct nslog_files *f, const char *path, int dir)
 static enum err add_path(struct nslog_files *f, const char *path)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	struct stat st;
+	struct stat st = { 0 };
 
 	if (fd < 0)
 		return errno == ENOENT || errno == ENOTDIR ? ERR_NOT_FOUND : ERR_IO;

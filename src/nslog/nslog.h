@@ -99,7 +99,7 @@ struct nslog_event {
 	bool turned;       /* NSLOG_CONN_LEG: Source was the server's side, so that client is Destination */
 	bool unprintable; /* control or non-ASCII octets are in the line (a sign of CVE-2025-5777 in failed logins) */
 	bool other_source; /* Source is not the session's Client_ip (a sign of a stolen session) */
-	uint64_t at_us; /* when the line says it was written; all times since 1970, UTC */
+	uint64_t at_us;    /* when the line says it was written; all times since 1970, UTC */
 	uint64_t start_us, end_us;
 	struct bytes record; /* "TCP CONN_DELINK" */
 	struct bytes client; /* address of the outside client */
@@ -155,7 +155,8 @@ const struct nslog_report *nslog_report(const struct nslog *n);
 /* Sums; times widen; the dates and lines of the first stay. */
 void nslog_report_add(struct nslog_report *sum, const struct nslog_report *r);
 
-/* The contact that the event makes, as views of it; false: it makes none (logins, commands, health, handshakes). */
+/* The contact that the event makes, as views of it; false: it makes none (logins, commands, health, handshakes; a tunnel's
+ * connection that was denied and brought nothing back; an event without a client or a target). */
 bool nslog_contact(const struct nslog_event *e, struct contact *out);
 
 #endif

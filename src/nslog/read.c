@@ -309,8 +309,12 @@ bool nslog_contact(const struct nslog_event *e, struct contact *out)
 	switch (e->kind) {
 	case NSLOG_CONN:
 	case NSLOG_CONN_LEG:
-	case NSLOG_VPN_CONN:
 	case NSLOG_VPN_REQUEST: break;
+	case NSLOG_VPN_CONN:
+		/* Refused, and not an octet came back: the client did not reach the target. */
+		if (bytes_eq(e->reason, BYTES("Denied")) && e->bytes_out == 0)
+			return false;
+		break;
 	case NSLOG_ICA_START: c.closed = 0; break;
 	case NSLOG_ICA: c.opened = 0; break; /* its NSLOG_ICA_START counted it */
 	case NSLOG_LOGIN:

@@ -136,6 +136,9 @@ static const struct {
 	{ "a host in capitals is no zone", LIT("<134> 01/13/2020:10:00:00 NSX 0-PPE-0 : default EVENT DEVICEUP 1 0 : Device x - "
 		"State UP\n"), 999, 0, 1, 0, LIT("2020-01-13T10:00:00 ") },
 	{ "a zone that is not known", LIT(L("01/13/2020:10:00:00 IST")), 330, 0, 0, 1, LIT("2020-01-13T04:30:00 ") },
+	{ "a collector's time in front: the appliance's own counts", LIT("<134>1 2020-01-13T13:00:05+01:00 h app - - - "
+		"01/13/2020:10:00:00 GMT" UP), 999, 1, 0, 0, LIT("2020-01-13T10:00:00 ") },
+	{ "a collector's time alone", LIT("2020-01-13T13:00:05+01:00 h" UP), 999, 1, 0, 0, LIT("2020-01-13T12:00:05 ") },
 	{ "thousandths", LIT(L("01/13/2020:10:00:00.250 GMT")), 999, 1, 0, 0, LIT("2020-01-13T10:00:00 ") },
 };
 
