@@ -38,6 +38,8 @@ static const struct {
 		NSLOG_DAY_FIRST, NSLOG_HOW_HEADER, 0, 0, LIT("2020-01-09T10:00:00 ") },
 	{ "a collector's header that is one day on", LIT("Jan 10 00:00:00 h 01/09/2020:23:59:59 GMT" UP), 0,
 		NSLOG_MONTH_FIRST, NSLOG_HOW_HEADER, 0, 0, LIT("2020-01-09T23:59:59 ") },
+	{ "a header that is one day behind", LIT("Jan  9 23:59:59 h 01/10/2020:00:00:01 GMT" UP), 0, NSLOG_MONTH_FIRST,
+		NSLOG_HOW_HEADER, 0, 0, LIT("2020-01-10T00:00:01 ") },
 	{ "one reading lies in the future", LIT(L("09/01/2020:10:00:00 GMT")), JAN_2020 + 40 * DAY_US,
 		NSLOG_DAY_FIRST, NSLOG_HOW_FUTURE, 0, 0, LIT("2020-01-09T10:00:00 ") },
 	{ "one reading runs backwards", LIT(L("11/01/2020:10:00:00 GMT") L("12/01/2020:10:00:00 GMT") L("01/02/2020:10:00:00 GMT")),
@@ -100,6 +102,36 @@ static void test_orders(void **state)
 		if (!bytes_eq(text_bytes(&t), orders[i].want))
 			fail_msg("%s: %.*s", orders[i].why, FMT(text_bytes(&t)));
 	}
+}
+
+static void on_start(void *arg, const struct nslog_event *e)
+{
+	uint64_t *us = arg;
+
+	us[0] = e->start_us;
+	us[1] = e->end_us;
+}
+
+/* Times within a record are read as its line's. */
+static void test_times_within(void **state)
+{
+	struct bytes text = LIT("<134> 13/01/2020:10:00:00 GMT ns 0-PPE-0 : default EVENT X 1 0 : y\n<134> 03/02/2020:10:00:00 GMT ns "
+		"0-PPE-0 : default TCP CONN_TERMINATE 1 0 : Source 10.0.0.3:1025 - Destination 10.0.0.1:80 - Start Time "
+		"01/02/2020:00:00:00 GMT - End Time 02/02/2020:00:00:00 GMT - Total_bytes_send 1 - Total_bytes_recv 2\n");
+	struct nslog *n = nslog_new(&(struct nslog_options){ 0 });
+	struct nslog_dates d;
+	uint64_t us[2] = { 0 };
+
+	(void)state;
+	nslog_survey_begin(n, 0);
+	nslog_survey_feed(n, text);
+	nslog_survey_end(n, &d);
+	nslog_file_begin(n, BYTES("x"), &d, on_start, us);
+	nslog_feed(n, text);
+	nslog_file_end(n, false);
+	assert_int_equal(us[0], JAN_2020 + 31 * DAY_US);
+	assert_int_equal(us[1], JAN_2020 + 32 * DAY_US);
+	nslog_free(&n);
 }
 
 static void test_order_given(void **state)
@@ -182,6 +214,9 @@ static const struct {
 	{ "from a line with a date, whatever the file's time says", LIT(HEAD("Dec 31 23:00:00") L("01/01/2020:00:10:00 GMT")
 		HEAD("Jan  1 00:20:00")), JAN_2020 + 2000 * DAY_US, 1, 2, 0, 0,
 		LIT("2019-12-31T23:00:00 2020-01-01T00:10:00 2020-01-01T00:20:00 ") },
+	{ "from the last of several such lines", LIT(L("01/13/2018:00:10:00 GMT") HEAD("Jan 14 00:20:00")
+		L("01/13/2020:00:10:00 GMT") HEAD("Jan 14 00:20:00")), 0, 2, 2, 0, 0,
+		LIT("2018-01-13T00:10:00 2018-01-14T00:20:00 2020-01-13T00:10:00 2020-01-14T00:20:00 ") },
 	{ "neither", LIT(HEAD("Jan  9 12:34:56")), 0, 0, 0, 0, 1, LIT("") },
 };
 
@@ -223,6 +258,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_orders),
+		cmocka_unit_test(test_times_within),
 		cmocka_unit_test(test_order_given),
 		cmocka_unit_test(test_zones),
 		cmocka_unit_test(test_years),

@@ -19,6 +19,7 @@
 
 #define L(date, name) "<134> " date " ns 0-PPE-0 : default EVENT DEVICEUP 1 0 :  Device \"" name "\" - State UP\n"
 #define JAN_2020_S 1577836800L
+#define LARGE (128U << 10)
 
 struct place {
 	char path[64];
@@ -215,25 +216,66 @@ static void test_limit(void **state)
 	place_free(&p);
 }
 
-static void test_whole_large_gzip(void **state)
+/* How much zlib gets out of in when it is asked for all at once. */
+static size_t inflate_at_once(struct bytes in, size_t most)
 {
-	struct place p = place_new();
-	struct nslog_files *f;
-	unsigned char *text = malloc(4 << 20);
-	char path[128];
+	unsigned char *out = malloc(most);
+	z_stream z = { .next_in = (Bytef *)(uintptr_t)in.at, .avail_in = (uInt)in.len, .next_out = out, .avail_out = (uInt)most };
+	size_t got;
+
+	assert_int_equal(inflateInit2(&z, 15 + 16), Z_OK);
+	(void)inflate(&z, Z_SYNC_FLUSH);
+	got = most - z.avail_out;
+	inflateEnd(&z);
+	free(out);
+	return got;
+}
+
+/* Far more comes out of the last piece than goes in: whole, and cut off at each of its last octets, so that once the memory
+ * for what comes out is full just where the file ends. */
+static void test_large_gzip(void **state)
+{
+	unsigned char *text = malloc(LARGE);
 
 	(void)state;
-	/* Far more comes out of the last piece than goes in. */
-	for (size_t i = 0; i < 4 << 20; i++)
-		text[i] = i % 64 == 63 ? '\n' : ' ';
-	put(&p, "any.name", gz(bytes_of(text, 4 << 20)), JAN_2020_S);
-	snprintf(path, sizeof(path), "%s/any.name", p.path);
-	assert_int_equal(nslog_files_open(path, &(struct nslog_options){ 0 }, 0, &f), OK);
-	nslog_files_read(f, NULL, NULL);
-	assert_false(nslog_files_at(f, 0)->truncated);
-	assert_int_equal(nslog_files_at(f, 0)->report.empty, (4 << 20) / 64);
-	nslog_files_free(&f);
+	memset(text, '\n', LARGE); /* one octet of gzip becomes a thousand */
+	for (size_t less = 0; less < 80; less++) {
+		struct place p = place_new();
+		struct bytes in = gz(bytes_of(text, LARGE));
+		struct nslog_files *f;
+		char path[128];
+		in.len -= less;
+		put(&p, "any.name", in, JAN_2020_S);
+		snprintf(path, sizeof(path), "%s/any.name", p.path);
+		assert_int_equal(nslog_files_open(path, &(struct nslog_options){ 0 }, 0, &f), OK);
+		nslog_files_read(f, NULL, NULL);
+		assert_int_equal(nslog_files_at(f, 0)->truncated, less > 0);
+		assert_int_equal(nslog_files_at(f, 0)->report.bytes, inflate_at_once(in, LARGE));
+		if (less == 0)
+			assert_int_equal(nslog_files_at(f, 0)->report.empty, LARGE);
+		nslog_files_free(&f);
+		place_free(&p);
+	}
 	free(text);
+}
+
+/* A number that the limit cuts short would still be a number. */
+static void test_limit_in_a_number(void **state)
+{
+	struct bytes line = LIT("<134> 01/13/2020:10:00:00 GMT ns 0-PPE-0 : default TCP CONN_DELINK 1 0 : Source 192.0.2.1:1025 - "
+		"Destination 10.0.0.1:80 - Delink Time 01/13/2020:10:00:00 GMT - Total_bytes_send 1 - Total_bytes_recv 123456\n");
+	struct place p = place_new();
+	struct nslog_files *f;
+	unsigned char mem[64];
+	struct text t;
+
+	(void)state;
+	text_init(&t, mem, sizeof(mem));
+	put(&p, "ns.log", line, JAN_2020_S);
+	f = read_place(&p, line.len - 3, &t);
+	assert_int_equal(t.len, 0);
+	assert_int_equal(nslog_files_at(f, 0)->report.damaged[NSLOG_CUT], 1);
+	nslog_files_free(&f);
 	place_free(&p);
 }
 
@@ -286,7 +328,8 @@ int main(void)
 		cmocka_unit_test(test_neighbour),
 		cmocka_unit_test(test_damaged_gzip),
 		cmocka_unit_test(test_limit),
-		cmocka_unit_test(test_whole_large_gzip),
+		cmocka_unit_test(test_large_gzip),
+		cmocka_unit_test(test_limit_in_a_number),
 		cmocka_unit_test(test_live),
 		cmocka_unit_test(test_nothing_there),
 	};

@@ -109,6 +109,10 @@ static const struct {
 		LIT(H2 "TCP CONN_TERMINATE 17 0 :  Source 10.0.0.11:636 - Destination 10.0.0.3:59243 - Start Time "
 		"01/09/2020:12:34:06 GMT - End Time 01/09/2020:12:34:50 GMT - Total_bytes_send 4213 - Total_bytes_recv 84"),
 		LIT("conn-leg 12:34:06..12:34:50 client=10.0.0.3:59243 target=10.0.0.11:636 in=84 out=4213 turned") },
+	{ "the clock was set back in between: it does not end before it begins", LIT(H2 "TCP CONN_TERMINATE 17 0 :  Source "
+		"10.0.0.3:59243 - Destination 10.0.0.11:636 - Start Time 01/09/2020:12:34:56 GMT - End Time 01/09/2020:12:30:00 GMT "
+		"- Total_bytes_send 1 - Total_bytes_recv 2"),
+		LIT("conn-leg 12:30:00..12:30:00 client=10.0.0.3:59243 target=10.0.0.11:636 in=1 out=2") },
 	{ "a tunnel's connection",
 		LIT(H "SSLVPN TCPCONNSTAT 99 0 : Context jdoe@192.0.2.1 - SessionId: 651173- User jdoe - Client_ip 192.0.2.1 - "
 		"Nat_ip 10.0.0.3 - Vserver 10.0.0.2:443 - Source 192.0.2.1:32841 - Destination 10.0.0.12:3389 - Start_time "
