@@ -218,7 +218,7 @@ def test_a_kill_in_the_middle_leaves_the_old_bundle_or_the_new_one(bundle):
     argv = [os.path.join(BUILD, "sluis"), "-c", bundle.file, "evidence", "handover", bundle.bundle, "--key", bundle.private,
             "--to", "x", "--reason", "y"]
     ends = []
-    for call, count in (("copy_file_range", 1), ("fsync", 1), ("renameat2", 1), ("fsync", 2)):
+    for call, count in (("copy_file_range", 1), ("fsync", 1), ("/^rename", 1), ("fsync", 2)):
         r = subprocess.run(["strace", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e",
                             f"inject={call}:signal=KILL:when={count}", *argv], capture_output=True, text=True,
                            env=dict(os.environ, ASAN_OPTIONS="detect_leaks=0"))
