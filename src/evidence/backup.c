@@ -281,7 +281,7 @@ static enum backup_fault check_signature(struct pass *p, const unsigned char *ke
 
 	if (!p->b->is_signed)
 		return key ? BACKUP_OTHER_KEY : BACKUP_OK;
-	if (ed25519_public_load(text_bytes(&p->signer), p->b->signer) != OK)
+	if (manifest_signer(text_bytes(&p->signer), p->b->signer) != OK)
 		return BACKUP_SIGNATURE_BAD;
 	text_init(&what, mem, sizeof(mem));
 	backup_signed_text(text_bytes(&p->manifest), p->before_signature, &what);

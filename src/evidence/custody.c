@@ -108,7 +108,8 @@ static bool take_entry(const json_t *o, struct custody_entry *e)
 
 	e->n = n > 0 ? (uint64_t)n : 0;
 	e->is_signed = json_object_get(o, "signature") != NULL;
-	return json_is_object(o) && take_string(o, "time", &e->time) && take_string(o, "action", &e->action) &&
+	/* No key too many: a line whose signature's name was changed is not one without a signature. */
+	return json_is_object(o) && json_object_size(o) == (e->is_signed ? 11 : 9) && take_string(o, "time", &e->time) && take_string(o, "action", &e->action) &&
 		take_string(o, "by", &e->by) && take_string(o, "host", &e->host) && take_string(o, "to", &e->to) &&
 		take_string(o, "reason", &e->reason) && take_hex(o, "archive_sha256", e->archive, SHA256_LEN) &&
 		take_hex(o, "prev", e->prev, SHA256_LEN) && (!e->is_signed || take_hex(o, "signer", e->signer, ED25519_PUBLIC_LEN));

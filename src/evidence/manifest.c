@@ -40,3 +40,17 @@ void manifest_signed_text(const char *kind, struct bytes manifest, struct text *
 	hex_put(out, bytes_of(sum, sizeof(sum)));
 	text_byte(out, '\n');
 }
+
+enum err manifest_signer(struct bytes pem, unsigned char out[ED25519_PUBLIC_LEN])
+{
+	unsigned char key[ED25519_PUBLIC_LEN], mem[ED25519_PEM_MAX];
+	struct text again;
+
+	TRY(ed25519_public_load(pem, key));
+	text_init(&again, mem, sizeof(mem));
+	TRY(ed25519_public_write(key, &again));
+	if (!bytes_eq(text_bytes(&again), pem))
+		return ERR_SYNTAX;
+	memcpy(out, key, sizeof(key));
+	return OK;
+}

@@ -23,5 +23,7 @@ void manifest_add(struct text *manifest, struct bytes name, const unsigned char 
 enum err manifest_next(struct bytes *left, struct manifest_line *out) MUST_USE;
 /* What is signed: the line "kind", then the SHA-256 of manifest in hexadecimal, each with a line feed. */
 void manifest_signed_text(const char *kind, struct bytes manifest, struct text *out);
+/* The key of signer.pub, which must be exactly as Sluis writes it: PEM alone leaves room for other bytes. */
+enum err manifest_signer(struct bytes pem, unsigned char out[ED25519_PUBLIC_LEN]) MUST_USE;
 
 #endif

@@ -139,7 +139,7 @@ static void check_signature(struct pass *p)
 		fault(p->c, EVIDENCE_UNSIGNED, BYTES(MANIFEST_SIG));
 		return;
 	}
-	if (ed25519_public_load(text_bytes(&p->signer), p->c->signer) != OK) {
+	if (manifest_signer(text_bytes(&p->signer), p->c->signer) != OK) {
 		fault(p->c, EVIDENCE_BAD_SIGNATURE, BYTES(MANIFEST_SIGNER));
 		return;
 	}
