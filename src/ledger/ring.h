@@ -10,6 +10,7 @@
 struct ledger_ring {
 	_Alignas(64) uint64_t head; /* the writer's: octets written since the beginning */
 	uint64_t lost;		    /* the writer's: records for which there was no room */
+	uint64_t id;		    /* the master's: another for each ring, 63 bits */
 	_Alignas(64) uint64_t tail; /* the scribe's: octets taken */
 	_Alignas(64) unsigned char bytes[LEDGER_RING_BYTES];
 };

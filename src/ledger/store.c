@@ -8,7 +8,7 @@
 #include <sqlite3.h>
 #include <stdlib.h>
 
-#define SUMS_MEMORY (256u << 20)
+#define SUMS_MEMORY (2048ull << 20) /* never reached: a segment's, and every connection that can be carried (LEDGER_LIVE_MAX) */
 #define CACHE_KB "-8192"
 
 static const char schema[] =
@@ -28,7 +28,7 @@ static const char schema[] =
 	"CREATE INDEX IF NOT EXISTS contact_target ON contact(segment, target, name, first_us, last_us, opened, closed, carried, bytes_in,"
 	" bytes_out);" /* all that a question about a target needs: no way to the rows */
 	"CREATE INDEX IF NOT EXISTS record_self ON record(at) WHERE kind='ledger';"
-	"CREATE TABLE IF NOT EXISTS position(process TEXT PRIMARY KEY, run INTEGER NOT NULL, taken INTEGER NOT NULL) WITHOUT ROWID;"
+	"CREATE TABLE IF NOT EXISTS position(process TEXT PRIMARY KEY, ring INTEGER NOT NULL, taken INTEGER NOT NULL) WITHOUT ROWID;"
 	"CREATE TABLE IF NOT EXISTS seal(day TEXT PRIMARY KEY, batch INTEGER NOT NULL, hash TEXT NOT NULL, signature TEXT NOT NULL);"
 	"CREATE VIEW IF NOT EXISTS record_text AS SELECT seq, batch, strftime('%Y-%m-%dT%H:%M:%S', at/1000000, 'unixepoch') || "
 	"printf('.%06dZ', at%1000000) AS time, kind, state, client, listener, user, target, name, requests, bytes_in, bytes_out, outcome,"
@@ -48,7 +48,7 @@ struct ledger_store {
 	struct contacts *sums; /* of the segment that is being filled */
 	uint64_t segment, segment_first, segment_first_us, segment_last_us; /* segment_first 0: nothing in it yet */
 	struct ledger_head head;
-	uint64_t last_seq;
+	uint64_t last_seq, last_at_us;
 	bool is_sealed, in_batch, wrote_segment;
 	struct { uint64_t batch, first, next, at; unsigned char prev[SHA256_LEN], records[SHA256_LEN], hash[SHA256_LEN]; } now;
 	struct pending *pending;
@@ -172,11 +172,12 @@ static enum err prepare_all(struct ledger_store *s)
 static enum err read_last(struct ledger_store *s)
 {
 	sqlite3_stmt *st = NULL;
-	enum err e = prepare(s, "SELECT batch, last, hash FROM batch ORDER BY batch DESC LIMIT 1", &st);
+	enum err e = prepare(s, "SELECT batch, last, hash, at FROM batch ORDER BY batch DESC LIMIT 1", &st);
 
 	if (e == OK && sqlite3_step(st) == SQLITE_ROW) {
 		s->head.batch = (uint64_t)sqlite3_column_int64(st, 0);
 		s->last_seq = (uint64_t)sqlite3_column_int64(st, 1);
+		s->last_at_us = (uint64_t)sqlite3_column_int64(st, 3);
 		e = hex_read(column(st, 2), s->head.hash, SHA256_LEN);
 	}
 	sqlite3_finalize(st);
@@ -252,7 +253,7 @@ static const char *own_vfs(void)
 	return vfs.zName;
 }
 
-enum err ledger_store_peek(const char *path, struct ledger_head *head, uint64_t *seq, bool *is_sealed)
+enum err ledger_store_peek(const char *path, struct ledger_last *out)
 {
 	struct ledger_store s = { 0 };
 	enum err e = of_sqlite(sqlite3_open_v2(path, &s.db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW, own_vfs()));
@@ -262,9 +263,7 @@ enum err ledger_store_peek(const char *path, struct ledger_head *head, uint64_t 
 	sqlite3_close(s.db);
 	if (e != OK)
 		return e;
-	*head = s.head;
-	*seq = s.last_seq;
-	*is_sealed = s.is_sealed;
+	*out = (struct ledger_last){ .head = s.head, .seq = s.last_seq, .at_us = s.last_at_us, .is_sealed = s.is_sealed };
 	return OK;
 }
 
@@ -387,17 +386,12 @@ static void segment_next(struct ledger_store *s)
 
 enum err ledger_store_begin(struct ledger_store *s, uint64_t batch, uint64_t seq)
 {
-	enum err e;
-
 	CHECK(!s->in_batch && !s->is_sealed);
 	TRY(run(s, "BEGIN IMMEDIATE"));
 	s->in_batch = true;
 	s->wrote_segment = is_segment_full(s);
-	e = s->wrote_segment ? write_segment(s, s->last_seq) : OK;
-	if (e != OK) {
-		ledger_store_rollback(s);
-		return e;
-	}
+	if (s->wrote_segment)
+		TRY(write_segment(s, s->last_seq));
 	s->now.batch = batch;
 	s->now.first = s->now.next = seq;
 	s->pending_count = 0;
@@ -562,10 +556,10 @@ enum err ledger_store_attach(struct ledger_store *s, struct bytes content, char 
 	return step(s->insert_attachment);
 }
 
-enum err ledger_store_position_set(struct ledger_store *s, struct bytes process, uint64_t run_id, uint64_t taken)
+enum err ledger_store_position_set(struct ledger_store *s, struct bytes process, uint64_t ring, uint64_t taken)
 {
 	set_text(s->insert_position, 1, process);
-	sqlite3_bind_int64(s->insert_position, 2, (sqlite3_int64)run_id);
+	sqlite3_bind_int64(s->insert_position, 2, (sqlite3_int64)ring);
 	sqlite3_bind_int64(s->insert_position, 3, (sqlite3_int64)taken);
 	return step(s->insert_position);
 }
@@ -590,13 +584,13 @@ static void bind_hex(sqlite3_stmt *st, int i, const unsigned char *at, size_t le
 	sqlite3_bind_text(st, i, (const char *)t.at, (int)t.len, SQLITE_TRANSIENT);
 }
 
-/* The batch is on disk: its records count in the sums of the segment that is being filled. */
-static enum err sum_pending(struct ledger_store *s)
+/* The batch is on disk: its records count in the sums of the segment that is being filled. Without memory the process ends, and
+ * the next reads the sums from the file. */
+static void sum_pending(struct ledger_store *s)
 {
 	size_t at = 0;
-	enum err e = OK;
 
-	for (size_t i = 0; i < s->pending_count && e == OK; i++) {
+	for (size_t i = 0; i < s->pending_count; i++) {
 		const struct pending *p = &s->pending[i];
 		struct bytes all = text_bytes(&s->texts);
 		struct ledger_use row = { .state = bytes_str(ledger_state_name(p->r.state)), .at_us = p->at, .start_us = p->r.start_us,
@@ -613,9 +607,8 @@ static enum err sum_pending(struct ledger_store *s)
 		at += p->user;
 		note_segment(s, s->now.first + i, p->at);
 		if (p->r.kind == LEDGER_USE && ledger_contact_of(&row, &c) == OK)
-			e = contacts_add(s->sums, &c);
+			CHECK(contacts_add(s->sums, &c) == OK);
 	}
-	return e;
 }
 
 enum err ledger_store_commit(struct ledger_store *s, const unsigned char signature[ED25519_SIGNATURE_LEN])
@@ -645,7 +638,8 @@ enum err ledger_store_commit(struct ledger_store *s, const unsigned char signatu
 	s->head.batch = s->now.batch;
 	memcpy(s->head.hash, s->now.hash, SHA256_LEN);
 	s->last_seq = s->now.next - 1;
-	return sum_pending(s);
+	sum_pending(s);
+	return OK;
 }
 
 enum err ledger_store_seal(struct ledger_store *s, const struct ledger_head *head, const unsigned char signature[ED25519_SIGNATURE_LEN])
@@ -750,14 +744,14 @@ enum err ledger_store_states(struct ledger_store *s, void (*fn)(void *ctx, const
 	return e;
 }
 
-enum err ledger_store_position(struct ledger_store *s, struct bytes process, uint64_t run_id, uint64_t *taken)
+enum err ledger_store_position(struct ledger_store *s, struct bytes process, uint64_t ring, uint64_t *taken)
 {
 	sqlite3_stmt *st = NULL;
-	enum err e = prepare(s, "SELECT taken FROM position WHERE process=?1 AND run=?2", &st);
+	enum err e = prepare(s, "SELECT taken FROM position WHERE process=?1 AND ring=?2", &st);
 
 	if (e == OK) {
 		set_text(st, 1, process);
-		sqlite3_bind_int64(st, 2, (sqlite3_int64)run_id);
+		sqlite3_bind_int64(st, 2, (sqlite3_int64)ring);
 		if (sqlite3_step(st) == SQLITE_ROW)
 			*taken = (uint64_t)sqlite3_column_int64(st, 0);
 		else

@@ -16,21 +16,26 @@ enum err ledger_store_open(const char *path, struct bytes day, const unsigned ch
 	struct ledger_store **out, const char **why) MUST_USE;
 /* Closes; what is not committed is gone. */
 void ledger_store_close(struct ledger_store **s);
-/* The newest batch and record of a file that is not open, and whether it is sealed. */
-enum err ledger_store_peek(const char *path, struct ledger_head *head, uint64_t *seq, bool *is_sealed) MUST_USE;
+/* Of a file that is not open. */
+struct ledger_last {
+	struct ledger_head head; /* the newest batch; batch 0: it has none */
+	uint64_t seq, at_us;	 /* the newest record, and when it was recorded */
+	bool is_sealed;
+};
+enum err ledger_store_peek(const char *path, struct ledger_last *out) MUST_USE;
 
 /* The file's newest batch (batch 0: it has none) and newest record (0: none). */
 void ledger_store_last(const struct ledger_store *s, struct ledger_head *head, uint64_t *seq);
 bool ledger_store_is_sealed(const struct ledger_store *s);
 
-/* seq: of the first record. */
+/* seq: of the first record. When it or anything up to the commit fails, ledger_store_rollback is to be called; a commit does it. */
 enum err ledger_store_begin(struct ledger_store *s, uint64_t batch, uint64_t seq) MUST_USE;
 enum err ledger_store_add(struct ledger_store *s, uint64_t at_us, struct bytes process, const struct ledger_record *r) MUST_USE;
 /* Keeps content under its SHA-256, which goes into hex as 64 digits. */
 enum err ledger_store_attach(struct ledger_store *s, struct bytes content, char hex[2 * SHA256_LEN + 1]) MUST_USE;
 /* How far a writer's ring was taken with this batch: a scribe that is started again goes on there. Not evidence. */
-enum err ledger_store_position_set(struct ledger_store *s, struct bytes process, uint64_t run, uint64_t taken) MUST_USE;
-enum err ledger_store_position(struct ledger_store *s, struct bytes process, uint64_t run, uint64_t *taken) MUST_USE;
+enum err ledger_store_position_set(struct ledger_store *s, struct bytes process, uint64_t ring, uint64_t taken) MUST_USE;
+enum err ledger_store_position(struct ledger_store *s, struct bytes process, uint64_t ring, uint64_t *taken) MUST_USE;
 /* The batch is full: its hash. */
 void ledger_store_digest(struct ledger_store *s, const unsigned char prev[SHA256_LEN], uint64_t at_us, unsigned char hash[SHA256_LEN]);
 enum err ledger_store_commit(struct ledger_store *s, const unsigned char signature[ED25519_SIGNATURE_LEN]) MUST_USE;

@@ -87,6 +87,8 @@ static void on_ready(struct child *c, const struct ipc_msg *msg)
 	c->is_ready = true;
 	LOG(EV_CHILD_STARTED, KV_STR("role", role_name(c->role)), KV_UINT("index", c->index), KV_INT("pid", c->pid),
 		KV_UINT("generation", number_of(c)), KV_BYTES("enforced", msg->body));
+	if (!c->gen)
+		master_ledger_ready(c->master);
 	for (struct generation *g = c->master->generations, *next; g; g = next) { /* one that starts may wait for the scribe */
 		next = g->next;
 		if (!c->gen || c->gen == g)
@@ -132,10 +134,13 @@ static void on_violation(struct child *c, const struct ipc_msg *msg)
 {
 	struct child *accused = find_accused(c, msg->body);
 
-	if (!accused)
+	if (!accused) {
 		violation(c, "accuses a stranger");
-	else
-		violation(accused, "told by its peer");
+		return;
+	}
+	if (msg->body.len == 7)
+		accused->is_ring_spoiled = true;
+	violation(accused, "told by its peer");
 }
 
 static void child_event(struct watch *w, uint32_t events)
@@ -340,7 +345,7 @@ enum err child_start(struct child *c)
 		snprintf(user, sizeof(user), "%.*s", FMT(c->gen->conf->user));
 	else
 		snprintf(user, sizeof(user), "%s", m->ledger_user);
-	master_ledger_begins(c);
+	TRY(master_ledger_begins(c));
 	TRY(ipc_pair(pair));
 	setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)); /* as much as the system grants */
 	c->pid = fork();
@@ -388,6 +393,7 @@ void child_exited(struct child *c, int status)
 	fd_close(&c->control.fd);
 	master_ledger_ended(c);
 	if (!c->gen && c->is_ending) {
+		master_ledger_flushed(m);
 		master_went_out(m);
 		return;
 	}

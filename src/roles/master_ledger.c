@@ -5,6 +5,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "crypto/random.h"
 #include "jail/jail.h"
 #include "roles/role.h"
 
@@ -13,9 +14,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define FLUSH_MS 5000
 
 static bool is_on(const struct master *m)
 {
@@ -72,6 +74,8 @@ static enum err make_ring(int *fd, struct ledger_ring **ring)
 	TRY(board_create(BOARD_RING, fd));
 	TRY(board_map(BOARD_RING, *fd, true, &at));
 	*ring = at;
+	random_bytes(&(*ring)->id, sizeof((*ring)->id));
+	(*ring)->id &= INT64_MAX; /* SQLite's integers have a sign */
 	return OK;
 }
 
@@ -90,8 +94,7 @@ enum err master_ledger_start(struct master *m, const struct generation *first)
 	TRY(board_map(BOARD_LEDGER, m->ledger_board, false, &at));
 	m->ledger = at;
 	TRY(make_ring(&m->ring, &m->records));
-	if (getrandom(&m->run_id, sizeof(m->run_id), 0) != (ssize_t)sizeof(m->run_id))
-		return ERR_IO;
+	random_bytes(&m->run_id, sizeof(m->run_id));
 	m->scribe = (struct child){ .master = m, .role = ROLE_SCRIBE, .control = { .fd = -1 }, .board = -1, .ring = -1 };
 	m->scribe_bundle = fcntl(first->bundle, F_DUPFD_CLOEXEC, 0);
 	return m->scribe_bundle < 0 ? ERR_IO : child_start(&m->scribe);
@@ -169,15 +172,24 @@ enum err master_ledger_key(struct child *keeper)
 }
 
 /* Before c can write its first record. */
-void master_ledger_begins(struct child *c)
+enum err master_ledger_begins(struct child *c)
 {
 	struct master *m = c->master;
 
+	if (c->is_ring_spoiled) {
+		if (c->records)
+			munmap(c->records, board_size(BOARD_RING));
+		c->records = NULL;
+		fd_close(&c->ring);
+		TRY(make_ring(&c->ring, &c->records));
+		c->is_ring_known = c->is_ring_spoiled = false;
+	}
 	if (c->ring < 0 || c->is_ring_known)
-		return;
+		return OK;
 	c->is_ring_known = true;
 	if (m->scribe.pid > 0 && m->scribe.control.fd >= 0)
 		(void)!send_ring_of(&m->scribe, c);
+	return OK;
 }
 
 void master_ledger_ended(struct child *c)
@@ -185,7 +197,7 @@ void master_ledger_ended(struct child *c)
 	const struct ledger_record r = { .kind = LEDGER_SELF, .outcome = BYTES("ended") };
 
 	/* It writes no more, so for this once the ring is ours: the scribe reads it behind the last of the child's own. */
-	if (c->ring >= 0)
+	if (c->ring >= 0 && !c->is_ring_spoiled)
 		(void)ledger_ring_write(c->records, &r);
 }
 
@@ -197,14 +209,22 @@ void master_ledger_forget(struct child *c)
 		return;
 	if (c->is_ring_known && m->scribe.pid > 0 && m->scribe.control.fd >= 0)
 		(void)!send_ring(&m->scribe, MSG_RING_END, c->role, c->index, c->gen->number, -1);
-	munmap(c->records, board_size(BOARD_RING));
+	if (c->records)
+		munmap(c->records, board_size(BOARD_RING));
 	fd_close(&c->ring);
 }
 
 void master_ledger_config(struct master *m, struct generation *g)
 {
-	if (is_on(m) && m->scribe.pid > 0 && m->scribe.control.fd >= 0)
-		(void)!send_config(&m->scribe, g, true);
+	if (is_on(m) && m->scribe.is_ready && send_config(&m->scribe, g, !g->is_config_told) == OK)
+		g->is_config_told = true;
+}
+
+/* A scribe that came later than the configuration. */
+void master_ledger_ready(struct master *m)
+{
+	if (m->active)
+		master_ledger_config(m, m->active);
 }
 
 void master_ledger_command(struct master *m, const char *command, const char *what, unsigned uid, const char *outcome)
@@ -224,6 +244,15 @@ bool master_ledger_is_ready(const struct master *m)
 	return !is_on(m) || m->scribe.is_ready;
 }
 
+/* The disk, or the scribe, does not answer: Sluis ends all the same. */
+static void flush_late(struct timer *t)
+{
+	struct generation *g = CONTAINER_OF(t, struct generation, deadline);
+
+	LOG(EV_LEDGER_FAILS, KV_STR("what", "the last records could not be written in time"));
+	master_ledger_flushed(g->master);
+}
+
 bool master_ledger_flush(struct generation *g)
 {
 	struct master *m = g->master;
@@ -235,7 +264,7 @@ bool master_ledger_flush(struct generation *g)
 		return false;
 	m->flushing = g;
 	m->scribe.is_ending = true;
-	/* g->deadline is set: a scribe that hangs does not keep us */
+	loop_timer_set(m->loop, &g->deadline, FLUSH_MS, flush_late);
 	return true;
 }
 

@@ -27,6 +27,7 @@ struct child {
 	struct timer restart;
 	uint64_t started_ms;
 	bool is_ring_known; /* to the scribe */
+	bool is_ring_spoiled; /* the scribe reads it no more: its successor gets another */
 	int ring; /* of records for the ledger; -1: it writes none */
 	struct ledger_ring *records;
 	int board; /* a worker's own */
@@ -57,6 +58,7 @@ struct generation {
 	uid_t uid;
 	const char *why;
 	uint32_t confirm_s;
+	bool is_config_told; /* to the scribe */
 };
 
 struct socket {
@@ -139,14 +141,16 @@ enum err master_ledger_start(struct master *m, const struct generation *first) M
 enum err master_ledger_ring(struct child *c) MUST_USE;
 enum err master_ledger_hand_over(struct child *scribe) MUST_USE; /* everything that a scribe needs */
 enum err master_ledger_key(struct child *keeper) MUST_USE;
-void master_ledger_begins(struct child *c); /* it is about to be started */
+/* c is about to be started: the scribe knows its ring. Not OK: it must not start, for it could not be recorded. */
+enum err master_ledger_begins(struct child *c) MUST_USE;
 void master_ledger_ended(struct child *c); /* its process has ended, it may be started again */
 void master_ledger_forget(struct child *c); /* it will not */
 void master_ledger_config(struct master *m, struct generation *g); /* came into use */
 void master_ledger_command(struct master *m, const char *command, const char *what, unsigned uid, const char *outcome);
 /* Asks the scribe to write what is left, then ends g's singles. False: there is nobody to ask. */
 bool master_ledger_flush(struct generation *g);
-void master_ledger_flushed(struct master *m);
+void master_ledger_flushed(struct master *m); /* or it will not be */
+void master_ledger_ready(struct master *m); /* the scribe runs */
 bool master_ledger_is_ready(const struct master *m);
 
 /* master_certs.c */

@@ -16,7 +16,9 @@
 
 #define POLL_MS	      100
 #define TEXTS_MOST    (512u << 20)
-#define CHUNK_MOST    (1u << 20) /* of one writer in one batch; of the dialer all, so that opens come before closes */
+#define CHUNK_MOST    (1u << 20) /* of one writer at a time; of the dialer all, so that opens come before closes */
+#define RECORDS_MOST  (1u << 16) /* the same in records, which a captured writer can make very short */
+#define GATHER_MOST   (1u << 18) /* a batch that has so many waits for the keeper or the disk; the rings hold the rest */
 #define ITEMS_MOST    (1u << 23)
 #define INDEX_BITS    24
 
@@ -221,7 +223,9 @@ static void violation(struct scribe *s, struct tap *t, const char *what)
 	struct text body;
 
 	LOG(EV_IPC_VIOLATION, KV_STR("sender", role_name(t->role)), KV_UINT("index", t->index), KV_STR("what", what));
-	t->is_ended = true; /* the rest of its ring is not read */
+	/* The rest of its ring is not read; the master gives its successor another. */
+	ledger_live_each(s->live, t->owner, scribe_close_orphan, s);
+	t->is_ended = true;
 	if (t->role == ROLE_MASTER) {
 		role_exit(s->run, 1);
 		return;
@@ -239,13 +243,14 @@ static void violation(struct scribe *s, struct tap *t, const char *what)
 /* A copy, before anything of it is looked at: the writer may change what is in the ring. */
 static void copy_chunk(struct scribe *s, struct tap *t)
 {
-	uint64_t head = __atomic_load_n(&t->ring->head, __ATOMIC_ACQUIRE);
-	size_t most = t->role == ROLE_DIALER ? LEDGER_RING_BYTES : CHUNK_MOST, want = head - t->tail < most ? (size_t)(head - t->tail) : most;
+	size_t most = t->role == ROLE_DIALER ? LEDGER_RING_BYTES : CHUNK_MOST, want;
 	unsigned char *mem;
 
 	t->chunk = BYTES("");
-	if (t->is_ended || head == t->tail)
+	t->head = __atomic_load_n(&t->ring->head, __ATOMIC_ACQUIRE);
+	if (t->is_ended || t->head == t->tail)
 		return;
+	want = t->head - t->tail < most ? (size_t)(t->head - t->tail) : most;
 	mem = arena_alloc_raw(&s->texts, want);
 	CHECK(mem);
 	if (ledger_ring_read(t->ring, t->tail, mem, want, &want) != OK)
@@ -256,19 +261,20 @@ static void copy_chunk(struct scribe *s, struct tap *t)
 
 static void parse_chunk(struct scribe *s, struct tap *t)
 {
+	bool is_whole = t->tail + t->chunk.len == t->head; /* else it was cut, perhaps within a record: the rest comes next time */
 	struct reader r = { .left = t->chunk };
 
-	while (r.left.len >= 2) {
-		size_t len = (size_t)(r.left.at[0] | r.left.at[1] << 8);
+	for (unsigned n = 0; r.left.len && (n < RECORDS_MOST || t->role == ROLE_DIALER); n++) {
+		size_t len = r.left.len < 2 ? LEDGER_WIRE_MAX : (size_t)(r.left.at[0] | r.left.at[1] << 8) + 2;
 		struct ledger_record rec;
 		enum err e;
 
-		if (len + 2 > LEDGER_WIRE_MAX || (len + 2 > r.left.len && t->chunk.len < CHUNK_MOST)) {
+		if (len > r.left.len && !is_whole)
+			break;
+		if (len > r.left.len || len > LEDGER_WIRE_MAX) {
 			violation(s, t, "a record's length");
 			break;
 		}
-		if (len + 2 > r.left.len) /* the chunk ends here: next time */
-			break;
 		e = ledger_record_take(&r, &rec);
 		if (e == OK)
 			e = take_record(s, t, &rec);
@@ -317,11 +323,19 @@ static void end_tap(struct scribe *s, struct tap *t)
 	t->is_ended = true;
 }
 
+void scribe_tick(struct scribe *s)
+{
+	uint64_t now = loop_real_us(s->run->loop);
+
+	if (now > s->at_us)
+		s->at_us = now;
+}
+
 /* Everything that the writers have written until now. Workers' bytes are copied before the dialers', and the dialers'
  * records taken first: a worker's close is never seen before the dialer's open. */
 static void gather(struct scribe *s)
 {
-	s->at_us = s->at_us > loop_real_us(s->run->loop) ? s->at_us : loop_real_us(s->run->loop); /* never backwards */
+	scribe_tick(s);
 	for (int dialers = 0; dialers < 2; dialers++)
 		for (struct tap *t = s->taps; t; t = t->next)
 			if ((t->role == ROLE_DIALER) == (dialers == 1))
@@ -331,7 +345,7 @@ static void gather(struct scribe *s)
 			if ((t->role != ROLE_DIALER) == (others == 1)) {
 				parse_chunk(s, t);
 				note_lost(s, t);
-				if (t->is_dead && !t->is_ended && t->chunk.len < CHUNK_MOST)
+				if (t->is_dead && !t->is_ended && t->tail == t->head)
 					end_tap(s, t);
 			}
 	take_news(s);
@@ -373,10 +387,12 @@ static void on_poll(struct timer *t)
 
 	if (s->state == SCRIBE_IDLE) {
 		/* Before the files were looked at, a ring's place is not known; what waits for the disk stays as it is. */
-		if (s->has_looked && (s->item_count == 0 || !s->is_failing))
+		if (s->has_looked && (s->item_count == 0 || !s->is_failing) && s->item_count < GATHER_MOST)
 			gather(s);
 		scribe_advance(s);
 	}
+	if (s->wants_flush && s->state == SCRIBE_IDLE && (s->is_failing || s->is_stopped))
+		scribe_flushed(s); /* it cannot be written now, and Sluis ends */
 	loop_timer_set(s->run->loop, t, s->state == SCRIBE_IDLE && !s->is_failing && has_more(s) ? 1 : POLL_MS, on_poll);
 }
 
@@ -437,10 +453,10 @@ static enum err on_ring(struct role_run *run, struct channel *from, struct ipc_m
 	t = calloc(1, sizeof(*t));
 	if (!t)
 		return ERR_MEMORY;
-	*t = (struct tap){ .next = s->taps, .ring = at, .owner = scribe_owner(role, generation, index), .role = role, .index = index,
+	*t = (struct tap){ .next = s->taps, .ring = at, .owner = scribe_owner(role, generation, index), .id = ((const struct ledger_ring *)at)->id & INT64_MAX, .role = role, .index = index,
 		.generation = generation };
 	snprintf(t->process, sizeof(t->process), "%s/%u/%u", role_name(role), index, generation);
-	if (!s->store || ledger_store_position(s->store, bytes_str(t->process), s->run_id, &t->tail) != OK)
+	if (!s->store || ledger_store_position(s->store, bytes_str(t->process), t->id, &t->tail) != OK)
 		t->tail = __atomic_load_n(&t->ring->tail, __ATOMIC_ACQUIRE);
 	s->taps = t;
 	return OK;
@@ -468,34 +484,30 @@ static enum err on_config(struct role_run *run, struct channel *from, struct ipc
 {
 	struct scribe *s = &scribe;
 	struct reader r = { .left = m->body };
-	struct config_news *n = &s->news[s->news_count];
-	uint8_t in_use;
-	struct bytes why;
+	struct config_news n = { .generation = reader_u32(&r), .uid = reader_u32(&r) };
+	uint32_t keep_days = reader_u32(&r);
+	uint64_t keep_bytes = reader_u64(&r);
+	uint8_t is_news = reader_u8(&r);
+	struct bytes why = bytes_cut(reader_rest(&r), 0, sizeof(n.why) - 1);
 	struct stat st;
 	void *at;
 
 	(void)run, (void)from;
-	if (m->fds_lost || s->news_count == COUNT_OF(s->news))
-		return OK; /* it stays in the history */
-	n->generation = reader_u32(&r);
-	n->uid = reader_u32(&r);
-	s->keep_days = reader_u32(&r);
-	s->keep_bytes = reader_u64(&r);
-	in_use = reader_u8(&r);
-	why = bytes_cut(reader_rest(&r), 0, sizeof(n->why) - 1);
 	if (r.failed)
 		return ERR_SYNTAX;
-	if (!in_use)
-		return OK;
+	s->keep_days = keep_days;
+	s->keep_bytes = keep_bytes;
+	s->has_conf = s->is_retention_due = true;
+	if (!is_news || m->fds_lost || s->news_count == COUNT_OF(s->news))
+		return OK; /* known, or nowhere to put it: it stays in the history */
 	if (fstat(m->fds[0], &st) < 0 || st.st_size <= 0)
 		return ERR_IO;
 	at = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, m->fds[0], 0);
 	if (at == MAP_FAILED)
 		return ERR_MEMORY;
-	n->bundle = bytes_of(at, (size_t)st.st_size);
-	memcpy(n->why, why.at, why.len);
-	n->why[why.len] = 0;
-	s->news_count++;
+	n.bundle = bytes_of(at, (size_t)st.st_size);
+	memcpy(n.why, why.at, why.len);
+	s->news[s->news_count++] = n;
 	return OK;
 }
 

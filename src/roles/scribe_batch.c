@@ -16,6 +16,7 @@
 #define PATIENCE_MS 5000 /* for an answer of the keeper */
 #define DAYS_MAX    4096
 #define SUFFIX	    ".ledger"
+#define DAY_US	    UINT64_C(86400000000)
 
 static void failing(struct scribe *s, const char *what)
 {
@@ -181,7 +182,7 @@ static enum err restore_live(struct scribe *s)
 static enum err look(struct scribe *s)
 {
 	static char days[DAYS_MAX][LEDGER_DAY_LEN + 1];
-	bool is_sealed = false;
+	struct ledger_last last;
 	size_t count = 0;
 	char name[32];
 
@@ -189,12 +190,19 @@ static enum err look(struct scribe *s)
 	s->head = (struct ledger_head){ 0 };
 	if (count) {
 		file_of(days[count - 1], name);
-		TRY(ledger_store_peek(name, &s->head, &s->seq, &is_sealed));
-		if (!is_sealed)
+		TRY(ledger_store_peek(name, &last));
+		s->head = last.head;
+		s->seq = last.seq;
+		/* A clock that was set back: the ledger's time goes on, and a day that is sealed stays so. */
+		if (last.is_sealed && chain_day_parse(bytes_str(days[count - 1]), &last.at_us) == OK)
+			last.at_us += DAY_US;
+		if (last.at_us > s->at_us)
+			s->at_us = last.at_us;
+		if (!last.is_sealed)
 			TRY(open_day(s, days[count - 1]));
 	}
 	for (struct tap *t = s->taps; t && s->store; t = t->next)
-		(void)!ledger_store_position(s->store, bytes_str(t->process), s->run_id, &t->tail);
+		(void)!ledger_store_position(s->store, bytes_str(t->process), t->id, &t->tail);
 	if (s->store)
 		TRY(restore_live(s));
 	scribe_note_text(s, "started", "run %llx", (unsigned long long)s->run_id);
@@ -240,6 +248,7 @@ enum err scribe_on_head_is(struct role_run *run, struct channel *from, struct ip
 	struct reader r = { .left = m->body };
 	struct ledger_head h = { .batch = reader_u64(&r) };
 	struct bytes hash = reader_take(&r, SHA256_LEN), key = reader_take(&r, ED25519_PUBLIC_LEN);
+	enum err e;
 
 	if (!reader_done(&r))
 		return ERR_SYNTAX;
@@ -249,14 +258,18 @@ enum err scribe_on_head_is(struct role_run *run, struct channel *from, struct ip
 	s->state = SCRIBE_IDLE;
 	memcpy(h.hash, hash.at, sizeof(h.hash));
 	memcpy(s->public_key, key.at, sizeof(s->public_key));
-	s->at_us = s->at_us > loop_real_us(s->run->loop) ? s->at_us : loop_real_us(s->run->loop);
+	scribe_tick(s);
 	if (!s->has_looked && look(s) != OK) {
+		ledger_store_close(&s->store);
 		failing(s, "the newest file cannot be read");
 		return OK;
 	}
 	s->has_looked = true;
-	if (reconcile(s, &h) != OK)
-		return OK;
+	e = reconcile(s, &h);
+	if (e == ERR_SYNTAX || e == ERR_IO)
+		failing(s, "the newest file cannot be read");
+	if (e != OK)
+		return OK; /* asked again */
 	s->asked = from;
 	scribe_advance(s);
 	return OK;
@@ -283,21 +296,20 @@ static bool carry(void *ctx, const struct ledger_record *r, uint64_t owner, uint
 
 static void remove_one(struct scribe *s, const char *day, const char *why)
 {
-	struct ledger_head head = { 0 };
 	char name[32], hex[2 * SHA256_LEN + 1];
-	bool is_sealed;
-	uint64_t seq = 0;
+	struct ledger_last last;
 	struct text t;
 
 	if (s->removal_count == REMOVALS_MAX)
 		return; /* the rest at the next change of day */
 	file_of(day, name);
-	(void)!ledger_store_peek(name, &head, &seq, &is_sealed);
+	if (ledger_store_peek(name, &last) != OK)
+		return; /* what is to be said of it cannot be read: it stays, for somebody to look at */
 	text_init(&t, hex, sizeof(hex) - 1);
-	hex_put(&t, bytes_of(head.hash, SHA256_LEN));
+	hex_put(&t, bytes_of(last.head.hash, SHA256_LEN));
 	hex[2 * SHA256_LEN] = 0;
 	scribe_note_text(s, "removed", "%s: its last batch is %llu with hash %s, its last record %llu; %s", name,
-		(unsigned long long)head.batch, hex, (unsigned long long)seq, why);
+		(unsigned long long)last.head.batch, hex, (unsigned long long)last.seq, why);
 	memcpy(s->removals[s->removal_count++], name, sizeof(name));
 }
 
@@ -321,7 +333,7 @@ static void retention(struct scribe *s, const char *today)
 	}
 	for (size_t i = 0; i + 1 < count && strcmp(days[i], today) < 0; i++) {
 		bool is_old = s->keep_days && chain_day_parse(bytes_str(days[i]), &begin) == OK &&
-			now - begin > (uint64_t)s->keep_days * UINT64_C(86400000000);
+			now - begin > (uint64_t)s->keep_days * DAY_US;
 
 		if (!is_old && (s->keep_bytes == 0 || sum <= s->keep_bytes))
 			break;
@@ -383,7 +395,7 @@ static enum err fill(struct scribe *s)
 		TRY(ledger_store_add(s->store, it->at_us, bytes_str(it->process), &r));
 	}
 	for (struct tap *t = s->taps; t; t = t->next)
-		TRY(ledger_store_position_set(s->store, bytes_str(t->process), s->run_id, t->tail));
+		TRY(ledger_store_position_set(s->store, bytes_str(t->process), t->id, t->tail));
 	return OK;
 }
 
@@ -464,7 +476,7 @@ enum err scribe_on_signed(struct role_run *run, struct channel *from, struct ipc
 }
 
 /* The last batch before Sluis ends has been written, or nothing can be. */
-static void flushed(struct scribe *s)
+void scribe_flushed(struct scribe *s)
 {
 	s->wants_flush = false;
 	if (s->store) /* no companions are left behind */
@@ -489,7 +501,7 @@ void scribe_advance(struct scribe *s)
 		scribe_note_text(s, "stopped", "run %llx", (unsigned long long)s->run_id);
 	}
 	if (s->item_count == 0 && s->has_all) {
-		flushed(s);
+		scribe_flushed(s);
 		return;
 	}
 	chain_day(s->at_us, today);
@@ -502,6 +514,10 @@ void scribe_advance(struct scribe *s)
 	if (!s->store) {
 		if (open_day(s, today) != OK)
 			return;
+		s->is_retention_due = true;
+	}
+	if (s->is_retention_due && s->has_conf) {
+		s->is_retention_due = false;
 		retention(s, today);
 	}
 	sign(s);

@@ -17,7 +17,7 @@ struct tap {
 	struct tap *next;
 	struct ledger_ring *ring;
 	uint64_t tail; /* read so far; the ring is told when it is on disk */
-	uint64_t owner, lost_told;
+	uint64_t id, owner, lost_told; /* id: of the ring */
 	enum role_id role;
 	uint16_t index;
 	uint32_t generation;
@@ -25,6 +25,7 @@ struct tap {
 	bool is_dead;  /* its process is gone, what it wrote is still to be read */
 	bool is_ended; /* all of it was read; the tap goes with the batch */
 	struct bytes chunk; /* copied, not yet parsed */
+	uint64_t head;	    /* of the ring, when the chunk was copied */
 };
 
 /* A record that waits for the batch. */
@@ -72,7 +73,7 @@ struct scribe {
 	uint64_t seq; /* newest record */
 	uint64_t at_us, failing_since_us;
 	unsigned char public_key[ED25519_PUBLIC_LEN];
-	bool has_key, has_looked, wants_flush, has_all, said_end, is_failing;
+	bool has_conf, is_retention_due, has_looked, wants_flush, has_all, said_end, is_failing;
 	uint32_t keep_days;
 	uint64_t keep_bytes;
 	char removals[REMOVALS_MAX][32]; /* files whose removal is part of the batch */
@@ -86,6 +87,8 @@ void scribe_note_text(struct scribe *s, const char *outcome, const char *fmt, ..
 /* Room for one more item, with process and time set. */
 struct item *scribe_item(struct scribe *s, const char *process);
 void scribe_copy_texts(struct scribe *s, struct ledger_record *r);
+/* Takes the time: the ledger's never goes backwards. */
+void scribe_tick(struct scribe *s);
 /* The batch is on disk: forget it, tell the rings. */
 void scribe_batch_done(struct scribe *s);
 
@@ -96,6 +99,7 @@ bool scribe_close_orphan(void *ctx, const struct ledger_record *r, uint64_t owne
 
 /* scribe_batch.c */
 void scribe_advance(struct scribe *s); /* takes the batch one step on, as far as it can go now */
+void scribe_flushed(struct scribe *s); /* tells the master that no more will be written, and ends */
 void scribe_keeper_lost(struct scribe *s);
 enum err scribe_on_head_is(struct role_run *run, struct channel *from, struct ipc_msg *m);
 enum err scribe_on_signed(struct role_run *run, struct channel *from, struct ipc_msg *m);

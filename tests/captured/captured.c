@@ -3,7 +3,9 @@
  * the first, as soon as they are ready. A deed that succeeds says so on standard error. Linked with --wrap. */
 #define _GNU_SOURCE
 #include "base/log.h"
+#include "board/board.h"
 #include "ipc/frame.h"
+#include "ledger/ring.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -222,10 +224,47 @@ static void say(unsigned type)
 	(void)!sendmsg(control, &m, MSG_NOSIGNAL);
 }
 
+/* What a captured process can do to the ring that it shares with the scribe. */
+static struct ledger_ring *ring;
+
+static void spoil(const char *how, size_t len)
+{
+	static const unsigned char garbage[] = { 0xff, 0xff, 1, 2, 3, 4 };
+	uint64_t head = ring->head;
+
+	if (strncmp(how, "numbers", len) == 0) {
+		ring->head = head + 2 * (uint64_t)LEDGER_RING_BYTES;
+	} else if (strncmp(how, "garbage", len) == 0) {
+		for (size_t i = 0; i < sizeof(garbage); i++)
+			ring->bytes[(head + i) & (LEDGER_RING_BYTES - 1)] = garbage[i];
+		ring->head = head + sizeof(garbage);
+	} else if (strncmp(how, "kind", len) == 0) {
+		(void)ledger_ring_write(ring, &(struct ledger_record){ .kind = LEDGER_COMMAND, .name = BYTES("false") });
+	} else { /* two opens of one number */
+		(void)ledger_ring_write(ring, &(struct ledger_record){ .kind = LEDGER_IN, .state = LEDGER_OPEN, .conn = 42 });
+		(void)ledger_ring_write(ring, &(struct ledger_record){ .kind = LEDGER_IN, .state = LEDGER_OPEN, .conn = 42 });
+	}
+}
+
+enum err __real_board_map(enum board_kind k, int fd, bool writable, void **out);
+enum err __wrap_board_map(enum board_kind k, int fd, bool writable, void **out);
+enum err __wrap_board_map(enum board_kind k, int fd, bool writable, void **out)
+{
+	enum err e = __real_board_map(k, fd, writable, out);
+
+	if (e == OK && k == BOARD_RING)
+		ring = *out;
+	return e;
+}
+
 static void act(const char *name, size_t len)
 {
 	unsigned type;
 
+	if (len > 5 && memcmp(name, "ring:", 5) == 0) {
+		spoil(name + 5, len - 5);
+		return;
+	}
 	if (sscanf(name, "say:%u", &type) == 1) {
 		say(type);
 		return;

@@ -92,6 +92,44 @@ def test_only_the_dialer_makes_sockets(world, role):
     assert "came through" not in s.log()
 
 
+@pytest.mark.parametrize("deed", ["socket", "execute", "memory_of_master"])
+def test_a_scribe_that_reaches_out_is_killed(world, deed):
+    s = run_captured(world, ["scribe"], [deed], wait=False)
+    wait_for(lambda: ends_of(s, "scribe", 31), "the scribe to be killed")
+    assert "came through" not in s.log() and "only refused" not in s.log()
+
+
+def test_a_scribe_opens_nothing_outside_its_folder(world):
+    s = run_captured(world, ["scribe"], ["open"], wait=False)
+    wait_for(lambda: "captured: tries open" in s.log(), "the deed")
+    wait_for(lambda: "open was only refused" in s.log() or ends_of(s, "scribe", 31), "its refusal")
+    assert "came through" not in s.log()
+
+
+RING = {"numbers": "the ring's numbers", "garbage": "a record's length", "kind": "a record that it may not write",
+        "twice": "a record that it may not write"}
+
+
+def test_a_worker_that_spoils_its_ring_is_stopped_and_the_ledger_goes_on(world):
+    s = run_captured(world, ["worker"], [f"ring:{how}" for how in RING])
+
+    def all_stopped():
+        knock(s.port())
+        return ends_of(s, "worker", 9) >= set(range(len(RING)))
+    wait_for(all_stopped, "every worker to be stopped for its ring", 60)
+    told = dict(re.findall(r'process=scribe\S* event=ipc.violation sender=worker index=(\d+) what="([^"]+)"', s.log()))
+    assert told == {str(i): what for i, what in enumerate(RING.values())}
+    # the next ones have rings that are read: they are caught as well
+    before = s.log().count("sender=worker")
+
+    def again():
+        knock(s.port())
+        return s.log().count("sender=worker") >= before + 2
+    wait_for(again, "their successors to be caught through rings of their own", 60)
+    assert len(ends_of(s, "scribe", r"\d+")) == 0
+    assert s.process.child.poll() is None
+
+
 @pytest.mark.parametrize("first", range(0, len(message_types()) + 2, TOGETHER))
 def test_a_worker_that_says_what_is_not_its_own_is_stopped(world, first):
     """Every type of message to the master, and two that are none: it listens to ready, once, and to an accusation of those
