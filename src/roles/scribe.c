@@ -301,6 +301,15 @@ static void note_lost(struct scribe *s, struct tap *t)
 	LOG(EV_LEDGER_LOST, KV_STR("process", t->process), KV_UINT("records", more));
 }
 
+/* Nothing is left of what was in the rings when they were last looked at. */
+static bool is_drained(const struct scribe *s)
+{
+	for (const struct tap *t = s->taps; t; t = t->next)
+		if (!t->is_ended && t->tail != t->head)
+			return false;
+	return true;
+}
+
 static void take_news(struct scribe *s)
 {
 	for (size_t i = 0; i < s->news_count; i++) {
@@ -349,7 +358,7 @@ static void gather(struct scribe *s)
 					end_tap(s, t);
 			}
 	take_news(s);
-	s->has_all = s->wants_flush; /* asked for when all writers had ended */
+	s->has_all = s->wants_flush && is_drained(s); /* it is asked for when all writers have ended */
 }
 
 void scribe_batch_done(struct scribe *s)
@@ -376,7 +385,7 @@ void scribe_batch_done(struct scribe *s)
 static bool has_more(const struct scribe *s)
 {
 	for (const struct tap *t = s->taps; t; t = t->next)
-		if (!t->is_ended && __atomic_load_n(&t->ring->head, __ATOMIC_RELAXED) - t->tail >= CHUNK_MOST)
+		if (!t->is_ended && __atomic_load_n(&t->ring->head, __ATOMIC_RELAXED) - t->tail >= CHUNK_MOST / 4)
 			return true;
 	return false;
 }
