@@ -56,6 +56,19 @@ void text_str(struct text *t, const char *s)
 	text_add(t, bytes_str(s));
 }
 
+void text_html(struct text *t, struct bytes b)
+{
+	for (size_t i = 0; i < b.len; i++)
+		switch (b.at[i]) {
+		case '<': text_lit(t, "&lt;"); break;
+		case '>': text_lit(t, "&gt;"); break;
+		case '&': text_lit(t, "&amp;"); break;
+		case '"': text_lit(t, "&quot;"); break;
+		case '\'': text_lit(t, "&#39;"); break;
+		default: text_byte(t, b.at[i]);
+		}
+}
+
 void text_u64(struct text *t, uint64_t n)
 {
 	unsigned char buf[20];

@@ -104,13 +104,25 @@ const char *cli_word(const struct cli *cli, enum word w)
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral" /* the one place; tests/house/words.py compares the languages' formats */
-void cli_print(const struct cli *cli, enum word w, ...)
+void cli_say(const struct cli *cli, FILE *to, enum word w, ...)
 {
 	va_list ap;
 
 	va_start(ap, w);
-	vprintf(cli_word(cli, w), ap);
+	vfprintf(to, cli_word(cli, w), ap);
 	va_end(ap);
+}
+
+int cli_fail_in(const struct cli *cli, enum word w, ...)
+{
+	va_list ap;
+
+	fputs("sluis: ", stderr);
+	va_start(ap, w);
+	vfprintf(stderr, cli_word(cli, w), ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	return 1;
 }
 #pragma GCC diagnostic pop
 

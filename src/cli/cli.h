@@ -7,6 +7,7 @@
 #include "cli/lang.h"
 
 #include <jansson.h>
+#include <stdio.h>
 
 #define CLI_DEFAULT_SOCKET "/run/sluis/admin.sock"
 
@@ -28,15 +29,14 @@ int cli_main(int argc, char **argv);
 
 /* A text of cli/words.tbl in the language asked for. */
 const char *cli_word(const struct cli *cli, enum word w);
-/* Prints a text of cli/words.tbl that is a format. */
-void cli_print(const struct cli *cli, enum word w, ...);
+/* A text of cli/words.tbl with its arguments. */
+void cli_say(const struct cli *cli, FILE *to, enum word w, ...);
+/* The same on stderr with "sluis: " in front and a line feed behind; answers 1. */
+int cli_fail_in(const struct cli *cli, enum word w, ...);
 /* From here on this process can read files and write to what it has open, and no more. */
 enum err cli_confine(void) MUST_USE;
 /* Says what is wrong on stderr; answers status. */
 int cli_fail(int status, const char *fmt, ...) PRINTF(2, 3);
-/* state_dir of the configuration that -c names, or /var/lib/sluis. NULL: that was told to be wrong. */
-const char *cli_state_dir(const struct cli *cli, char *out, size_t size);
-const char *cli_ledger_dir(const struct cli *cli, char *out, size_t size); /* its ledger */
 int cli_ledger_verify(const struct cli *cli, int argc, char **argv);
 /* Asks sluisd; takes request. NULL: it failed, or sluisd said no, and that was told. The answer is the caller's. */
 json_t *cli_ask(const struct cli *cli, json_t *request) MUST_USE;

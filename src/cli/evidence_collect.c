@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "ledger/days.h"
 #include "evidence/custody.h"
 #include "evidence/manifest.h"
 
@@ -44,9 +45,10 @@ static bool want_all(const char *name, void *ctx)
 static bool want_day(const char *name, void *ctx)
 {
 	const struct wish *w = ctx;
-	size_t n = strlen(name);
+	char file[LEDGER_FILE_MAX];
 
-	if (n != 17 || strcmp(name + 10, ".ledger") != 0)
+	ledger_day_file(name, file);
+	if (strcmp(name, file) != 0)
 		return false;
 	return (!w->from || strncmp(name, w->from, 10) >= 0) && (!w->to || strncmp(name, w->to, 10) <= 0);
 }

@@ -10,34 +10,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define PIECE 65536
-
-#pragma GCC diagnostic ignored "-Wformat-nonliteral" /* words of both languages; a test compares what they take */
-void cli_say(const struct cli *cli, FILE *to, enum word w, ...)
-{
-	va_list ap;
-
-	va_start(ap, w);
-	vfprintf(to, cli_word(cli, w), ap);
-	va_end(ap);
-}
-
-int cli_fail_in(const struct cli *cli, enum word w, ...)
-{
-	va_list ap;
-
-	fputs("sluis: ", stderr);
-	va_start(ap, w);
-	vfprintf(stderr, cli_word(cli, w), ap);
-	va_end(ap);
-	fputc('\n', stderr);
-	return 1;
-}
 
 static const struct option *find_option(const struct option *options, const char *name)
 {

@@ -9,11 +9,6 @@
 
 #include <stdio.h>
 
-/* A text of words.tbl with its arguments. */
-void cli_say(const struct cli *cli, FILE *to, enum word w, ...);
-/* The same on stderr with "sluis: " in front and a line feed behind; answers 1. */
-int cli_fail_in(const struct cli *cli, enum word w, ...);
-
 /* Options of one subcommand: pairs of name and where the value goes; a name without value has a bool. Ends with an empty
  * name. What is no option goes to *rest, at most one. False: wrongly called, and that was said. */
 struct option {
@@ -66,6 +61,19 @@ void key_fingerprint(const unsigned char key[ED25519_PUBLIC_LEN], char out[80]);
 /* Who is asking: --by, or the user behind sudo, or the user. */
 const char *who_asks(const char *by);
 bool public_key_read(const struct cli *cli, const char *path, unsigned char out[ED25519_PUBLIC_LEN]) MUST_USE;
+
+/* The ledger that a bundle holds (evidence_ledger.c). Begin with fd -1. */
+struct bundle_ledger {
+	char dir[256]; /* of mode 0700; empty: there is none yet */
+	int fd;
+	size_t files;
+	bool is_incomplete;
+};
+/* A piece of a member's content; an empty one ends it. What is no file of the ledger is passed over. */
+void bundle_ledger_content(struct bundle_ledger *l, struct bytes name, struct bytes piece);
+/* {checked, ok, files, records, findings} or {checked: false, why}; the caller's reference. */
+json_t *bundle_ledger_verify(struct bundle_ledger *l);
+void bundle_ledger_fini(struct bundle_ledger *l); /* removes the folder */
 
 int evidence_collect(const struct cli *cli, int argc, char **argv);
 int evidence_verify(const struct cli *cli, int argc, char **argv);

@@ -18,7 +18,8 @@
 
 struct findings {
 	const struct cli *cli;
-	json_t *faults, *custody, *days;
+	json_t *faults, *custody, *days, *ledger_result;
+	struct bundle_ledger ledger;
 	bool shows_progress, allows_unsigned;
 	size_t forgiven;
 	uint64_t told;
@@ -93,6 +94,7 @@ static void on_content(void *ctx, struct bytes name, struct bytes piece)
 {
 	struct findings *n = ctx;
 
+	bundle_ledger_content(&n->ledger, name, piece);
 	if (piece.len == 0 && bytes_starts(name, BYTES("ledger/")) && bytes_ends(name, BYTES(".ledger")))
 		json_array_append_new(n->days, json_of(name));
 }
@@ -167,6 +169,24 @@ static void print_custody(const struct cli *cli, const json_t *list)
 	}
 }
 
+static void print_ledger(const struct cli *cli, const json_t *l)
+{
+	const json_t *list = json_object_get(l, "findings"), *first = json_array_get(list, 0);
+
+	if (!json_is_true(json_object_get(l, "checked"))) {
+		cli_say(cli, stdout, W_EV_LEDGER_UNCHECKED, field(l, "why"));
+	} else if (json_is_true(json_object_get(l, "ok"))) {
+		cli_say(cli, stdout, W_EV_LEDGER_GOOD, (unsigned long long)json_integer_value(json_object_get(l, "files")),
+			(unsigned long long)json_integer_value(json_object_get(l, "records")));
+	} else {
+		cli_say(cli, stdout, W_EV_LEDGER_BAD, json_array_size(list));
+		print_text(field(first, "file"));
+		fputs(": ", stdout);
+		print_text(field(first, "what"));
+		putchar('\n');
+	}
+}
+
 static int tell(const struct cli *cli, const char *path, struct findings *n, const struct evidence_check *c, bool pinned)
 {
 	bool ok = json_array_size(n->faults) == 0;
@@ -175,9 +195,9 @@ static int tell(const struct cli *cli, const char *path, struct findings *n, con
 	if (c->has_signer)
 		key_fingerprint(c->signer, print);
 	if (cli->as_json) {
-		json_t *o = json_pack("{s:o,s:b,s:I,s:I,s:s,s:b,s:O,s:O,s:O}", "file", json_of(bytes_str(path)), "ok", ok, "members",
+		json_t *o = json_pack("{s:o,s:b,s:I,s:I,s:s,s:b,s:O,s:O,s:O,s:O}", "file", json_of(bytes_str(path)), "ok", ok, "members",
 			(json_int_t)c->members, "bytes", (json_int_t)c->bytes, "signer", print, "signer_was_given", pinned, "faults",
-			n->faults, "custody", n->custody, "ledger_days", n->days);
+			n->faults, "custody", n->custody, "ledger_days", n->days, "ledger", n->ledger_result);
 		json_dumpf(o, stdout, JSON_INDENT(2));
 		putchar('\n');
 		json_decref(o);
@@ -190,6 +210,7 @@ static int tell(const struct cli *cli, const char *path, struct findings *n, con
 		cli_say(cli, stdout, W_EV_FORGIVEN);
 	if (c->has_signer)
 		cli_say(cli, stdout, pinned ? W_EV_SIGNER_GIVEN : W_EV_SIGNER_INSIDE, print);
+	print_ledger(cli, n->ledger_result);
 	print_custody(cli, n->custody);
 	return ok ? 0 : 1;
 }
@@ -210,15 +231,8 @@ static void checking_fini(struct checking *k)
 	json_decref(k->n.faults);
 	json_decref(k->n.custody);
 	json_decref(k->n.days);
-}
-
-/* ---- CALL SITE: the chain of the ledger's own records ----
- * ledger_verify (ledger/verify.h) belongs here: n->days names the days that are in the bundle; extract them, ledger.pub and
- * ledger.head into a folder of mode 0700, run it over that folder, and add what it finds to n->faults. Until then only that
- * the days are byte for byte what was collected is checked. */
-static void check_ledger(struct checking *k)
-{
-	(void)k;
+	json_decref(k->n.ledger_result);
+	bundle_ledger_fini(&k->n.ledger);
 }
 
 /* False: it could not be tried, and that was said. */
@@ -227,7 +241,7 @@ static bool run_check(const struct cli *cli, struct checking *k, const char *pat
 	struct tar_reader *r = NULL;
 
 	*k = (struct checking){ .n = { .cli = cli, .faults = json_array(), .custody = json_array(), .days = json_array(),
-		.shows_progress = isatty(2) && !cli->as_json, .allows_unsigned = allows_unsigned }, .fd = -1 };
+		.ledger.fd = -1, .shows_progress = isatty(2) && !cli->as_json, .allows_unsigned = allows_unsigned }, .fd = -1 };
 	k->c = (struct evidence_check){ .ctx = &k->n, .fault = on_fault, .entry = on_entry, .progress = on_progress,
 		.content = on_content, .limits = { .bytes = BYTES_MOST, .members = MEMBERS_MOST } };
 	if (key && !public_key_read(cli, key, k->key))
@@ -240,7 +254,8 @@ static bool run_check(const struct cli *cli, struct checking *k, const char *pat
 		return false;
 	}
 	(void)!evidence_check(&k->c, r); /* its faults are in k->n, where some may be forgiven */
-	check_ledger(k);
+	k->n.ledger_result = bundle_ledger_verify(&k->n.ledger);
+	bundle_ledger_fini(&k->n.ledger);
 	tar_reader_free(&r);
 	if (k->n.shows_progress)
 		fputs("\r\033[K", stderr);

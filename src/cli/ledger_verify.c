@@ -1,6 +1,6 @@
 /* sluis ledger verify: a table of what is wrong, or one line that says that nothing is, and what that rests on. */
 #define _GNU_SOURCE
-#include "cli/cli.h"
+#include "cli/site.h"
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -61,15 +61,15 @@ static void print_report(const struct cli *cli, const struct ledger_report *r, c
 
 	clock_rfc3339(r->first_us, first);
 	clock_rfc3339(r->last_us, last);
-	cli_print(cli, W_LEDGER_SUM, dir, (unsigned long long)r->files, (unsigned long long)r->batches,
+	cli_say(cli, stdout, W_LEDGER_SUM, dir, (unsigned long long)r->files, (unsigned long long)r->batches,
 		(unsigned long long)r->records, first, last);
 	if (r->lost)
-		cli_print(cli, W_LEDGER_LOST, (unsigned long long)r->lost);
+		cli_say(cli, stdout, W_LEDGER_LOST, (unsigned long long)r->lost);
 	if (r->findings)
-		cli_print(cli, W_LEDGER_BAD, (unsigned long long)r->findings);
+		cli_say(cli, stdout, W_LEDGER_BAD, (unsigned long long)r->findings);
 	else
 		printf("%s\n", cli_word(cli, W_LEDGER_GOOD));
-	cli_print(cli, has_own_key ? W_LEDGER_KEY_GIVEN : W_LEDGER_KEY_OWN, r->public_key);
+	cli_say(cli, stdout, has_own_key ? W_LEDGER_KEY_GIVEN : W_LEDGER_KEY_OWN, r->public_key);
 }
 
 int cli_ledger_verify(const struct cli *cli, int argc, char **argv)
@@ -78,7 +78,7 @@ int cli_ledger_verify(const struct cli *cli, int argc, char **argv)
 	const char *dir = NULL, *key_file = NULL;
 	struct told told = { .cli = cli };
 	struct ledger_report report;
-	char own[4200];
+	char own[SITE_LEDGER_MAX];
 	enum err e;
 
 	for (int i = 0; i < argc; i++) {
@@ -89,7 +89,7 @@ int cli_ledger_verify(const struct cli *cli, int argc, char **argv)
 		else
 			return cli_fail(2, "usage: sluis ledger verify [DIR] [--key FILE]; '%s' is neither", argv[i]);
 	}
-	if (!dir && !(dir = cli_ledger_dir(cli, own, sizeof(own))))
+	if (!dir && !(dir = site_ledger_dir(cli, own)))
 		return 2;
 	if (key_file && read_key(key_file, key) != OK)
 		return cli_fail(2, "%s is no Ed25519 public key in PEM; give the copy of ledger.pub that you keep elsewhere", key_file);

@@ -121,3 +121,16 @@ void site_fini(struct site *s)
 	text_fini(&s->text);
 	memset(s, 0, sizeof(*s));
 }
+
+const char *site_ledger_dir(const struct cli *cli, char out[SITE_LEDGER_MAX])
+{
+	struct site s;
+	bool is_read = site_load(cli, &s);
+
+	snprintf(out, SITE_LEDGER_MAX, "%s/ledger", s.state_dir);
+	site_fini(&s);
+	if (is_read || !cli->config)
+		return out;
+	cli_fail(1, "%s cannot be read", cli->config);
+	return NULL;
+}

@@ -28,6 +28,10 @@ struct site {
  * in s are defaults. In both cases the caller calls site_fini. */
 bool site_load(const struct cli *cli, struct site *s) MUST_USE;
 void site_fini(struct site *s);
+/* Where this machine's ledger is. NULL: the configuration that -c names cannot be read, and that was said; without -c and
+ * without a packaged configuration it is the default. */
+#define SITE_LEDGER_MAX 4200
+const char *site_ledger_dir(const struct cli *cli, char out[SITE_LEDGER_MAX]);
 /* Whether the bytes hold a private key in PEM. */
 bool site_holds_key(struct bytes content);
 

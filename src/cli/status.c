@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static const char *word(const json_t *o, const char *key)
 {
@@ -50,6 +51,18 @@ static void print_processes(const json_t *list)
 	}
 }
 
+static void print_ledger(const json_t *l)
+{
+	const char *why = word(l, "why");
+
+	if (strcmp(word(l, "state"), "off") == 0) {
+		printf("ledger: off\n");
+		return;
+	}
+	printf("ledger: %s%s%s, %lld records since the start, %lld lost; batch %lld was written %s\n", word(l, "state"), *why && *why != '-' ? ": " : "",
+		*why != '-' ? why : "", number(l, "records"), number(l, "lost"), number(l, "batch"), word(l, "written"));
+}
+
 static void print_counters(json_t *counters)
 {
 	const char *key;
@@ -80,6 +93,7 @@ int cli_status(const struct cli *cli, int argc, char **argv)
 			json_is_true(json_object_get(a, "confirm_pending")) ? ", WAITS FOR sluis confirm" : "");
 		printf("%.1f requests and %.1f new connections per second\n", json_real_value(json_object_get(a, "request_rate")),
 			json_real_value(json_object_get(a, "connection_rate")));
+		print_ledger(json_object_get(a, "ledger"));
 		print_servers(json_object_get(a, "pools"));
 		print_processes(json_object_get(a, "processes"));
 		print_counters(json_object_get(a, "counters"));

@@ -1,6 +1,6 @@
 /* sluis window: which systems were connected between two moments, with X or at all; table, JSON or a page. */
 #define _GNU_SOURCE
-#include "cli/cli.h"
+#include "cli/site.h"
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -26,7 +26,7 @@ struct asked {
 	char ns_note[700]; /* what must be known about an appliance's logs */
 	uint64_t from_us, to_us, limit, hops;
 	struct ledger_filter filter;
-	char own_dir[4200], canonical[64];
+	char own_dir[SITE_LEDGER_MAX], canonical[64];
 };
 
 struct found {
@@ -440,7 +440,7 @@ int cli_window(const struct cli *cli, int argc, char **argv)
 		status = take_times(&a);
 	if (status)
 		return status;
-	if (!a.ns_log && !a.dir && !(a.dir = cli_ledger_dir(cli, a.own_dir, sizeof(a.own_dir))))
+	if (!a.ns_log && !a.dir && !(a.dir = site_ledger_dir(cli, a.own_dir)))
 		return 2;
 	status = take_with(&a);
 	if (status)

@@ -63,20 +63,6 @@ static const struct words *words_for(unsigned status)
 	return &words[COUNT_OF(words) - (status >= 400 && status < 500 ? 2 : 1)];
 }
 
-static void put_html(struct text *t, struct bytes b)
-{
-	for (size_t i = 0; i < b.len; i++) {
-		switch (b.at[i]) {
-		case '<': text_lit(t, "&lt;"); break;
-		case '>': text_lit(t, "&gt;"); break;
-		case '&': text_lit(t, "&amp;"); break;
-		case '"': text_lit(t, "&quot;"); break;
-		case '\'': text_lit(t, "&#39;"); break;
-		default: text_byte(t, b.at[i]);
-		}
-	}
-}
-
 /* How much more a is wanted than b: by its q, then by how exactly it was named, then by its place. */
 static bool is_before(struct http_accept a, struct http_accept b)
 {
@@ -125,11 +111,11 @@ static void write_html(struct text *t, unsigned status, struct bytes request_id,
 	text_fmt(t, "</style>\n</head>\n<body>\n<main>\n<h1>%s</h1>\n<p>%s</p>\n<p>%s</p>\n", w->heading, w->what, w->advice);
 	if (contact.len) {
 		text_lit(t, "<p>If it goes on, you can ask for help:<br>\n<span class=\"contact\">");
-		put_html(t, contact);
+		text_html(t, contact);
 		text_lit(t, "</span></p>\n");
 	}
 	text_lit(t, "<footer>\n<p>Request number: <code>");
-	put_html(t, request_id);
+	text_html(t, request_id);
 	text_fmt(t, "</code></p>\n<p>Status: %u %s</p>\n</footer>\n</main>\n</body>\n</html>\n", status, http_reason(status));
 }
 

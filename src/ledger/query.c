@@ -2,7 +2,7 @@
  * had closed) and those that opened within it: exact, without looking for each one's end. */
 #include "ledger/query.h"
 
-#include "ledger/chain.h"
+#include "ledger/days.h"
 #include "ledger/sum.h"
 #include "net/addr.h"
 
@@ -301,10 +301,11 @@ enum err ledger_query(const char *dir, uint64_t from_us, uint64_t to_us, const s
 	if (!q.before || !q.inside)
 		e = ERR_MEMORY;
 	for (uint64_t at = from_us - from_us % DAY_US; e == OK && at <= to_us; at += DAY_US) {
-		char day[LEDGER_DAY_LEN + 1], path[4200];
+		char day[LEDGER_DAY_LEN + 1], file[LEDGER_FILE_MAX], path[4200];
 
 		chain_day(at, day);
-		snprintf(path, sizeof(path), "%s/%s.ledger", dir, day);
+		ledger_day_file(day, file);
+		snprintf(path, sizeof(path), "%s/%s", dir, file);
 		if (stat(path, &st) < 0) {
 			note_missing(out, day);
 		} else {

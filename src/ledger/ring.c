@@ -3,7 +3,7 @@
 
 bool ledger_ring_write(struct ledger_ring *ring, const struct ledger_record *r)
 {
-	unsigned char mem[LEDGER_WIRE_MAX];
+	__attribute__((uninitialized)) unsigned char mem[LEDGER_WIRE_MAX]; /* clearing it would cost more than the record */
 	uint64_t head, used;
 	size_t at, first;
 	struct text t;

@@ -4,16 +4,14 @@
 
 #include "base/fd.h"
 #include "ledger/contacts.h"
+#include "ledger/days.h"
 #include "ledger/sum.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <sqlite3.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#define NAME_LEN	 (LEDGER_DAY_LEN + 7) /* 2026-11-24.ledger */
 #define FINDINGS_MOST	 1000 /* told; the rest is counted */
 #define SUMS_MEMORY	 (256u << 20)
 #define LINE_MAX_OCTETS	 65536
@@ -444,41 +442,6 @@ static void check_file(struct verify *v, const char *name, bool is_newest)
 
 /* --- the folder --- */
 
-static int by_name(const void *a, const void *b)
-{
-	return memcmp(a, b, NAME_LEN);
-}
-
-static enum err list_files(const char *dir, char (**out)[NAME_LEN + 1], size_t *count)
-{
-	DIR *d = opendir(dir);
-	struct dirent *e;
-	char (*list)[NAME_LEN + 1] = NULL;
-	size_t n = 0;
-	uint64_t begin;
-
-	if (!d)
-		return errno == EACCES ? ERR_DENIED : ERR_NOT_FOUND;
-	while ((e = readdir(d))) {
-		struct bytes name = bytes_str(e->d_name);
-		void *more;
-
-		if (name.len != NAME_LEN || !bytes_ends(name, BYTES(".ledger")) ||
-			chain_day_parse(bytes_cut(name, 0, LEDGER_DAY_LEN), &begin) != OK)
-			continue;
-		more = realloc(list, (n + 1) * sizeof(*list));
-		CHECK(more);
-		list = more;
-		memcpy(list[n++], e->d_name, NAME_LEN + 1);
-	}
-	closedir(d);
-	if (n)
-		qsort(list, n, sizeof(*list), by_name);
-	*out = list;
-	*count = n;
-	return n ? OK : ERR_NOT_FOUND;
-}
-
 static enum err read_small(const char *dir, const char *name, struct text *out)
 {
 	char path[4200];
@@ -531,7 +494,7 @@ enum err ledger_verify(const char *dir, const unsigned char *key, void (*on_find
 	struct ledger_report *report)
 {
 	struct verify *v = calloc(1, sizeof(*v));
-	char (*files)[NAME_LEN + 1] = NULL;
+	struct ledger_day *files = NULL;
 	struct ledger_head head = { 0 };
 	size_t count = 0;
 	enum err e, had = OK;
@@ -544,14 +507,16 @@ enum err ledger_verify(const char *dir, const unsigned char *key, void (*on_find
 	v->ctx = ctx;
 	v->report = report;
 	v->sha = sha256_new();
-	e = list_files(dir, &files, &count);
+	e = ledger_days(dir, &files, &count);
+	if (e == OK && count == 0)
+		e = ERR_NOT_FOUND;
 	if (e == OK)
 		e = take_key(v, key);
 	if (e == OK)
 		had = read_head(v, &head);
 	for (size_t i = 0; e == OK && i < count; i++)
-		check_file(v, files[i], i + 1 == count);
-	v->file = count ? files[0] : "";
+		check_file(v, files[i].file, i + 1 == count);
+	v->file = count ? files[0].file : "";
 	if (e == OK && v->has_begun && !v->is_anchored)
 		found(v, FAULT_DAY_MISSING, v->anchor.batch, 0, "what came before batch %llu is not there, and no record says that it was removed",
 			(unsigned long long)v->anchor.batch + 1);

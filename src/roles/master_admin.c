@@ -3,6 +3,7 @@
 #include "roles/master_priv.h"
 
 #include "admin/history.h"
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
 
@@ -209,6 +210,23 @@ static json_t *counters_status(const struct generation *g)
 	return all;
 }
 
+static json_t *ledger_status(const struct master *m)
+{
+	static const char *const states[] = { "starts", "written", "fails" };
+	char why[BOARD_TEXT_MAX + 1], when[25];
+	uint32_t state;
+
+	if (!m->ledger)
+		return json_pack("{s:s}", "state", "off");
+	state = __atomic_load_n(&m->ledger->state, __ATOMIC_RELAXED);
+	board_text_read(&m->ledger->why, why);
+	clock_rfc3339(__atomic_load_n(&m->ledger->written_us, __ATOMIC_RELAXED), when);
+	return json_pack("{s:s,s:s,s:I,s:I,s:I,s:s}", "state", state < COUNT_OF(states) ? states[state] : "unknown", "why", why, "batch",
+		(json_int_t)__atomic_load_n(&m->ledger->batch, __ATOMIC_RELAXED), "records",
+		(json_int_t)__atomic_load_n(&m->ledger->records, __ATOMIC_RELAXED), "lost",
+		(json_int_t)__atomic_load_n(&m->ledger->lost, __ATOMIC_RELAXED), "written", when);
+}
+
 static json_t *do_status(struct master *m, struct admin_conn *c, const json_t *request)
 {
 	const struct generation *g = m->active;
@@ -220,12 +238,13 @@ static json_t *do_status(struct master *m, struct admin_conn *c, const json_t *r
 		return admin_error("no configuration is in use yet");
 	for (const struct generation *each = m->generations; each; each = each->next)
 		old += each->state > GEN_ACTIVE;
-	return json_pack("{s:b,s:s,s:s,s:i,s:i,s:I,s:I,s:I,s:I,s:b,s:f,s:f,s:o,s:o,s:o}", "ok", 1, "version", SLUIS_VERSION,
+	return json_pack("{s:b,s:s,s:s,s:i,s:i,s:I,s:I,s:I,s:I,s:b,s:f,s:f,s:o,s:o,s:o,s:o}", "ok", 1, "version", SLUIS_VERSION,
 		"file", m->file, "generation", (int)g->number, "old_generations", (int)old, "config_time_us",
 		(json_int_t)g->board->config_time_us, "reloads", (json_int_t)m->reloads, "reload_failures",
 		(json_int_t)m->reload_failures, "child_restarts", (json_int_t)m->child_restarts, "confirm_pending",
 		(int)m->has_fallback, "request_rate", master_rate_requests(m), "connection_rate",
-		master_rate_connections(m), "pools", pools_status(m, g), "processes", children_status(m), "counters", counters_status(g));
+		master_rate_connections(m), "pools", pools_status(m, g), "processes", children_status(m), "counters", counters_status(g),
+		"ledger", ledger_status(m));
 }
 
 /* In every generation that knows the server: requests of old connections obey too. */

@@ -5,8 +5,8 @@
 
 #include "base/log.h"
 #include "base/reader.h"
+#include "ledger/days.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,8 +14,6 @@
 #include <unistd.h>
 
 #define PATIENCE_MS 5000 /* for an answer of the keeper */
-#define DAYS_MAX    4096
-#define SUFFIX	    ".ledger"
 #define DAY_US	    UINT64_C(86400000000)
 
 static void failing(struct scribe *s, const char *what)
@@ -67,53 +65,13 @@ void scribe_keeper_lost(struct scribe *s)
 
 /* --- the files --- */
 
-static bool is_day_file(const char *name, char day[LEDGER_DAY_LEN + 1])
-{
-	struct bytes b = bytes_str(name);
-	uint64_t begin;
-
-	if (b.len != LEDGER_DAY_LEN + sizeof(SUFFIX) - 1 || !bytes_ends(b, BYTES(SUFFIX)) ||
-		chain_day_parse(bytes_cut(b, 0, LEDGER_DAY_LEN), &begin) != OK)
-		return false;
-	memcpy(day, name, LEDGER_DAY_LEN);
-	day[LEDGER_DAY_LEN] = 0;
-	return true;
-}
-
-static int by_day(const void *a, const void *b)
-{
-	return memcmp(a, b, LEDGER_DAY_LEN);
-}
-
-/* The days that there are files of, oldest first. */
-static enum err list_days(char days[DAYS_MAX][LEDGER_DAY_LEN + 1], size_t *count)
-{
-	DIR *d = opendir(".");
-	struct dirent *e;
-	size_t n = 0;
-
-	if (!d)
-		return ERR_IO;
-	while (n < DAYS_MAX && (e = readdir(d)))
-		n += is_day_file(e->d_name, days[n]);
-	closedir(d);
-	qsort(days, n, LEDGER_DAY_LEN + 1, by_day);
-	*count = n;
-	return OK;
-}
-
-static void file_of(const char *day, char name[32])
-{
-	snprintf(name, 32, "%s" SUFFIX, day);
-}
-
 static enum err open_day(struct scribe *s, const char *day)
 {
-	char name[32];
+	char name[LEDGER_FILE_MAX];
 	const char *why = "";
 	enum err e;
 
-	file_of(day, name);
+	ledger_day_file(day, name);
 	e = ledger_store_open(name, bytes_str(day), s->public_key, &s->store, &why);
 	if (e != OK) {
 		failing(s, why);
@@ -178,29 +136,33 @@ static enum err restore_live(struct scribe *s)
 
 /* --- start --- */
 
-/* The newest file says where the chain stands. An unsealed one is gone on with, or sealed if its day is over. */
+/* Where the chain stands, as the newest file says. One that is not sealed is gone on with, or sealed if its day is over. */
+static enum err look_at_newest(struct scribe *s, const struct ledger_day *newest)
+{
+	struct ledger_last last;
+
+	TRY(ledger_store_peek(newest->file, &last));
+	s->head = last.head;
+	s->seq = last.seq;
+	/* A clock that was set back: the ledger's time goes on, and a day that is sealed stays so. */
+	if (last.is_sealed && chain_day_parse(bytes_str(newest->day), &last.at_us) == OK)
+		last.at_us += DAY_US;
+	if (last.at_us > s->at_us)
+		s->at_us = last.at_us;
+	return last.is_sealed ? OK : open_day(s, newest->day);
+}
+
 static enum err look(struct scribe *s)
 {
-	static char days[DAYS_MAX][LEDGER_DAY_LEN + 1];
-	struct ledger_last last;
+	struct ledger_day *days = NULL;
 	size_t count = 0;
-	char name[32];
+	enum err e;
 
-	TRY(list_days(days, &count));
 	s->head = (struct ledger_head){ 0 };
-	if (count) {
-		file_of(days[count - 1], name);
-		TRY(ledger_store_peek(name, &last));
-		s->head = last.head;
-		s->seq = last.seq;
-		/* A clock that was set back: the ledger's time goes on, and a day that is sealed stays so. */
-		if (last.is_sealed && chain_day_parse(bytes_str(days[count - 1]), &last.at_us) == OK)
-			last.at_us += DAY_US;
-		if (last.at_us > s->at_us)
-			s->at_us = last.at_us;
-		if (!last.is_sealed)
-			TRY(open_day(s, days[count - 1]));
-	}
+	TRY(ledger_days(".", &days, &count));
+	e = count ? look_at_newest(s, &days[count - 1]) : OK;
+	free(days);
+	TRY(e);
 	for (struct tap *t = s->taps; t && s->store; t = t->next)
 		(void)!ledger_store_position(s->store, bytes_str(t->process), t->id, &t->tail);
 	if (s->store)
@@ -294,52 +256,52 @@ static bool carry(void *ctx, const struct ledger_record *r, uint64_t owner, uint
 	return false;
 }
 
-static void remove_one(struct scribe *s, const char *day, const char *why)
+static void remove_one(struct scribe *s, const struct ledger_day *day, const char *why)
 {
-	char name[32], hex[2 * SHA256_LEN + 1];
+	char hex[2 * SHA256_LEN + 1];
 	struct ledger_last last;
 	struct text t;
 
 	if (s->removal_count == REMOVALS_MAX)
 		return; /* the rest at the next change of day */
-	file_of(day, name);
-	if (ledger_store_peek(name, &last) != OK)
+	if (ledger_store_peek(day->file, &last) != OK)
 		return; /* what is to be said of it cannot be read: it stays, for somebody to look at */
 	text_init(&t, hex, sizeof(hex) - 1);
 	hex_put(&t, bytes_of(last.head.hash, SHA256_LEN));
 	hex[2 * SHA256_LEN] = 0;
-	scribe_note_text(s, "removed", "%s: its last batch is %llu with hash %s, its last record %llu; %s", name,
+	scribe_note_text(s, "removed", "%s: its last batch is %llu with hash %s, its last record %llu; %s", day->file,
 		(unsigned long long)last.head.batch, hex, (unsigned long long)last.seq, why);
-	memcpy(s->removals[s->removal_count++], name, sizeof(name));
+	memcpy(s->removals[s->removal_count++], day->file, sizeof(day->file));
+}
+
+static uint64_t size_of(const struct ledger_day *day)
+{
+	struct stat st;
+
+	return stat(day->file, &st) == 0 ? (uint64_t)st.st_size : 0;
 }
 
 /* Old files go, oldest first, never the one that is written. The record of it is on disk before. */
 static void retention(struct scribe *s, const char *today)
 {
-	static char days[DAYS_MAX][LEDGER_DAY_LEN + 1];
-	static uint64_t sizes[DAYS_MAX];
 	uint64_t now = 0, begin = 0, sum = 0;
+	struct ledger_day *days = NULL;
 	size_t count = 0;
-	char name[32];
 
-	if (chain_day_parse(bytes_str(today), &now) != OK || list_days(days, &count) != OK)
+	if (chain_day_parse(bytes_str(today), &now) != OK || ledger_days(".", &days, &count) != OK)
 		return;
-	for (size_t i = 0; i < count; i++) {
-		struct stat st;
-
-		file_of(days[i], name);
-		sizes[i] = stat(name, &st) == 0 ? (uint64_t)st.st_size : 0;
-		sum += sizes[i];
-	}
-	for (size_t i = 0; i + 1 < count && strcmp(days[i], today) < 0; i++) {
-		bool is_old = s->keep_days && chain_day_parse(bytes_str(days[i]), &begin) == OK &&
+	for (size_t i = 0; i < count; i++)
+		sum += size_of(&days[i]);
+	for (size_t i = 0; i + 1 < count && strcmp(days[i].day, today) < 0; i++) {
+		bool is_old = s->keep_days && chain_day_parse(bytes_str(days[i].day), &begin) == OK &&
 			now - begin > (uint64_t)s->keep_days * DAY_US;
 
 		if (!is_old && (s->keep_bytes == 0 || sum <= s->keep_bytes))
 			break;
-		remove_one(s, days[i], is_old ? "older than ledger.keep" : "over ledger.keep_size");
-		sum -= sizes[i];
+		remove_one(s, &days[i], is_old ? "older than ledger.keep" : "over ledger.keep_size");
+		sum -= size_of(&days[i]);
 	}
+	free(days);
 }
 
 static void day_is_over(struct scribe *s)

@@ -4,6 +4,7 @@
 
 #include "base/arena.h"
 #include "board/board.h"
+#include "ledger/days.h"
 #include "ledger/live.h"
 #include "ledger/ring.h"
 #include "ledger/store.h"
@@ -76,7 +77,7 @@ struct scribe {
 	bool has_conf, is_retention_due, has_looked, wants_flush, has_all, said_end, is_failing;
 	uint32_t keep_days;
 	uint64_t keep_bytes;
-	char removals[REMOVALS_MAX][32]; /* files whose removal is part of the batch */
+	char removals[REMOVALS_MAX][LEDGER_FILE_MAX]; /* files whose removal is part of the batch */
 	size_t removal_count;
 };
 

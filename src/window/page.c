@@ -1,4 +1,4 @@
-/* HTML, CSS and SVG by hand. Every text of the ledger was chosen by somebody outside, so all of them go through put_html. */
+/* HTML, CSS and SVG by hand. Every text of the ledger was chosen by somebody outside, so all of them go through text_html. */
 #include "window/page.h"
 
 #include "base/clock.h"
@@ -18,22 +18,9 @@ static const char style[] =
 	"svg{width:100%;height:auto}svg text{fill:var(--fg);font:12px system-ui,sans-serif}.bar{fill:var(--a)}.bar2{fill:var(--b)}"
 	".edge{stroke:var(--line);stroke-width:1.5}.wrap{overflow-x:auto}@media print{body{margin:0;max-width:none}}";
 
-static void put_html(struct text *t, struct bytes b)
-{
-	for (size_t i = 0; i < b.len; i++)
-		switch (b.at[i]) {
-		case '<': text_lit(t, "&lt;"); break;
-		case '>': text_lit(t, "&gt;"); break;
-		case '&': text_lit(t, "&amp;"); break;
-		case '"': text_lit(t, "&quot;"); break;
-		case '\'': text_lit(t, "&#39;"); break;
-		default: text_byte(t, b.at[i]);
-		}
-}
-
 static void put_words(struct text *t, const char *s)
 {
-	put_html(t, bytes_str(s));
+	text_html(t, bytes_str(s));
 }
 
 static void put_time(struct text *t, uint64_t us)
@@ -87,9 +74,9 @@ static void put_timeline(struct text *t, const struct window_view *v)
 		double x = BAR_WIDTH * (double)(r->c.first_us - v->from_us) / span, w = BAR_WIDTH * (double)(r->c.last_us - r->c.first_us) / span;
 
 		text_fmt(t, "<text x=\"320\" y=\"%zu\" text-anchor=\"end\">", 18 * i + 33);
-		put_html(t, bytes_cut(r->c.client, 0, 22));
+		text_html(t, bytes_cut(r->c.client, 0, 22));
 		text_lit(t, " &#8594; ");
-		put_html(t, bytes_cut(r->c.target, 0, 22));
+		text_html(t, bytes_cut(r->c.target, 0, 22));
 		text_fmt(t, "</text><rect class=\"%s\" x=\"%.1f\" y=\"%zu\" width=\"%.1f\" height=\"12\"><title>", r->hop > 1 ? "bar2" : "bar", 330 + x,
 			18 * i + 23, w < 2 ? 2 : w);
 		put_time(t, r->c.first_us);
@@ -104,7 +91,7 @@ static void put_node(struct text *t, struct bytes name, double x, double y, bool
 {
 	text_fmt(t, "<circle class=\"%s\" cx=\"%.0f\" cy=\"%.0f\" r=\"6\"/><text x=\"%.0f\" y=\"%.0f\" text-anchor=\"%s\">", is_far ? "bar2" : "bar", x, y,
 		x + (x < 480 ? -10 : 10), y + 4, x < 480 ? "end" : "start");
-	put_html(t, bytes_cut(name, 0, 40));
+	text_html(t, bytes_cut(name, 0, 40));
 	text_lit(t, "</text>\n");
 }
 
@@ -130,7 +117,7 @@ static void put_graph(struct text *t, const struct window_view *v)
 				put_node(t, r->hop > 1 ? r->c.client : other_end(v, r), x, y, r->hop > 1);
 		}
 	text_lit(t, "<circle class=\"bar\" cx=\"480\" cy=\"260\" r=\"10\"/><text x=\"480\" y=\"285\" text-anchor=\"middle\" font-weight=\"bold\">");
-	put_html(t, v->with);
+	text_html(t, v->with);
 	text_lit(t, "</text>\n</svg>\n");
 }
 
@@ -141,7 +128,7 @@ static void put_row(struct text *t, const struct window_view *v, const struct wi
 	text_lit(t, "<tr>");
 	for (size_t i = 0; i < COUNT_OF(texts); i++) {
 		text_lit(t, "<td>");
-		put_html(t, texts[i]);
+		text_html(t, texts[i]);
 		text_lit(t, "</td>");
 	}
 	text_lit(t, "<td>");
@@ -199,7 +186,7 @@ void window_page(struct text *t, const struct window_view *v)
 	text_lit(t, " UTC");
 	if (v->with.len) {
 		text_fmt(t, "<br>%s <strong>", w->with);
-		put_html(t, v->with);
+		text_html(t, v->with);
 		text_lit(t, "</strong>");
 	}
 	text_lit(t, "</p>\n");

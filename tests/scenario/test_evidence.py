@@ -2,6 +2,7 @@
 import glob
 import json
 import os
+import sqlite3
 import subprocess
 
 from harness import BUILD, get, wait_for
@@ -56,3 +57,25 @@ def test_a_changed_byte_is_named(world):
         f.write(bytes([data[at] ^ 1]))
     r = evidence("evidence", "verify", bundle, ok=False)
     assert r.returncode == 1 and ".ledger" in r.stdout + r.stderr, (r.stdout, r.stderr)
+
+
+def test_the_ledger_in_a_bundle_is_verified(world):
+    s, _ = serve(world)
+    get(s.port(), "/")
+    wait_for(lambda: rows(s, "SELECT 1 FROM record WHERE kind='use'"), "the use")
+    good = json.loads(evidence("evidence", "verify", collect(world, s), "--json").stdout)["ledger"]
+    assert good["checked"] and good["ok"] and good["records"] > 0
+    assert s.process.stop() == 0
+    db = sqlite3.connect(glob.glob(folder(s) + "/*.ledger")[0])
+    db.execute("UPDATE record SET client='192.0.2.9' WHERE seq=4")
+    db.commit()
+    db.close()
+    out = os.path.join(world.dir, "second")
+    os.makedirs(out)
+    evidence("-c", s.file, "evidence", "collect", "--for", "late", "--out", out)
+    [bundle] = glob.glob(out + "/late-*.evidence.tar")
+    r = evidence("evidence", "verify", bundle)
+    assert "GOOD" in r.stdout and "record 4 was changed" in r.stdout
+    bad = json.loads(evidence("evidence", "verify", bundle, "--json").stdout)["ledger"]
+    assert not bad["ok"] and bad["findings"][0]["record"] == 4
+    assert not glob.glob("/tmp/sluis-ledger-*")

@@ -59,6 +59,9 @@ def test_one_request_is_recorded(world):
     out = rows(s, "SELECT * FROM record WHERE kind='out' AND conn IS NOT NULL")[0]
     assert out["target"] == f"127.0.0.1:{n.port}" and out["process"] == "dialer/0/1" and out["detail"] == "for worker/0/1"
     assert verify(s)["ok"]
+    status = s.status()["ledger"]
+    assert status["state"] == "written" and status["records"] >= 5 and status["lost"] == 0 and status["batch"] >= 2
+    assert "ledger: written, " in s.cli("status").stdout
 
 
 def test_what_else_is_recorded(world):

@@ -1,0 +1,31 @@
+#!/usr/bin/env python3
+"""The texts of src/cli/words.tbl: both languages are there and take the same arguments in the same order, and each is used."""
+import pathlib
+import re
+import sys
+
+src = pathlib.Path(__file__).resolve().parents[2] / "src"
+table = (src / "cli/words.tbl").read_text()
+string = r'("(?:[^"\\]|\\.)*")'
+words = re.findall(r"^WORD\((\w+),\s*" + string + r",\s*" + string + r"\)$", table, re.M)
+bad = []
+if len(words) != len(re.findall(r"^WORD\(", table, re.M)):
+    bad.append("a line of words.tbl is not WORD(NAME, \"English\", \"Dutch\")")
+used = "".join(p.read_text() for p in (src / "cli").glob("*.c"))
+
+
+def arguments(text):
+    return re.findall(r"%[-+ #0]*(?:\*|\d+)?(?:\.(?:\*|\d+))?(?:hh|h|ll|l|z|j|t)?[diouxXeEfgGcsp]", text.replace("%%", ""))
+
+
+for name, en, nl in words:
+    if arguments(en) != arguments(nl):
+        bad.append(f"{name}: English takes {arguments(en)}, Dutch {arguments(nl)}")
+    if en.endswith('\\n"') != nl.endswith('\\n"'):
+        bad.append(f"{name}: one ends its line, the other does not")
+    if not re.search(rf"\b{name}\b", used):
+        bad.append(f"{name} is not used")
+for line in bad:
+    print(line)
+print(f"{len(words)} words, {len(bad)} wrong")
+sys.exit(1 if bad or len(words) < 20 else 0)
