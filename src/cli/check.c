@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum err cli_confine(void)
+static enum err confine(bool leaves_root)
 {
 	static const int *const lists[] = { jail_check, NULL };
 	static const char *const reads[] = { "/", NULL };
@@ -23,8 +23,19 @@ enum err cli_confine(void)
 	struct text report;
 
 	text_init(&report, mem, sizeof(mem));
-	TRY(jail_leave_root(&jail, &report));
+	if (leaves_root)
+		TRY(jail_leave_root(&jail, &report));
 	return jail_apply(&jail, &report);
+}
+
+enum err cli_confine(void)
+{
+	return confine(true);
+}
+
+enum err cli_confine_reader(void)
+{
+	return confine(false);
 }
 
 /* Who may not read a key has nothing to say about it: the keeper will. */

@@ -35,6 +35,8 @@ void cli_say(const struct cli *cli, FILE *to, enum word w, ...);
 int cli_fail_in(const struct cli *cli, enum word w, ...);
 /* From here on this process can read files and write to what it has open, and no more. */
 enum err cli_confine(void) MUST_USE;
+/* The same, but root stays root, for files that only root may read. */
+enum err cli_confine_reader(void) MUST_USE;
 /* Says what is wrong on stderr; answers status. */
 int cli_fail(int status, const char *fmt, ...) PRINTF(2, 3);
 int cli_ledger_verify(const struct cli *cli, int argc, char **argv);

@@ -11,6 +11,7 @@
 #include "window/page.h"
 #include "window/when.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +26,7 @@ struct asked {
 	const char *from, *to, *with, *html, *dir, *ns_log;
 	char ns_note[700]; /* what must be known about an appliance's logs */
 	uint64_t from_us, to_us, limit, hops;
+	int html_fd; /* opened before anything is read; -1: none */
 	struct ledger_filter filter;
 	char own_dir[SITE_LEDGER_MAX], canonical[64];
 };
@@ -371,13 +373,12 @@ static int write_page(const struct cli *cli, const struct asked *a, const struct
 		.before = cli_word(cli, W_WIN_BEFORE), .how = cli_word(cli, W_WIN_HOW), .more = cli_word(cli, W_WIN_MORE) };
 	const struct window_view v = { .with = a->filter.value, .from_us = a->from_us, .to_us = a->to_us, .rows = f->rows, .count = shown,
 		.more = f->count - shown, .notes = notes, .words = &words };
-	AUTO(fd_close) int fd = open(a->html, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	struct text page;
 	enum err e;
 
 	text_init_growing(&page, PAGE_MOST);
 	window_page(&page, &v);
-	e = fd < 0 ? ERR_IO : page.failed ? ERR_LIMIT : fd_write_all(fd, text_bytes(&page));
+	e = page.failed ? ERR_LIMIT : fd_write_all(a->html_fd, text_bytes(&page));
 	text_fini(&page);
 	return e == OK ? 0 : cli_fail(1, "%s cannot be written (%s)", a->html, err_name(e));
 }
@@ -430,7 +431,7 @@ static int show(const struct cli *cli, const struct asked *a, struct found *f, c
 
 int cli_window(const struct cli *cli, int argc, char **argv)
 {
-	struct asked a = { 0 };
+	struct asked a = { .html_fd = -1 };
 	struct found f = { 0 };
 	struct ledger_answer answer;
 	int status = take_options(&a, argc, argv);
@@ -445,6 +446,11 @@ int cli_window(const struct cli *cli, int argc, char **argv)
 	status = take_with(&a);
 	if (status)
 		return status;
+	if (a.html && (a.html_fd = open(a.html, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600)) < 0)
+		return cli_fail(1, "%s cannot be written: %s", a.html, strerror(errno));
+	/* What an appliance logged was chosen by who attacked it. (SQLite wants to write beside a ledger that is in use.) */
+	if (a.ns_log && cli_confine_reader() != OK)
+		return cli_fail(1, "this process cannot confine itself (%s)", strerror(errno));
 	e = a.ns_log ? query_ns_log(&a, &answer) : ledger_query(a.dir, a.from_us, a.to_us, &a.filter, &answer);
 	if (e != OK && a.ns_log)
 		return cli_fail(1, "%s cannot be read as ns.log (%s); name a file, or a folder with ns.log*", a.ns_log, err_name(e));
@@ -459,6 +465,7 @@ int cli_window(const struct cli *cli, int argc, char **argv)
 		status = cli_fail(1, "the second step could not be read; without --hops 2 the first is told");
 	else
 		status = show(cli, &a, &f, &answer);
+	fd_close(&a.html_fd);
 	free(f.rows);
 	contacts_free(&f.texts);
 	ledger_answer_fini(&answer);

@@ -86,6 +86,14 @@ static enum err prepare(struct ledger_store *s, const char *sql, sqlite3_stmt **
 	return of_sqlite(sqlite3_prepare_v3(s->db, sql, -1, SQLITE_PREPARE_PERSISTENT, out, NULL));
 }
 
+/* The end of a statement that gave rows, and whether it ended well: a file that cannot be read on is no short file. */
+static enum err finish(sqlite3_stmt *st, enum err e)
+{
+	int rc = sqlite3_finalize(st);
+
+	return e == OK ? of_sqlite(rc) : e;
+}
+
 /* Runs a statement that gives no row. */
 static enum err step(sqlite3_stmt *st)
 {
@@ -221,8 +229,7 @@ static enum err read_sums(struct ledger_store *s)
 			    .bytes_out = (uint64_t)sqlite3_column_int64(st, 11) }, &c) == OK)
 			e = contacts_add(s->sums, &c);
 	}
-	sqlite3_finalize(st);
-	return e;
+	return finish(st, e);
 }
 
 static int keep_path(sqlite3_vfs *vfs, const char *path, int size, char *out)
@@ -689,8 +696,7 @@ enum err ledger_store_batches(struct ledger_store *s, uint64_t after,
 		else
 			e = fn(ctx, (uint64_t)sqlite3_column_int64(st, 0), prev, hash, signature);
 	}
-	sqlite3_finalize(st);
-	return e;
+	return finish(st, e);
 }
 
 static bool find_name(struct bytes name, const char *(*of)(unsigned), unsigned count, unsigned *out)
@@ -740,8 +746,7 @@ enum err ledger_store_states(struct ledger_store *s, void (*fn)(void *ctx, const
 		r.detail = column(st, 12);
 		fn(ctx, &r, column(st, 2));
 	}
-	sqlite3_finalize(st);
-	return e;
+	return finish(st, e);
 }
 
 enum err ledger_store_position(struct ledger_store *s, struct bytes process, uint64_t ring, uint64_t *taken)
