@@ -2,6 +2,8 @@
 #define _GNU_SOURCE
 #include "board/board.h"
 
+#include "board/isolation.h"
+
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -14,6 +16,7 @@ size_t board_size(enum board_kind k)
 	case BOARD_HEALTH: return sizeof(struct board_health_board);
 	case BOARD_WORKER: return sizeof(struct board_worker);
 	case BOARD_LIMITS: return sizeof(struct board_limits);
+	case BOARD_ISOLATION: return sizeof(struct board_isolation);
 	}
 	return 0;
 }

@@ -65,6 +65,7 @@ void client_close(struct client *c)
 	if (c->state == CLIENT_TUNNEL)
 		board_add(&g->board->counters[M_TUNNELS_OPEN], (uint64_t)-1);
 	client_not_later(c);
+	client_not_cut(c);
 	loop_timer_clear(g->loop, &c->timer);
 	io_close(g->loop, &c->io);
 	buf_give(&g->bufs, &c->in);
@@ -126,6 +127,8 @@ void client_accept(struct listener *l)
 		struct addr peer;
 		struct client *c;
 		uint64_t key = 0;
+
+		engine_isolation_look(g);
 		int fd = accept4(l->watch.fd, (struct sockaddr *)&sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd < 0) {

@@ -124,7 +124,8 @@ static json_t *do_show(struct master *m, struct admin_conn *c, const json_t *req
 	return answer;
 }
 
-static json_t *server_status(const struct master *m, const struct generation *g, const struct conf_server *s)
+static json_t *server_status(const struct master *m, const struct generation *g, const struct conf_pool *p,
+	const struct conf_server *s)
 {
 	static const char *const states[] = { "unknown", "up", "down" }, *const admins[] = { "enabled", "drain", "disabled" };
 	uint64_t active = 0, connections = 0, requests = 0, failures = 0;
@@ -150,7 +151,7 @@ static json_t *server_status(const struct master *m, const struct generation *g,
 	}
 	return json_pack("{s:o,s:o,s:i,s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:s,s:f}", "name", text_json(s->name), "host", text_json(s->host),
 		"port", (int)s->port, "health", health < COUNT_OF(states) ? states[health] : "unknown", "admin",
-		admin < COUNT_OF(admins) ? admins[admin] : "enabled", "active", (json_int_t)active, "connections",
+		master_isolation_has(p, s) ? "isolated" : admin < COUNT_OF(admins) ? admins[admin] : "enabled", "active", (json_int_t)active, "connections",
 		(json_int_t)connections, "requests", (json_int_t)requests, "failures", (json_int_t)failures, "checks",
 		(json_int_t)__atomic_load_n(&row->checks, __ATOMIC_RELAXED), "checks_failed",
 		(json_int_t)__atomic_load_n(&row->failed, __ATOMIC_RELAXED), "check_error", why,
@@ -166,7 +167,7 @@ static json_t *pools_status(const struct master *m, const struct generation *g)
 		json_t *servers = json_array();
 
 		for (size_t j = 0; j < p->server_count; j++)
-			json_array_append_new(servers, server_status(m, g, &p->servers[j]));
+			json_array_append_new(servers, server_status(m, g, p, &p->servers[j]));
 		json_array_append_new(pools, json_pack("{s:o,s:o}", "name", text_json(p->name), "servers", servers));
 	}
 	return pools;
@@ -292,7 +293,10 @@ static const struct {
 	{ "drain", do_drain, true },
 	{ "enable", do_enable, true },
 	{ "history", do_history, false },
+	{ "isolate", master_isolate, true },
+	{ "isolated", master_isolated, false },
 	{ "reload", do_reload, true },
+	{ "release", master_release, true },
 	{ "reopen", do_reopen, true },
 	{ "rollback", do_rollback, true },
 	{ "show", do_show, false },
@@ -322,6 +326,7 @@ void master_on_gone(struct admin_server *s, struct admin_conn *c)
 {
 	struct master *m = s->ctx;
 
+	master_isolation_on_gone(c);
 	for (struct generation *g = m->generations; g; g = g->next)
 		if (g->asker == c)
 			g->asker = NULL;

@@ -106,13 +106,14 @@ static enum err on_board(struct role_run *run, struct channel *from, struct ipc_
 	void *at;
 
 	(void)from;
-	if (!reader_done(&r) || kind > BOARD_LIMITS || index >= BOARD_WORKERS_MAX)
+	if (!reader_done(&r) || kind > BOARD_ISOLATION || index >= BOARD_WORKERS_MAX)
 		return ERR_SYNTAX;
 	TRY(board_map((enum board_kind)kind, m->fds[0], is_own || kind == BOARD_LIMITS, &at));
 	switch ((enum board_kind)kind) {
 	case BOARD_MASTER: g->admin = at; break;
 	case BOARD_HEALTH: g->health = at; break;
 	case BOARD_LIMITS: g->limits = at; break;
+	case BOARD_ISOLATION: g->isolation = at; break;
 	case BOARD_WORKER:
 		g->others[index] = at;
 		if (is_own)
@@ -194,8 +195,21 @@ static enum err on_dial_failed(struct role_run *run, struct channel *from, struc
 {
 	struct reader r = { .left = m->body };
 
+	uint32_t request = reader_u32(&r);
+
 	(void)run, (void)from;
-	engine_dialed(&worker.engine, reader_u32(&r), -1, NULL);
+	if (reader_u8(&r) == ERR_DENIED)
+		engine_dial_denied(&worker.engine, request);
+	else
+		engine_dialed(&worker.engine, request, -1, NULL);
+	return OK;
+}
+
+static enum err on_isolation(struct role_run *run, struct channel *from, struct ipc_msg *m)
+{
+	(void)from, (void)m;
+	if (run->is_running) /* else the start reads it */
+		engine_isolation_look(&worker.engine);
 	return OK;
 }
 
@@ -238,7 +252,7 @@ static enum err worker_start(struct role_run *run)
 	worker.run = run;
 	worker.signer.post = post_sign;
 	TRY(role_conf(run, &worker.conf));
-	if (!g->board || !g->admin || !g->health || !g->limits)
+	if (!g->board || !g->admin || !g->health || !g->limits || !g->isolation)
 		return ERR_ORDER;
 	g->worker_count = run->workers < BOARD_WORKERS_MAX ? run->workers : BOARD_WORKERS_MAX;
 	g->index = run->index;
@@ -271,6 +285,7 @@ static const struct role role_worker = {
 		{ MSG_BOARD,       FROM(ROLE_MASTER),  WHEN_SETUP,                  on_board },
 		{ MSG_ACCESS_LOG,  FROM(ROLE_MASTER),  WHEN_SETUP | WHEN_RUNNING,   on_access_log },
 		{ MSG_DRAIN,       FROM(ROLE_MASTER),  WHEN_RUNNING,                on_drain },
+		{ MSG_ISOLATION,   FROM(ROLE_MASTER),  WHEN_SETUP | WHEN_RUNNING,   on_isolation },
 		{ MSG_SIGNED,      FROM(ROLE_KEEPER),  WHEN_RUNNING,                role_on_signed },
 		{ MSG_TICKETS_ARE, FROM(ROLE_KEEPER),  WHEN_RUNNING,                on_tickets_are },
 		{ MSG_DIALED,      FROM(ROLE_DIALER),  WHEN_RUNNING,                on_dialed },
