@@ -234,9 +234,9 @@ static void what_is_isolated_is_refused(void **state)
 	(void)state;
 	snprintf(address, sizeof address, "127.0.0.1:%u", port_of(listener));
 	snprintf(port, sizeof port, "a/127.0.0.1:%u", port_of(listener));
-	const char *const targets[] = { "a", port, address, "127.0.0.1", "127.0.0.0/8" };
-	for (size_t i = 0; i < COUNT_OF(targets); i++) {
-		publish(targets[i]);
+	const char *const wanted[] = { "a", port, address, "127.0.0.1", "127.0.0.0/8" };
+	for (size_t i = 0; i < COUNT_OF(wanted); i++) {
+		publish(wanted[i]);
 		ask(peer, (unsigned char)i, 0, 0);
 		hear_denied(peer, (unsigned char)i);
 	}
