@@ -107,9 +107,11 @@ void isolated_write(const struct isolated_list *l, struct text *t)
 		clock_rfc3339(e->since_us, since);
 		text_init(&what, mem, sizeof(mem));
 		isolation_put(&e->entry, &what);
-		text_fmt(t, "%s\n{\"kind\":\"%s\",\"what\":", i ? "," : "", isolation_kind_name((enum isolation_kind)e->entry.kind));
+		text_fmt(t, "%s\n{\"kind\":\"%s\",\"what\":", i ? "," : "",
+			isolation_kind_name((enum isolation_kind)e->entry.kind));
 		json_put_string(t, text_bytes(&what));
-		text_fmt(t, ",\"since\":\"%s\",\"since_us\":%llu,\"until_us\":%llu,\"uid\":%u,\"reason\":", since,
+		text_fmt(t,
+			",\"since\":\"%s\",\"since_us\":%llu,\"until_us\":%llu,\"uid\":%u,\"reason\":", since,
 			(unsigned long long)e->since_us, (unsigned long long)e->until_us, (unsigned)e->uid);
 		json_put_string(t, bytes_str(e->reason));
 		text_byte(t, '}');
@@ -121,7 +123,8 @@ static enum err path_of(struct bytes state_dir, const char *end, char *out, size
 {
 	if (state_dir.len == 0)
 		return ERR_NOT_FOUND;
-	return snprintf(out, size, "%.*s/" ISOLATED_FILE "%s", FMT(state_dir), end) < (int)size ? OK : ERR_LIMIT;
+	return snprintf(out, size, "%.*s/" ISOLATED_FILE "%s", FMT(state_dir), end) < (int)size ? OK
+												: ERR_LIMIT;
 }
 
 enum err isolated_load(struct bytes state_dir, struct isolated_list *out, const char **why)

@@ -8,7 +8,7 @@
 #include <sys/types.h>
 
 #define ISOLATED_REASON_MAX 256
-#define ISOLATED_FILE	    "isolated.json"
+#define ISOLATED_FILE       "isolated.json"
 #define ISOLATED_FILE_MAX   (8u << 20)
 
 struct isolated {

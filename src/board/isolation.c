@@ -112,7 +112,9 @@ bool isolation_has_server(const struct isolation_list *l, struct bytes pool, str
 
 		if (l->list[i].kind != ISOLATE_TARGET || name.len == 0 || !bytes_starts(name, pool))
 			continue;
-		if (name.len == pool.len || (name.at[pool.len] == '/' && bytes_eq(bytes_cut(name, pool.len + 1, name.len), server)))
+		if (name.len == pool.len ||
+			(name.at[pool.len] == '/' &&
+				bytes_eq(bytes_cut(name, pool.len + 1, name.len), server)))
 			return true;
 	}
 	return false;
@@ -199,8 +201,8 @@ void isolation_put(const struct isolation_entry *e, struct text *t)
 
 bool isolation_is_same(const struct isolation_entry *a, const struct isolation_entry *b)
 {
-	return a->kind == b->kind && a->bits == b->bits && a->port == b->port && memcmp(a->ip, b->ip, sizeof(a->ip)) == 0 &&
-		bytes_eq(name_of(a), name_of(b));
+	return a->kind == b->kind && a->bits == b->bits && a->port == b->port &&
+	       memcmp(a->ip, b->ip, sizeof(a->ip)) == 0 && bytes_eq(name_of(a), name_of(b));
 }
 
 const char *isolation_kind_name(enum isolation_kind kind)

@@ -7,15 +7,15 @@
 #include "base/text.h"
 #include "net/addr.h"
 
-#define ISOLATION_MAX	   1024 /* entries */
+#define ISOLATION_MAX      1024 /* entries */
 #define ISOLATION_NAME_MAX 512
 
 enum isolation_kind { ISOLATE_CLIENT, ISOLATE_TARGET, ISOLATE_USER, ISOLATE_NODE, ISOLATE_KINDS };
 
 struct isolation_entry {
-	uint8_t kind;	   /* enum isolation_kind */
-	uint8_t bits;	   /* client, target by address: of the prefix */
-	uint16_t port;	   /* target by address; 0: any */
+	uint8_t kind;      /* enum isolation_kind */
+	uint8_t bits;      /* client, target by address: of the prefix */
+	uint16_t port;     /* target by address; 0: any */
 	uint16_t name_len; /* user; target by name, POOL or POOL/SERVER; 0: by address */
 	uint16_t unused;
 	unsigned char ip[16];

@@ -6,23 +6,29 @@
 #include <stdio.h>
 #include <time.h>
 
-static const char usage[] = "usage: sluis isolate [WHAT [--as client|target|user|node] [--reason TEXT] [--until TIME | --for TIME] | list]";
+static const char usage[] =
+	"usage: sluis isolate [WHAT [--as client|target|user|node] [--reason TEXT] [--until TIME | --for TIME] | list]";
 
 bool isolation_read_duration(const char *text, uint64_t *seconds)
 {
-	static const struct { char unit; uint64_t s; } units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 } };
+	static const struct {
+		char unit;
+		uint64_t s;
+	} units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 } };
 	struct bytes b = bytes_str(text);
 	uint64_t n;
 
 	for (size_t i = 0; b.len > 1 && i < COUNT_OF(units); i++)
-		if (b.at[b.len - 1] == units[i].unit && bytes_u64(bytes_cut(b, 0, b.len - 1), &n) == OK && n > 0 && n <= 10 * 366 * 86400ull)
+		if (b.at[b.len - 1] == units[i].unit && bytes_u64(bytes_cut(b, 0, b.len - 1), &n) == OK &&
+			n > 0 && n <= 10 * 366 * 86400ull)
 			return !__builtin_mul_overflow(n, units[i].s, seconds);
 	return false;
 }
 
 bool isolation_read_time(const char *text, uint64_t *real_us)
 {
-	static const char *const formats[] = { "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M" };
+	static const char *const formats[] = { "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M:%S",
+		"%Y-%m-%d %H:%M" };
 
 	for (size_t i = 0; i < COUNT_OF(formats); i++) {
 		struct tm tm = { .tm_isdst = -1 };
@@ -49,10 +55,15 @@ static int take_option(const char *name, const char *value, bool may_last, struc
 	else if (may_last && strcmp(name, "--reason") == 0)
 		out->reason = value;
 	else if (may_last && strcmp(name, "--until") == 0)
-		return isolation_read_time(value, &out->until_us) ? 0 :
-			cli_fail(2, "--until %s is no time; write 2026-11-24T18:00 (local time) or 2026-11-24T17:00Z", value);
+		return isolation_read_time(value, &out->until_us)
+			       ? 0
+			       : cli_fail(2,
+					 "--until %s is no time; write 2026-11-24T18:00 (local time) or 2026-11-24T17:00Z",
+					 value);
 	else if (may_last && (strcmp(name, "--for") == 0 || strcmp(name, "for") == 0))
-		return isolation_read_duration(value, &out->for_s) ? 0 : cli_fail(2, "--for %s is no time; write 30m, 2h or 7d", value);
+		return isolation_read_duration(value, &out->for_s)
+			       ? 0
+			       : cli_fail(2, "--for %s is no time; write 30m, 2h or 7d", value);
 	else
 		return cli_fail(2, "there is no option %s here; sluis help isolate explains them", name);
 	return 0;
@@ -97,8 +108,11 @@ static long long number_of(const json_t *entry, const char *key)
 
 const char *isolation_kind_word(const struct cli *cli, const json_t *entry)
 {
-	static const struct { const char *name; enum word word; } kinds[] = { { "client", W_ISOLATE_CLIENT },
-		{ "target", W_ISOLATE_TARGET }, { "user", W_ISOLATE_USER }, { "node", W_ISOLATE_NODE } };
+	static const struct {
+		const char *name;
+		enum word word;
+	} kinds[] = { { "client", W_ISOLATE_CLIENT }, { "target", W_ISOLATE_TARGET },
+		{ "user", W_ISOLATE_USER }, { "node", W_ISOLATE_NODE } };
 
 	for (size_t i = 0; i < COUNT_OF(kinds); i++)
 		if (strcmp(string_of(entry, "kind"), kinds[i].name) == 0)
@@ -142,7 +156,8 @@ static const char *who(long long uid, char *out, size_t size)
 /* Columns as wide as what stands in them needs; six of them. */
 static void print_row(const char *const *cells, int what_width)
 {
-	printf("%-*s  %-10s  %-19s  %-19s  %-10s  %s\n", what_width, cells[0], cells[1], cells[2], cells[3], cells[4], cells[5]);
+	printf("%-*s  %-10s  %-19s  %-19s  %-10s  %s\n", what_width, cells[0], cells[1], cells[2], cells[3],
+		cells[4], cells[5]);
 }
 
 static void print_head(const struct cli *cli, int what_width)
@@ -161,10 +176,15 @@ static void print_entry(const struct cli *cli, const json_t *e, int what_width)
 	char since[32], until[32], by[64], why[600];
 	bool is_known = json_is_true(json_object_get(e, "known"));
 	const char *reason = string_of(e, "reason");
-	const char *cells[6] = { string_of(e, "what"), isolation_kind_word(cli, e), when(number_of(e, "since_us"), since, sizeof(since)),
-		when(number_of(e, "until_us"), until, sizeof(until)), who(number_of(e, "uid"), by, sizeof(by)), why };
+	const char *cells[6] = { string_of(e, "what"), isolation_kind_word(cli, e),
+		when(number_of(e, "since_us"), since, sizeof(since)),
+		when(number_of(e, "until_us"), until, sizeof(until)),
+		who(number_of(e, "uid"), by, sizeof(by)), why };
 
-	snprintf(why, sizeof(why), "%s%s%s%s", reason, is_known ? "" : *reason ? " (" : "(",
+	snprintf(why, sizeof(why), "%s%s%s%s", reason,
+		is_known  ? ""
+		: *reason ? " ("
+			  : "(",
 		is_known ? "" : cli_word(cli, W_ISOLATE_UNKNOWN), is_known ? "" : ")");
 	print_row(cells, what_width);
 }
@@ -201,8 +221,9 @@ static void tell(const struct cli *cli, const json_t *a)
 	long long until = number_of(e, "until_us");
 	char time[32];
 
-	printf(cli_word(cli, already ? W_ISOLATE_ALREADY : W_ISOLATE_DONE), string_of(e, "what"), isolation_kind_word(cli, e),
-		number_of(a, "cut"), until ? cli_word(cli, W_ISOLATE_UNTIL) : "", until ? when(until, time, sizeof(time)) : "");
+	printf(cli_word(cli, already ? W_ISOLATE_ALREADY : W_ISOLATE_DONE), string_of(e, "what"),
+		isolation_kind_word(cli, e), number_of(a, "cut"), until ? cli_word(cli, W_ISOLATE_UNTIL) : "",
+		until ? when(until, time, sizeof(time)) : "");
 	if (number_of(a, "ended_workers"))
 		printf(cli_word(cli, W_ISOLATE_ENDED), number_of(a, "ended_workers"));
 	if (!json_is_true(json_object_get(e, "known")))
@@ -224,8 +245,9 @@ int cli_isolate(const struct cli *cli, int argc, char **argv)
 		return cli_fail(2, "%s", usage);
 	if (!call.what || (strcmp(call.what, "list") == 0 && argc == 1))
 		return list(cli);
-	a = cli_ask(cli, json_pack("{s:s,s:s,s:s,s:s,s:I,s:I}", "command", "isolate", "what", call.what, "as", call.as ? call.as : "",
-		"reason", call.reason ? call.reason : "", "until_us", (json_int_t)call.until_us, "for_s", (json_int_t)call.for_s));
+	a = cli_ask(cli, json_pack("{s:s,s:s,s:s,s:s,s:I,s:I}", "command", "isolate", "what", call.what, "as",
+				 call.as ? call.as : "", "reason", call.reason ? call.reason : "", "until_us",
+				 (json_int_t)call.until_us, "for_s", (json_int_t)call.for_s));
 	if (!a)
 		return 1;
 	if (!cli->as_json)

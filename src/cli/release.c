@@ -11,7 +11,8 @@ static void tell(const struct cli *cli, const json_t *a, const char *what)
 	const json_t *e = json_object_get(a, "isolation");
 
 	if (e)
-		printf(cli_word(cli, W_RELEASE_DONE), json_string_value(json_object_get(e, "what")), isolation_kind_word(cli, e));
+		printf(cli_word(cli, W_RELEASE_DONE), json_string_value(json_object_get(e, "what")),
+			isolation_kind_word(cli, e));
 	else
 		printf(cli_word(cli, W_RELEASE_ALREADY), what);
 }
@@ -27,7 +28,8 @@ int cli_release(const struct cli *cli, int argc, char **argv)
 		return status;
 	if (!call.what)
 		return cli_fail(2, "usage: sluis release WHAT [--as client|target|user|node]");
-	a = cli_ask(cli, json_pack("{s:s,s:s,s:s}", "command", "release", "what", call.what, "as", call.as ? call.as : ""));
+	a = cli_ask(cli, json_pack("{s:s,s:s,s:s}", "command", "release", "what", call.what, "as",
+				 call.as ? call.as : ""));
 	if (!a)
 		return 1;
 	if (!cli->as_json)

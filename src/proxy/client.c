@@ -127,8 +127,6 @@ void client_accept(struct listener *l)
 		struct addr peer;
 		struct client *c;
 		uint64_t key = 0;
-
-		engine_isolation_look(g);
 		int fd = accept4(l->watch.fd, (struct sockaddr *)&sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd < 0) {
@@ -136,6 +134,7 @@ void client_accept(struct listener *l)
 				engine_accept_pause(g);
 			return;
 		}
+		engine_isolation_look(g);
 		if ((uint32_t)fd >= g->files_for_clients) { /* the kernel gives the lowest that is free */
 			engine_accept_pause(g);
 			i = ACCEPTS_MAX; /* this one more */

@@ -52,26 +52,29 @@ void engine_isolation_read(struct engine *g)
 
 bool pool_is_isolated(const struct engine *g, const struct pool *p, uint16_t server, const unsigned char *ip)
 {
-	return p->isolated[server] || (ip && g->isolated.count && has_address(g, ip, p->conf->servers[server].port));
+	return p->isolated[server] ||
+	       (ip && g->isolated.count && has_address(g, ip, p->conf->servers[server].port));
 }
 
 static bool is_client_isolated(const struct client *c)
 {
 	const struct isolation_list *l = &c->engine->isolated;
 
-	return l->has_node || isolation_has_client(l, &c->peer) || isolation_has_user(l, c->tls.client_subject);
+	return l->has_node || isolation_has_client(l, &c->peer) ||
+	       isolation_has_user(l, c->tls.client_subject);
 }
 
 bool exchange_is_isolated(const struct exchange *x)
 {
-	return is_client_isolated(x->client) || (x->input.req && isolation_has_client(&x->engine->isolated, &x->input.client));
+	return is_client_isolated(x->client) ||
+	       (x->input.req && isolation_has_client(&x->engine->isolated, &x->input.client));
 }
 
 /* It waits for the server's answer, or the answer is on its way. */
 static bool uses_isolated(const struct exchange *x)
 {
 	return x->pool && !x->is_local && (x->up || x->dial_slot || x->head_written) &&
-		pool_is_isolated(x->engine, x->pool, x->server, x->up ? x->up->ip : NULL);
+	       pool_is_isolated(x->engine, x->pool, x->server, x->up ? x->up->ip : NULL);
 }
 
 static bool has_to_be_cut(const struct client *c)

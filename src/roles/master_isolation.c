@@ -11,9 +11,9 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-#define LOOK_MS	 5    /* between two looks whether all workers have cut */
-#define OBEY_MS	 1000 /* a worker that has not by then is ended: its successor begins with the list */
-#define SAVE_S	 10   /* between two tries to write a list that could not be written */
+#define LOOK_MS    5    /* between two looks whether all workers have cut */
+#define OBEY_MS    1000 /* a worker that has not by then is ended: its successor begins with the list */
+#define SAVE_S     10   /* between two tries to write a list that could not be written */
 #define FOR_MOST_S (3660ull * 86400)
 
 struct isolation_asker { /* who waits for the workers */
@@ -37,7 +37,8 @@ struct isolation {
 static struct isolation all = { .fd = -1 };
 
 /* What is recorded of it elsewhere hangs on here: called once for each change, after it holds. */
-static void master_isolation_changed(struct master *m, const struct isolated *e, bool is_set, uid_t uid, const char *why)
+static void master_isolation_changed(
+	struct master *m, const struct isolated *e, bool is_set, uid_t uid, const char *why)
 {
 	unsigned char mem[ISOLATION_NAME_MAX];
 	struct text what;
@@ -45,7 +46,8 @@ static void master_isolation_changed(struct master *m, const struct isolated *e,
 	(void)m;
 	text_init(&what, mem, sizeof(mem));
 	isolation_put(&e->entry, &what);
-	LOG(is_set ? EV_ISOLATION_SET : EV_ISOLATION_RELEASED, KV_STR("kind", isolation_kind_name((enum isolation_kind)e->entry.kind)),
+	LOG(is_set ? EV_ISOLATION_SET : EV_ISOLATION_RELEASED,
+		KV_STR("kind", isolation_kind_name((enum isolation_kind)e->entry.kind)),
 		KV_BYTES("what", text_bytes(&what)), KV_UINT("uid", uid), KV_STR("why", why));
 }
 
@@ -71,7 +73,8 @@ static bool save(struct master *m)
 	all.is_unsaved = e != OK;
 	all.save_at_ms = loop_now_ms(m->loop) + SAVE_S * 1000;
 	if (e != OK)
-		LOG(EV_ISOLATION_UNSAVED, KV_STR("state_dir", all.state_dir), KV_STR("result", err_name(e)), KV_ERRNO());
+		LOG(EV_ISOLATION_UNSAVED, KV_STR("state_dir", all.state_dir), KV_STR("result", err_name(e)),
+			KV_ERRNO());
 	return e == OK;
 }
 
@@ -79,7 +82,9 @@ static enum err say(char *out, size_t size, const char *why)
 {
 	int error = errno;
 
-	snprintf(out, size, "what is isolated stands in %s/" ISOLATED_FILE ", and %s%s%s; mend it, or move it away and isolate anew",
+	snprintf(out, size,
+		"what is isolated stands in %s/" ISOLATED_FILE
+		", and %s%s%s; mend it, or move it away and isolate anew",
 		all.state_dir, why, error ? ": " : "", error ? strerror(error) : "");
 	return ERR_SYNTAX;
 }
@@ -93,7 +98,8 @@ static enum err load(struct bytes state_dir, char *error, size_t size)
 	errno = 0;
 	if (isolated_load(state_dir, &all.list, &why) != OK)
 		return say(error, size, why);
-	if (board_create(BOARD_ISOLATION, &all.fd) != OK || board_map(BOARD_ISOLATION, all.fd, true, &at) != OK) {
+	if (board_create(BOARD_ISOLATION, &all.fd) != OK ||
+		board_map(BOARD_ISOLATION, all.fd, true, &at) != OK) {
 		snprintf(error, size, "no memory for the list of what is isolated");
 		return ERR_MEMORY;
 	}
@@ -120,7 +126,9 @@ enum err master_isolation_use(struct master *m, struct bytes state_dir, char *er
 		LOG(EV_SYSTEM, KV_STR("call", "mkdir"), KV_BYTES("path", state_dir), KV_ERRNO());
 	if (isolated_save(state_dir, &all.list) == OK)
 		return OK;
-	snprintf(error, size, "what is isolated cannot be written to this state_dir (%s); a restart would forget it", strerror(errno));
+	snprintf(error, size,
+		"what is isolated cannot be written to this state_dir (%s); a restart would forget it",
+		strerror(errno));
 	return ERR_IO;
 }
 
@@ -141,7 +149,8 @@ static void tell(struct master *m)
 	for (struct generation *g = m->generations; g; g = g->next)
 		for (size_t i = 0; i < g->child_count; i++)
 			if (is_told(&g->children[i]))
-				(void)!child_send(&g->children[i], MSG_ISOLATION, BYTES(""), -1); /* not taken: it is ended */
+				(void)!child_send(&g->children[i], MSG_ISOLATION, BYTES(""),
+					-1); /* not taken: it is ended */
 }
 
 /* All that was ever cut, wherever it stands by now. */
@@ -152,8 +161,9 @@ static uint64_t count_cut(const struct master *m)
 	for (const struct generation *g = m->generations; g; g = g->next)
 		for (size_t i = 0; i < g->child_count; i++)
 			if (g->children[i].counters)
-				n += __atomic_load_n(&g->children[i].counters->counters[M_ISOLATION_CUT], __ATOMIC_RELAXED) -
-					g->children[i].folded[M_ISOLATION_CUT];
+				n += __atomic_load_n(&g->children[i].counters->counters[M_ISOLATION_CUT],
+					     __ATOMIC_RELAXED) -
+				     g->children[i].folded[M_ISOLATION_CUT];
 	return n;
 }
 
@@ -161,7 +171,7 @@ static uint64_t count_cut(const struct master *m)
 static bool has_obeyed(const struct child *c, uint64_t epoch)
 {
 	return c->role != ROLE_WORKER || c->pid <= 0 || !c->is_ready || !c->counters ||
-		__atomic_load_n(&c->counters->isolation_epoch, __ATOMIC_ACQUIRE) >= epoch;
+	       __atomic_load_n(&c->counters->isolation_epoch, __ATOMIC_ACQUIRE) >= epoch;
 }
 
 static size_t count_waiting(struct master *m, uint64_t epoch, bool is_late)
@@ -177,7 +187,8 @@ static size_t count_waiting(struct master *m, uint64_t epoch, bool is_late)
 			n++;
 			if (!is_late)
 				continue;
-			LOG(EV_IPC_VIOLATION, KV_STR("sender", role_name(c->role)), KV_UINT("index", c->index), KV_INT("pid", c->pid),
+			LOG(EV_IPC_VIOLATION, KV_STR("sender", role_name(c->role)),
+				KV_UINT("index", c->index), KV_INT("pid", c->pid),
 				KV_STR("what", "does not obey an isolation within a second"));
 			child_kill(c);
 		}
@@ -227,7 +238,10 @@ static json_t *answer_later(struct master *m, struct admin_conn *c, json_t *answ
 	for (size_t i = 0; i < COUNT_OF(all.askers); i++) {
 		if (all.askers[i].answer)
 			continue;
-		all.askers[i] = (struct isolation_asker){ .conn = c, .answer = answer, .epoch = all.board->epoch, .before = before,
+		all.askers[i] = (struct isolation_asker){ .conn = c,
+			.answer = answer,
+			.epoch = all.board->epoch,
+			.before = before,
 			.end_ms = loop_now_ms(m->loop) + OBEY_MS };
 		if (!timer_is_set(&all.look))
 			loop_timer_set(m->loop, &all.look, LOOK_MS, look);
@@ -292,7 +306,8 @@ static bool is_known(const struct master *m, const struct isolation_entry *e)
 {
 	if (e->kind != ISOLATE_TARGET || !m->active)
 		return true;
-	return e->name_len ? is_named(m->active->conf, bytes_of(e->name, e->name_len)) : is_address_used(m->active->conf, e, true);
+	return e->name_len ? is_named(m->active->conf, bytes_of(e->name, e->name_len))
+			   : is_address_used(m->active->conf, e, true);
 }
 
 static json_t *guess(const struct master *m, struct bytes what, enum isolation_kind *kind)
@@ -302,21 +317,27 @@ static json_t *guess(const struct master *m, struct bytes what, enum isolation_k
 
 	if (isolation_parse(ISOLATE_CLIENT, what, &e) == OK) {
 		*kind = ISOLATE_CLIENT;
-		return is_address_used(m->active->conf, &e, false) ?
-			fail(what, "is a configured server's address, and may be a client's too; add --as target or --as client") : NULL;
+		return is_address_used(m->active->conf, &e, false)
+			       ? fail(what,
+					 "is a configured server's address, and may be a client's too; add --as target or --as client")
+			       : NULL;
 	}
 	if (addr_parse_ip(bytes_cut(what, 0, bytes_find_byte(what, '/')), &a) == OK)
 		return fail(what, "is no prefix: its bits behind the prefix must be zero (10.0.0.0/8)");
 	*kind = bytes_eq(what, BYTES("node")) ? ISOLATE_NODE : ISOLATE_TARGET;
 	if (*kind == ISOLATE_NODE && is_named_anywhere(m, what))
-		return fail(what, "is a pool's name, and means this whole node; add --as target or --as node");
-	if (*kind == ISOLATE_NODE || (isolation_parse(ISOLATE_TARGET, what, &e) == OK && e.name_len == 0) || is_named_anywhere(m, what))
+		return fail(
+			what, "is a pool's name, and means this whole node; add --as target or --as node");
+	if (*kind == ISOLATE_NODE || (isolation_parse(ISOLATE_TARGET, what, &e) == OK && e.name_len == 0) ||
+		is_named_anywhere(m, what))
 		return NULL;
-	return fail(what, "is no address, no POOL or POOL/SERVER of the configuration (sluis status lists them), and not node; a user "
-		    "needs --as user");
+	return fail(what,
+		"is no address, no POOL or POOL/SERVER of the configuration (sluis status lists them), and not node; a user "
+		"needs --as user");
 }
 
-static json_t *recognise(const struct master *m, struct bytes what, struct bytes as, struct isolation_entry *out)
+static json_t *recognise(
+	const struct master *m, struct bytes what, struct bytes as, struct isolation_entry *out)
 {
 	enum isolation_kind kind = ISOLATE_CLIENT;
 	json_t *wrong = NULL;
@@ -324,7 +345,8 @@ static json_t *recognise(const struct master *m, struct bytes what, struct bytes
 	if (!m->active)
 		return admin_error("no configuration is in use yet");
 	if (!what.len)
-		return admin_error("name what to isolate: an address or prefix, POOL, POOL/SERVER, a user, or node");
+		return admin_error(
+			"name what to isolate: an address or prefix, POOL, POOL/SERVER, a user, or node");
 	if (!as.len)
 		wrong = guess(m, what, &kind);
 	else if (!isolation_kind_find(as, &kind))
@@ -332,11 +354,14 @@ static json_t *recognise(const struct master *m, struct bytes what, struct bytes
 	if (wrong)
 		return wrong;
 	if (isolation_parse(kind, what, out) != OK)
-		return fail(what, kind == ISOLATE_CLIENT ? "is no address or prefix; write 192.0.2.7 or 10.0.0.0/8" :
-			kind == ISOLATE_NODE ? "is not this node; write node" :
-			"cannot be isolated: at most 512 bytes, without control characters");
+		return fail(what,
+			kind == ISOLATE_CLIENT ? "is no address or prefix; write 192.0.2.7 or 10.0.0.0/8"
+			: kind == ISOLATE_NODE
+				? "is not this node; write node"
+				: "cannot be isolated: at most 512 bytes, without control characters");
 	if (kind == ISOLATE_TARGET && out->name_len && !is_named_anywhere(m, what))
-		return fail(what, "is no POOL and no POOL/SERVER; sluis status lists them, and address or address:port is possible too");
+		return fail(what,
+			"is no POOL and no POOL/SERVER; sluis status lists them, and address or address:port is possible too");
 	return NULL;
 }
 
@@ -352,7 +377,8 @@ static struct isolated *find(const struct isolation_entry *e)
 
 static void remove_at(size_t i)
 {
-	memmove(&all.list.list[i], &all.list.list[i + 1], (all.list.count - i - 1) * sizeof(all.list.list[0]));
+	memmove(&all.list.list[i], &all.list.list[i + 1],
+		(all.list.count - i - 1) * sizeof(all.list.list[0]));
 	all.list.count--;
 }
 
@@ -386,8 +412,9 @@ static json_t *entry_json(const struct master *m, const struct isolated *e)
 
 	text_init(&what, mem, sizeof(mem));
 	isolation_put(&e->entry, &what);
-	return json_pack("{s:s,s:s%,s:I,s:I,s:I,s:s,s:b}", "kind", isolation_kind_name((enum isolation_kind)e->entry.kind), "what",
-		(const char *)what.at, what.len, "since_us", (json_int_t)e->since_us, "until_us", (json_int_t)e->until_us, "uid",
+	return json_pack("{s:s,s:s%,s:I,s:I,s:I,s:s,s:b}", "kind",
+		isolation_kind_name((enum isolation_kind)e->entry.kind), "what", (const char *)what.at,
+		what.len, "since_us", (json_int_t)e->since_us, "until_us", (json_int_t)e->until_us, "uid",
 		(json_int_t)e->uid, "reason", e->reason, "known", (int)is_known(m, &e->entry));
 }
 
@@ -400,8 +427,8 @@ static struct bytes string_of(const json_t *request, const char *key)
 
 static json_t *done(const struct master *m, const struct isolated *e, bool already)
 {
-	return json_pack("{s:b,s:o,s:b,s:b}", "ok", 1, "isolation", entry_json(m, e), "already", (int)already, "saved",
-		(int)!all.is_unsaved);
+	return json_pack("{s:b,s:o,s:b,s:b}", "ok", 1, "isolation", entry_json(m, e), "already", (int)already,
+		"saved", (int)!all.is_unsaved);
 }
 
 /* Reads what the request says besides WHAT. NULL: all is well. */
@@ -453,7 +480,8 @@ json_t *master_isolate(struct master *m, struct admin_conn *c, const json_t *req
 	if (old)
 		return answer_later(m, c, renew(m, old, &e), before);
 	if (all.list.count >= ISOLATION_MAX)
-		return admin_error("1024 entries are isolated already; isolate a prefix or a pool instead of many single ones");
+		return admin_error(
+			"1024 entries are isolated already; isolate a prefix or a pool instead of many single ones");
 	all.list.list[all.list.count++] = e;
 	publish();
 	tell(m);
@@ -485,7 +513,8 @@ json_t *master_release(struct master *m, struct admin_conn *c, const json_t *req
 			}
 	}
 	if (n > 1)
-		return fail(what, "is isolated in more than one sense; add --as client, --as target, --as user or --as node");
+		return fail(what,
+			"is isolated in more than one sense; add --as client, --as target, --as user or --as node");
 	if (n == 0)
 		return json_pack("{s:b,s:b,s:b}", "ok", 1, "already", 1, "saved", (int)!all.is_unsaved);
 	found = all.list.list[at];
@@ -512,5 +541,6 @@ bool master_isolation_has(const struct conf_pool *p, const struct conf_server *s
 	struct addr a = s->address;
 
 	a.port = s->port;
-	return isolation_has_server(&all.published, p->name, s->name) || (!s->is_name && isolation_has_target(&all.published, &a));
+	return isolation_has_server(&all.published, p->name, s->name) ||
+	       (!s->is_name && isolation_has_target(&all.published, &a));
 }

@@ -39,7 +39,13 @@ class Watched(threading.Thread):
                 self.got += len(data)
         except (ConnectionResetError, ssl.SSLError):
             self.was_reset = True
+        except (OSError, ValueError):
+            pass  # by stop()
         self.ended_at = time.monotonic()
+
+    def stop(self):
+        self.client.sock.shutdown(socket.SHUT_RDWR)
+        self.join(10)
 
     def ended_after(self, start):
         self.join(10)
@@ -234,6 +240,22 @@ def test_a_connection_that_is_being_made(world):
             f.close()
 
 
+def test_a_name_that_stands_for_an_isolated_address(world):
+    """localhost is 127.0.0.1 and ::1: the dialer passes over the one, and with both the server is out of use."""
+    one = world.scripted()
+    s = world.serve(f"localhost:{one.port}", contact=CONTACT)
+    assert get(s.port()).status == 200
+    answer, _ = isolate(s, "127.0.0.1", "--as", "target")
+    assert answer["cut"] == 1 and answer["isolation"]["known"]
+    heads, connections = len(one.heads), len(one.connections)
+    assert get(s.port()).status == 502  # nobody listens at the other
+    isolate(s, f"[::1]:{one.port}")
+    expect_page(get(s.port()), 503)
+    assert (len(one.heads), len(one.connections)) == (heads, connections)
+    s.cli("release", "127.0.0.1")
+    assert get(s.port()).status == 200
+
+
 def test_an_old_generation_is_cut_too(world):
     n = big(world, "one")
     s = world.serve(n, limits=PATIENT)
@@ -331,6 +353,7 @@ def test_a_client_behind_a_trusted_peer(world):
     assert ask("203.0.113.8").status == 200
     got = good.got
     wait_for(lambda: good.got > got, "the other download to go on")
+    good.stop()
 
 
 def test_a_user_by_certificate(world):
@@ -352,6 +375,7 @@ def test_a_user_by_certificate(world):
     assert ask(bert).status == 200
     got = good.got
     wait_for(lambda: good.got > got, "the other's download to go on")
+    good.stop()
     assert listed(s) == [("user", subject)]
     s.cli("release", subject)
     assert ask(anna).status == 200
