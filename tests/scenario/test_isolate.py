@@ -482,3 +482,49 @@ def test_the_list_moves_along_with_state_dir(world):
     s.reload()
     restart(s)
     assert listed(s) == [("target", "web")] and get(s.port()).status == 503
+
+
+def test_over_and_over_under_load(world):
+    """Every kind, set and released while requests, uploads and downloads of all states are under way: no worker is lost, and at
+    the end all is as it was. The sanitizers watch."""
+    one, two = big(world, "one"), big(world, "two")
+    s = world.serve({"address": one.address, "name": "one", "max_connections": 3}, {"address": two.address, "name": "two"}, workers=2,
+                    pool={"queue": 10, "queue_time": "1s", "check": {"interval": "50ms"}}, listener={"trusted_peers": ["127.0.0.1"]})
+    pids, done, answers = s.pids("worker"), threading.Event(), []
+
+    def ask(n):
+        while not done.is_set():
+            try:
+                with Client(s.port(), timeout=10) as c:
+                    for target in ("/", "/slow/big", "/", "/files/big")[n % 3:]:
+                        c.send(f"POST {target} HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 10.0.0.{n}\r\nContent-Length: 4\r\n\r\nbo"
+                               if n % 4 == 0 else f"GET {target} HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 10.0.0.{n}\r\n\r\n")
+                        if n % 4 == 0:
+                            c.send("dy")
+                        if target == "/slow/big":
+                            c.sock.recv(65536)
+                            break
+                        answers.append(c.response().status)
+            except (OSError, EOFError):
+                pass
+    threads = [threading.Thread(target=ask, args=(n,)) for n in range(8)]
+    for t in threads:
+        t.start()
+    try:
+        for round in range(8):
+            before = len(answers)
+            for what in ("web/one", "10.0.0.0/30", one.address, "10.0.0.7", "web", "node"):
+                isolate(s, what)
+                if round % 2:
+                    s.cli("release", what)
+            for kind, what in listed(s):
+                s.cli("release", what, "--as", kind)
+            wait_for(lambda: len(answers) > before + 20, "more answers")
+    finally:
+        done.set()
+        for t in threads:
+            t.join()
+    assert {200, 403, 503} <= set(answers)
+    assert s.pids("worker") == pids and listed(s) == []
+    wait_for(lambda: server(s)["active"] == server(s, 1)["active"] == 0, "nothing to be left under way")
+    assert s.metric("sluis_connections_open") == 1 and get(s.port()).status == 200  # the one that asked
