@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "board/board.h"
 
+#include "board/isolation.h"
 #include "ledger/ring.h"
 
 #include <fcntl.h>
@@ -18,6 +19,7 @@ size_t board_size(enum board_kind k)
 	case BOARD_LIMITS: return sizeof(struct board_limits);
 	case BOARD_LEDGER: return sizeof(struct board_ledger);
 	case BOARD_RING: return sizeof(struct ledger_ring);
+	case BOARD_ISOLATION: return sizeof(struct board_isolation);
 	}
 	return 0;
 }

@@ -9,7 +9,7 @@
 #define BOARD_SERVERS_MAX 4096
 #define BOARD_WORKERS_MAX 64
 
-enum board_kind { BOARD_MASTER, BOARD_HEALTH, BOARD_WORKER, BOARD_LIMITS, BOARD_LEDGER, BOARD_RING };
+enum board_kind { BOARD_MASTER, BOARD_HEALTH, BOARD_WORKER, BOARD_LIMITS, BOARD_LEDGER, BOARD_RING, BOARD_ISOLATION };
 
 /* Counters of a worker; the metric's name, type and help for docs and /metrics are in metrics.tbl. */
 enum metric {
@@ -38,6 +38,7 @@ struct board_client {
 struct board_worker {
 	uint64_t counters[METRIC_COUNT];
 	uint64_t latency_buckets[16]; /* 1 ms * 2^i; the last is +Inf */
+	uint64_t isolation_epoch;     /* of the list that this worker obeys, and has cut by */
 	struct board_worker_server servers[BOARD_SERVERS_MAX];
 	struct board_client clients[BOARD_CLIENT_SLOTS];
 };

@@ -49,18 +49,29 @@ static unsigned match(struct bytes range, struct bytes type)
 		bytes_eq_nocase(bytes_cut(range, 0, slash + 1), bytes_cut(type, 0, slash + 1)) ? 2 : 0;
 }
 
-struct http_accept http_accept_find(const struct http_field *f, size_t n, struct bytes type)
+static unsigned match_language(struct bytes range, struct bytes language)
+{
+	if (bytes_eq(range, BYTES("*")))
+		return 1;
+	if (bytes_eq_nocase(range, language))
+		return 3;
+	return range.len > language.len && range.at[language.len] == '-' &&
+		bytes_eq_nocase(bytes_cut(range, 0, language.len), language) ? 2 : 0;
+}
+
+static struct http_accept find(const struct http_field *f, size_t n, enum http_field_id id,
+	unsigned (*match_one)(struct bytes range, struct bytes what), struct bytes what)
 {
 	struct http_accept best = { .q = -1 };
 	size_t at = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		struct bytes left = f[i].value;
-		if (f[i].id != HTTP_ACCEPT)
+		if (f[i].id != id)
 			continue;
 		for (; left.len; at++) {
 			struct bytes item = next_part(&left, ',');
-			unsigned specific = match(next_part(&item, ';'), type);
+			unsigned specific = match_one(next_part(&item, ';'), what);
 			int q = 1000;
 			while (specific && item.len) {
 				struct bytes p = next_part(&item, ';');
@@ -72,4 +83,14 @@ struct http_accept http_accept_find(const struct http_field *f, size_t n, struct
 		}
 	}
 	return best;
+}
+
+struct http_accept http_accept_find(const struct http_field *f, size_t n, struct bytes type)
+{
+	return find(f, n, HTTP_ACCEPT, match, type);
+}
+
+struct http_accept http_accept_language_find(const struct http_field *f, size_t n, struct bytes language)
+{
+	return find(f, n, HTTP_ACCEPT_LANGUAGE, match_language, language);
 }

@@ -14,4 +14,7 @@ struct http_accept {
  * malformed is left out. */
 struct http_accept http_accept_find(const struct http_field *f, size_t n, struct bytes type);
 
+/* The same for a language ("nl") in Accept-Language, RFC 9110 12.5.4: "nl-BE" asks for it too, "*" for any. */
+struct http_accept http_accept_language_find(const struct http_field *f, size_t n, struct bytes language);
+
 #endif

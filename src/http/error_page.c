@@ -86,12 +86,17 @@ static bool wants_json(const struct http_field *f, size_t n)
 	return json.q > 0 && is_before(json, html);
 }
 
-static void write_json(struct text *t, unsigned status, struct bytes request_id, struct bytes contact)
-{
-	const struct words *w = words_for(status);
+/* A page's texts; around names the lines that are not about what happened. */
+struct page {
+	struct words words;
+	const char *language, *title; /* of the problem: JSON's */
+	const char *call, *request, *state;
+};
 
-	text_fmt(t, "{\"status\":%u,\"title\":\"%s\",\"detail\":\"%s %s\",\"request_id\":", status, http_reason(status), w->what,
-		w->advice);
+static void write_json(struct text *t, const struct page *p, unsigned status, struct bytes request_id, struct bytes contact)
+{
+	text_fmt(t, "{\"status\":%u,\"title\":\"%s\",\"detail\":\"%s %s\",\"request_id\":", status, p->title, p->words.what,
+		p->words.advice);
 	json_put_string(t, request_id);
 	if (contact.len) {
 		text_lit(t, ",\"contact\":");
@@ -100,30 +105,67 @@ static void write_json(struct text *t, unsigned status, struct bytes request_id,
 	text_lit(t, "}\n");
 }
 
-static void write_html(struct text *t, unsigned status, struct bytes request_id, struct bytes contact)
+static void write_html(struct text *t, const struct page *p, unsigned status, struct bytes request_id, struct bytes contact)
 {
-	const struct words *w = words_for(status);
-
-	text_lit(t, "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-		"<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"robots\" content=\"noindex\">\n");
-	text_fmt(t, "<title>%s</title>\n<style>", w->heading);
+	text_fmt(t, "<!doctype html>\n<html lang=\"%s\">\n<head>\n<meta charset=\"utf-8\">\n", p->language);
+	text_lit(t, "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"robots\" content=\"noindex\">\n");
+	text_fmt(t, "<title>%s</title>\n<style>", p->words.heading);
 	text_str(t, style);
-	text_fmt(t, "</style>\n</head>\n<body>\n<main>\n<h1>%s</h1>\n<p>%s</p>\n<p>%s</p>\n", w->heading, w->what, w->advice);
+	text_fmt(t, "</style>\n</head>\n<body>\n<main>\n<h1>%s</h1>\n<p>%s</p>\n<p>%s</p>\n", p->words.heading, p->words.what,
+		p->words.advice);
 	if (contact.len) {
-		text_lit(t, "<p>If it goes on, you can ask for help:<br>\n<span class=\"contact\">");
+		text_fmt(t, "<p>%s<br>\n<span class=\"contact\">", p->call);
 		text_html(t, contact);
 		text_lit(t, "</span></p>\n");
 	}
-	text_lit(t, "<footer>\n<p>Request number: <code>");
+	text_fmt(t, "<footer>\n<p>%s: <code>", p->request);
 	text_html(t, request_id);
-	text_fmt(t, "</code></p>\n<p>Status: %u %s</p>\n</footer>\n</main>\n</body>\n</html>\n", status, http_reason(status));
+	text_fmt(t, "</code></p>\n<p>%s: %u %s</p>\n</footer>\n</main>\n</body>\n</html>\n", p->state, status, http_reason(status));
+}
+
+static void write_page(struct text *t, const struct page *p, unsigned status, const struct http_field *fields,
+	size_t field_count, struct bytes request_id, struct bytes contact, struct bytes *type)
+{
+	bool is_json = wants_json(fields, field_count);
+
+	*type = is_json ? BYTES("application/problem+json") : BYTES("text/html; charset=utf-8");
+	(is_json ? write_json : write_html)(t, p, status, request_id, contact);
 }
 
 void error_page_write(struct text *t, unsigned status, const struct http_field *fields, size_t field_count,
 	struct bytes request_id, struct bytes contact, struct bytes *type)
 {
-	bool is_json = wants_json(fields, field_count);
+	const struct page p = { *words_for(status), "en", http_reason(status), "If it goes on, you can ask for help:",
+		"Request number", "Status" };
 
-	*type = is_json ? BYTES("application/problem+json") : BYTES("text/html; charset=utf-8");
-	(is_json ? write_json : write_html)(t, status, request_id, contact);
+	write_page(t, &p, status, fields, field_count, request_id, contact, type);
+}
+
+/* [language][about the application] */
+static const struct page isolated[2][2] = {
+	{ { { 403, "Your access has been blocked", "The administrators have blocked access from your connection or account, to protect "
+		"the systems behind this page. Nothing was passed on.", "Trying again does not help. Please call the administrators." },
+		  "en", "Access blocked by the administrators", "Whom to call:", "Request number", "Status" },
+		{ { 503, "This application has been taken out of use", "The administrators have taken this application out of use for now, "
+		"to protect it or others. This is not your fault.", "Trying again does not help until they put it back. If your work cannot "
+		"wait, please call the administrators." },
+			"en", "Application taken out of use by the administrators", "Whom to call:", "Request number", "Status" } },
+	{ { { 403, "Uw toegang is geblokkeerd", "De beheerders hebben de toegang vanaf uw verbinding of account geblokkeerd, om de "
+		"systemen achter deze pagina te beschermen. Er is niets doorgegeven.", "Opnieuw proberen helpt niet. Bel de beheerders." },
+		  "nl", "Toegang geblokkeerd door de beheerders", "Wie u kunt bellen:", "Nummer van het verzoek", "Status" },
+		{ { 503, "Deze toepassing is buiten gebruik gesteld", "De beheerders hebben deze toepassing voorlopig buiten gebruik gesteld, om "
+		"die of andere te beschermen. Het ligt niet aan u.", "Opnieuw proberen helpt niet voordat zij de toepassing terugzetten. Kan uw "
+		"werk niet wachten, bel dan de beheerders." },
+			"nl", "Toepassing buiten gebruik gesteld door de beheerders", "Wie u kunt bellen:", "Nummer van het verzoek",
+			"Status" } },
+};
+
+void error_page_write_isolated(struct text *t, unsigned status, const struct http_field *fields, size_t field_count,
+	struct bytes request_id, struct bytes contact, struct bytes *type)
+{
+	struct http_accept nl = http_accept_language_find(fields, field_count, BYTES("nl"));
+	struct http_accept en = http_accept_language_find(fields, field_count, BYTES("en"));
+	bool is_dutch = nl.q > 0 && nl.specific > 1 && is_before(nl, en);
+
+	write_page(t, &isolated[is_dutch][status == 503], status, fields, field_count, request_id, contact, type);
 }

@@ -11,5 +11,9 @@
 /* fields: the request's; Accept chooses. type gets the media type. contact: whom to call, or empty. */
 void error_page_write(struct text *t, unsigned status, const struct http_field *fields, size_t field_count,
 	struct bytes request_id, struct bytes contact, struct bytes *type);
+/* The same for what administrators have isolated, in Dutch or English by Accept-Language: status 403 is about who asks, 503
+ * about the application. Above all it says whom to call. */
+void error_page_write_isolated(struct text *t, unsigned status, const struct http_field *fields, size_t field_count,
+	struct bytes request_id, struct bytes contact, struct bytes *type);
 
 #endif

@@ -63,10 +63,11 @@ void client_close(struct client *c)
 		record_exchange_end(x);
 		exchange_free(x);
 	}
-	record_client_close(c, "");
+	record_client_close(c);
 	if (c->state == CLIENT_TUNNEL)
 		board_add(&g->board->counters[M_TUNNELS_OPEN], (uint64_t)-1);
 	client_not_later(c);
+	client_not_cut(c);
 	loop_timer_clear(g->loop, &c->timer);
 	io_close(g->loop, &c->io);
 	buf_give(&g->bufs, &c->in);
@@ -135,6 +136,7 @@ void client_accept(struct listener *l)
 				engine_accept_pause(g);
 			return;
 		}
+		engine_isolation_look(g);
 		if ((uint32_t)fd >= g->files_for_clients) { /* the kernel gives the lowest that is free */
 			engine_accept_pause(g);
 			i = ACCEPTS_MAX; /* this one more */

@@ -221,6 +221,10 @@ bool exchange_decide(struct exchange *x)
 	bool is_unknown;
 
 	fill_input(x);
+	if (g->isolated.count && exchange_is_isolated(x)) {
+		exchange_refuse_isolated(x, g->isolated.has_node ? 503 : 403);
+		return false;
+	}
 	if (x->req.method == HTTP_CONNECT || x->req.method == HTTP_TRACE) {
 		exchange_refuse(x, 405, "method");
 		return false;

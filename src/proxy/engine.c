@@ -31,10 +31,11 @@ static enum err pool_init(struct engine *g, struct pool *p, const struct conf_po
 	p->kept = arena_array(&g->arena, n, sizeof *p->kept);
 	p->kept_count = arena_array(&g->arena, n, sizeof *p->kept_count);
 	p->addresses = arena_array(&g->arena, n, sizeof *p->addresses);
+	p->isolated = arena_array(&g->arena, n, sizeof *p->isolated);
 	p->balance = (struct balance_pool){ .algorithm = algorithms[conf->algorithm], .count = n,
 		.slow_start_ms = conf->slow_start_ms, .eject_max_percent = conf->eject_max_percent,
 		.servers = arena_array(&g->arena, n, sizeof *p->balance.servers) };
-	if (!names || !p->kept || !p->kept_count || !p->addresses || !p->balance.servers)
+	if (!names || !p->kept || !p->kept_count || !p->addresses || !p->isolated || !p->balance.servers)
 		return ERR_MEMORY;
 	for (size_t i = 0; i < n; i++) {
 		names[i] = conf->servers[i].name;
@@ -52,6 +53,7 @@ static void engine_turn_end(void *ctx)
 	struct engine *g = ctx;
 
 	client_run_later(g);
+	engine_isolation_cut(g);
 	if (g->access_out.len >= LOG_FLUSH_AT)
 		access_log_flush(g);
 }
@@ -62,6 +64,7 @@ static void engine_on_second(struct timer *t)
 
 	if (g->access_out.len && g->access_fd >= 0)
 		access_log_flush(g);
+	engine_isolation_look(g);
 	if (g->is_draining && loop_now_ms(g->loop) >= g->draining_until_ms) {
 		g->on_drained(g);
 		return;
@@ -101,6 +104,7 @@ enum err engine_init(struct engine *g, struct loop *loop, const struct conf *con
 	for (size_t i = 0; i < conf->listener_count; i++)
 		if (conf->listeners[i].tls.is_on)
 			TRY(tls_server_new(&conf->listeners[i].tls, signer, &g->listeners[i].tls, error, error_size));
+	engine_isolation_read(g);
 	loop_at_turn_end(loop, engine_turn_end, g);
 	loop_timer_set(loop, &g->second, 1000, engine_on_second);
 	return OK;

@@ -5,6 +5,7 @@
 
 #include "balance/balance.h"
 #include "board/board.h"
+#include "board/isolation.h"
 #include "conf/conf.h"
 #include "http/params.h"
 #include "ledger/ring.h"
@@ -39,6 +40,8 @@ struct pool {
 	struct bytes *addresses; /* per server: what its name stands for, 16 each; empty: the dialer said nothing */
 	struct exchange *queue_first, **queue_last; /* waiting for a free connection */
 	uint32_t queued;
+	bool *isolated; /* per server: an administrator said so */
+	size_t isolated_count;
 };
 
 struct engine {
@@ -76,6 +79,10 @@ struct engine {
 	const struct board_health_board *health;
 	const struct board_master *admin;
 	struct board_limits *limits;
+	const struct board_isolation *isolation;
+	struct isolation_list isolated; /* our copy of it */
+	bool isolation_news;		/* it is new: connections are to be cut at the turn's end */
+	struct client *cuts;		/* those to be cut */
 	unsigned char hash_key[16]; /* limits' own: for SipHash over what strangers choose */
 	uint64_t random;
 	uint64_t id_prefix, id_next; /* request ids */
@@ -94,6 +101,7 @@ void engine_fini(struct engine *g);
 enum err engine_listen(struct engine *g, uint16_t listener, int fd) MUST_USE;
 /* The dialer's answers. fd is taken over; -1 when it failed. */
 void engine_dialed(struct engine *g, uint32_t request, int fd, const unsigned char ip[16], uint64_t conn);
+void engine_dial_denied(struct engine *g, uint32_t request); /* because the server is isolated */
 /* A server's name stands for these addresses now (16 octets each; copied). Connections to others are closed: unused
  * ones at once, the others after their answer. ERR_SYNTAX: no such server, or not addresses. ERR_MEMORY. */
 enum err engine_addresses(struct engine *g, uint16_t pool, uint16_t server, struct bytes list) MUST_USE;
@@ -104,6 +112,19 @@ void engine_drain(struct engine *g, uint32_t limit_ms);
  * a level-triggered descriptor would only be told of over and over. */
 void engine_accept_pause(struct engine *g);
 uint64_t engine_random(struct engine *g);
+
+/* --- what is isolated (isolate.c) --- */
+void engine_isolation_read(struct engine *g);
+/* Where connections and requests begin: one load and one compare as long as nothing has changed. */
+static inline void engine_isolation_look(struct engine *g)
+{
+	if (UNLIKELY(board_isolation_is_news(g->isolation, &g->isolated)))
+		engine_isolation_read(g);
+}
+void engine_isolation_mark(struct engine *g); /* which servers it is about, after addresses have changed */
+void engine_isolation_cut(struct engine *g);  /* at the turn's end, when nobody is in the middle of anything */
+/* ip: where the connection leads, or NULL. */
+bool pool_is_isolated(const struct engine *g, const struct pool *p, uint16_t server, const unsigned char *ip);
 
 /* --- a client's connection --- */
 enum client_state { CLIENT_HANDSHAKE, CLIENT_IDLE, CLIENT_HEAD, CLIENT_EXCHANGE, CLIENT_TUNNEL, CLIENT_LINGER };
@@ -127,8 +148,10 @@ struct client {
 	struct use *uses; /* servers that it has used, latest first */
 	uint64_t bytes_in, bytes_out; /* of its exchanges */
 	uint16_t use_count;
+	const char *why_ended; /* for the ledger; NULL: as usual */
 	bool closes; /* after this answer */
 	struct client *later_next, **later_prev; /* on engine's list of those to run at the turn's end */
+	struct client *cut_next, **cut_prev;	 /* on engine's list of those to be cut */
 };
 void client_accept(struct listener *l);
 /* Tries everything that may go on now. May free c. */
@@ -136,6 +159,8 @@ void client_run(struct client *c);
 void client_close(struct client *c);
 void client_run_later(struct engine *g);
 void client_exchange_done(struct client *c); /* the answer was sent whole */
+void client_reset(struct client *c); /* isolated: cuts both sides, with what is still in the kernel. Frees c */
+void client_not_cut(struct client *c);
 
 /* One client connection's use of one server, from the first request on: what the ledger's question is about. */
 struct use {
@@ -188,6 +213,8 @@ struct exchange {
 	bool sticky_set;      /* a cookie is to be set */
 	bool tried_fresh;     /* a kept connection failed once without an answer */
 	bool is_counted;      /* active was raised on the board */
+	bool is_isolated;     /* that is why we answer: it gets the page of its own */
+	bool was_denied;      /* the dialer refused a server because it is isolated */
 	uint32_t dial_slot;   /* + 1; 0: none */
 	bool *tried;	      /* per server of the pool */
 	const struct policy_rule *rule; /* the last that took part, for the log */
@@ -208,6 +235,11 @@ void exchange_upstream_ready(struct exchange *x, struct upstream *u);
 void exchange_upstream_failed(struct exchange *x, enum err e); /* dial failed or connection broke */
 /* Answers by ourselves. why: a short stable name for the log. */
 void exchange_refuse(struct exchange *x, unsigned status, const char *why);
+/* Because of an isolation: 403 about who asks, 503 about what was asked for. */
+void exchange_refuse_isolated(struct exchange *x, unsigned status);
+bool exchange_is_isolated(const struct exchange *x); /* its client, its user, or this whole node */
+/* Its server is isolated: another one if that is safe, else it is answered or cut. May free x. */
+void exchange_leave_server(struct exchange *x);
 void exchange_reply(struct exchange *x, unsigned status, struct bytes content_type, struct bytes location,
 	struct bytes body);
 void exchange_id(struct exchange *x); /* makes x->id once */
@@ -236,6 +268,7 @@ struct upstream {
 	struct buf in;
 	size_t scanned;
 	uint32_t requests;
+	const char *why_ended; /* for the ledger; NULL: as usual */
 };
 /* Finds a server and a connection, or waits, or answers 502, 503, 504. */
 void upstream_get(struct exchange *x);
@@ -245,6 +278,7 @@ void exchange_timer(struct exchange *x, uint32_t ms);
 void exchange_queue_timer(struct exchange *x);
 void upstream_done(struct upstream *u, bool keep);
 void upstream_close(struct upstream *u);
+void upstream_reset(struct upstream *u); /* before it is closed: with all that is still on its way */
 void upstream_uncount(struct exchange *x);
 /* x waits no more: it leaves the queue, and what it asked of the dialer comes all the same and is kept for others. */
 void upstream_stop_waiting(struct exchange *x);
@@ -256,7 +290,7 @@ struct board_worker_server *server_row(struct engine *g, const struct pool *p, u
 /* Strict, and the ledger cannot be written: nobody new. */
 bool record_refuses(const struct engine *g);
 void record_client_open(struct client *c);
-void record_client_close(struct client *c, const char *why);
+void record_client_close(struct client *c);
 void record_use(struct exchange *x); /* x->up is there: the first time a use begins */
 void record_exchange_end(struct exchange *x); /* its bytes count */
 void record_upstream_done(struct upstream *u);

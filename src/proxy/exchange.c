@@ -68,6 +68,7 @@ void exchange_start(struct exchange *x)
 		metrics_answer(x);
 		return;
 	}
+	engine_isolation_look(g);
 	if (x->req.framing == HTTP_BODY_LENGTH && g->conf->limits.body_max && x->req.length > g->conf->limits.body_max) {
 		exchange_refuse(x, 413, "body-too-large");
 		return;
@@ -702,10 +703,44 @@ void exchange_refuse(struct exchange *x, unsigned status, const char *why)
 	x->refusal = why;
 	text_init(&t, mem, sizeof mem);
 	exchange_id(x);
-	error_page_write(&t, status, x->req.fields, x->req.field_count, bytes_str(x->id), g->conf->contact, &type);
+	if (x->is_isolated)
+		error_page_write_isolated(&t, status, x->req.fields, x->req.field_count, bytes_str(x->id), g->conf->contact, &type);
+	else
+		error_page_write(&t, status, x->req.fields, x->req.field_count, bytes_str(x->id), g->conf->contact, &type);
 	if (status == 408 || status == 413 || status == 400 || status == 431 || status == 414)
 		x->client->closes = true;
 	exchange_reply(x, status, type, BYTES(""), t.failed ? BYTES("") : text_bytes(&t));
+}
+
+void exchange_refuse_isolated(struct exchange *x, unsigned status)
+{
+	board_add(&x->engine->board->counters[M_ISOLATED], 1);
+	x->is_isolated = true;
+	x->client->closes = true;
+	exchange_refuse(x, status, "isolated");
+}
+
+void exchange_leave_server(struct exchange *x)
+{
+	struct upstream *u = x->up;
+
+	if (x->head_written) {
+		client_reset(x->client);
+		return;
+	}
+	if (u)
+		upstream_reset(u);
+	if (x->phase == X_RELAY && !is_safe_to_repeat(x)) {
+		exchange_refuse_isolated(x, 503);
+		return;
+	}
+	x->up = NULL;
+	upstream_stop_waiting(x);
+	upstream_uncount(x);
+	loop_timer_clear(x->engine->loop, &x->timer);
+	if (u)
+		upstream_done(u, false);
+	upstream_get(x);
 }
 
 void exchange_reply(struct exchange *x, unsigned status, struct bytes content_type, struct bytes location,

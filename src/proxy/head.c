@@ -115,7 +115,7 @@ void exchange_write_local(struct exchange *x, struct text *t, unsigned status, s
 		http1_write_field(t, BYTES("Location"), location);
 	if (status == 405)
 		text_lit(t, "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n");
-	if (status == 503 || status == 429)
+	if ((status == 503 && !x->is_isolated) || status == 429)
 		text_lit(t, "Retry-After: 5\r\n");
 	text_lit(t, "Content-Length: ");
 	text_u64(t, body.len);

@@ -87,7 +87,7 @@ static void end_uses(struct client *c)
 	c->use_count = 0;
 }
 
-void record_client_close(struct client *c, const char *why)
+void record_client_close(struct client *c)
 {
 	struct engine *g = c->engine;
 
@@ -96,7 +96,7 @@ void record_client_close(struct client *c, const char *why)
 	end_uses(c);
 	(void)ledger_ring_write(g->records, &(struct ledger_record){ .kind = LEDGER_IN, .state = LEDGER_CLOSE, .conn = c->conn,
 		.end_us = loop_real_us(g->loop), .client = c->peer, .listener = listener_name(c), .user = c->tls.client_subject,
-		.outcome = bytes_str(why), .has_counts = true, .requests = c->requests, .bytes_in = c->bytes_in,
+		.outcome = bytes_str(c->why_ended), .has_counts = true, .requests = c->requests, .bytes_in = c->bytes_in,
 		.bytes_out = c->bytes_out });
 }
 
@@ -191,8 +191,8 @@ void record_upstream_close(struct upstream *u)
 	record_upstream_done(u);
 	(void)ledger_ring_write(g->records, &(struct ledger_record){ .kind = LEDGER_OUT, .state = LEDGER_CLOSE, .conn = u->conn,
 		.end_us = loop_real_us(g->loop), .target = target_of(u->pool->conf, u->server, u->ip),
-		.name = name_of(u->pool->conf, u->server, mem), .has_counts = true, .requests = u->requests,
-		.bytes_in = u->bytes_in, .bytes_out = u->bytes_out });
+		.name = name_of(u->pool->conf, u->server, mem), .outcome = bytes_str(u->why_ended), .has_counts = true,
+		.requests = u->requests, .bytes_in = u->bytes_in, .bytes_out = u->bytes_out });
 }
 
 void record_policy(struct exchange *x, unsigned status, const char *why)

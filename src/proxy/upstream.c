@@ -3,6 +3,7 @@
 #include "crypto/hash.h"
 
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define QUEUE_LOOK_MS 16
@@ -35,7 +36,7 @@ static void pool_refresh(struct engine *g, struct pool *p)
 		uint16_t id = p->conf->servers[i].global;
 		uint32_t admin = __atomic_load_n(&g->admin->admin[id], __ATOMIC_RELAXED);
 
-		s->is_up = admin != ADMIN_DISABLED &&
+		s->is_up = admin != ADMIN_DISABLED && !p->isolated[i] &&
 			__atomic_load_n(&g->health->servers[id].state, __ATOMIC_RELAXED) != HEALTH_DOWN;
 		s->is_draining = admin == ADMIN_DRAIN;
 		s->up_since_ms = __atomic_load_n(&g->health->servers[id].since_ms, __ATOMIC_RELAXED);
@@ -141,6 +142,8 @@ enum err engine_addresses(struct engine *g, uint16_t pool, uint16_t server, stru
 	p = &g->pools[pool];
 	free((void *)(uintptr_t)p->addresses[server].at);
 	p->addresses[server] = bytes_of(copy, list.len);
+	if (g->isolated.count)
+		engine_isolation_mark(g);
 	for (struct upstream *u = p->kept[server]; u; u = next) {
 		next = u->next;
 		if (upstream_has_moved(u))
@@ -324,6 +327,8 @@ void upstream_get(struct exchange *x)
 	if (server == BALANCE_NONE) {
 		if (is_full)
 			upstream_wait(x);
+		else if (p->isolated_count || x->was_denied)
+			exchange_refuse_isolated(x, 503);
 		else
 			exchange_refuse(x, 503, "no-server");
 		return;
@@ -425,50 +430,105 @@ static struct upstream *upstream_new(struct engine *g, struct pool *p, uint16_t 
 	return u;
 }
 
-void engine_dialed(struct engine *g, uint32_t request, int fd, const unsigned char ip[16], uint64_t conn)
+/* Ends what was asked of the dialer. False: this is not the answer to anything. *x is NULL when nobody waits any more. */
+static bool dial_end(struct engine *g, uint32_t request, struct exchange **x)
 {
 	unsigned i = request & 0xff;
-	struct exchange *x;
-	struct upstream *u;
-	struct pool *p;
 
-	if (!g->dials[i].in_use || g->dials[i].serial != request >> 8) {
+	if (!g->dials[i].in_use || g->dials[i].serial != request >> 8)
+		return false;
+	*x = g->dials[i].x;
+	g->dials[i].in_use = false;
+	g->dials[i].x = NULL;
+	g->dial_count--;
+	if (*x)
+		(*x)->dial_slot = 0;
+	return true;
+}
+
+/* To another server; when the same one is denied again, the dialer knows of more than we do. */
+static void dial_denied(struct exchange *x)
+{
+	engine_isolation_look(x->engine);
+	upstream_uncount(x);
+	loop_timer_clear(x->engine->loop, &x->timer);
+	if (!x->tried)
+		x->tried = arena_array(&x->arena, x->pool->balance.count, sizeof *x->tried);
+	if (!x->tried || x->tried[x->server]) {
+		exchange_refuse_isolated(x, 503);
+		return;
+	}
+	x->tried[x->server] = true;
+	x->was_denied = true;
+	upstream_get(x);
+}
+
+void engine_dial_denied(struct engine *g, uint32_t request)
+{
+	struct exchange *x;
+
+	if (!dial_end(g, request, &x))
+		return;
+	board_add(&g->board->counters[M_DIAL_FAILURES], 1);
+	if (x)
+		dial_denied(x);
+}
+
+/* Takes the descriptor over; conn: its number in the ledger. ERR_DENIED: it was isolated meanwhile. */
+static enum err dial_take(struct engine *g, uint32_t request, int fd, const unsigned char ip[16], uint64_t conn,
+	struct exchange *x, struct upstream **out)
+{
+	unsigned i = request & 0xff;
+	struct pool *p = &g->pools[g->dials[i].pool];
+	struct upstream *u;
+
+	u = upstream_new(g, p, g->dials[i].server, fd);
+	if (!u) {
+		close(fd);
+		return ERR_MEMORY;
+	}
+	memcpy(u->ip, ip, sizeof u->ip);
+	u->conn = conn;
+	if (pool_is_isolated(g, p, u->server, ip)) {
+		upstream_reset(u);
+		upstream_close(u);
+		return ERR_DENIED;
+	}
+	if (p->tls) {
+		const struct conf_server *s = &p->conf->servers[u->server];
+		struct bytes host = p->conf->tls.server_name.len ? p->conf->tls.server_name : s->host;
+
+		u->io.handshaking = true;
+		if (!x || tls_connect(p->tls, fd, host, upstream_on_wake, u, &u->io.tls) != OK) {
+			upstream_close(u);
+			return ERR_TLS;
+		}
+	}
+	*out = u;
+	return OK;
+}
+
+void engine_dialed(struct engine *g, uint32_t request, int fd, const unsigned char ip[16], uint64_t conn)
+{
+	struct upstream *u = NULL;
+	struct exchange *x;
+	enum err e = ERR_IO;
+
+	if (!dial_end(g, request, &x)) {
 		if (fd >= 0)
 			close(fd);
 		return;
 	}
-	x = g->dials[i].x;
-	p = &g->pools[g->dials[i].pool];
-	g->dials[i].in_use = false;
-	g->dials[i].x = NULL;
-	g->dial_count--;
-	if (x)
-		x->dial_slot = 0;
-	if (fd < 0) {
+	if (fd < 0)
 		board_add(&g->board->counters[M_DIAL_FAILURES], 1);
-		if (x)
-			exchange_upstream_failed(x, ERR_IO);
+	else
+		e = dial_take(g, request, fd, ip, conn, x, &u);
+	if (e != OK) {
+		if (x && e == ERR_DENIED)
+			dial_denied(x);
+		else if (x)
+			exchange_upstream_failed(x, e);
 		return;
-	}
-	u = upstream_new(g, p, g->dials[i].server, fd);
-	if (!u) {
-		close(fd);
-		if (x)
-			exchange_upstream_failed(x, ERR_MEMORY);
-		return;
-	}
-	memcpy(u->ip, ip, sizeof u->ip);
-	u->conn = conn;
-	if (p->tls) {
-		const struct conf_server *s = &p->conf->servers[u->server];
-		struct bytes host = p->conf->tls.server_name.len ? p->conf->tls.server_name : s->host;
-		u->io.handshaking = true;
-		if (!x || tls_connect(p->tls, fd, host, upstream_on_wake, u, &u->io.tls) != OK) {
-			upstream_close(u);
-			if (x)
-				exchange_upstream_failed(x, ERR_TLS);
-			return;
-		}
 	}
 	if (!x) {
 		upstream_done(u, true);
@@ -477,7 +537,7 @@ void engine_dialed(struct engine *g, uint32_t request, int fd, const unsigned ch
 	u->x = x;
 	x->up = u;
 	if (u->io.handshaking)
-		exchange_timer(x, p->conf->connect_ms);
+		exchange_timer(x, u->pool->conf->connect_ms);
 	upstream_begin(u);
 }
 

@@ -1,11 +1,12 @@
-/* dialer: the only process that opens connections, and only to configured servers. A worker or the prober
- * names a pool and a server by number and gets a connected descriptor. It asks DNS for the names of servers,
- * again and again, and tells the workers when addresses have changed. */
+/* dialer: the only process that opens connections, and only to configured servers that are not isolated. A worker
+ * or the prober names a pool and a server by number and gets a connected descriptor. It asks DNS for the names of
+ * servers, again and again, and tells the workers when addresses have changed. */
 #include "roles/role.h"
 #include "base/log.h"
 #include "base/reader.h"
 #include "base/text.h"
 #include "board/board.h"
+#include "board/isolation.h"
 #include "conf/conf.h"
 #include "crypto/random.h"
 #include "jail/jail.h"
@@ -67,6 +68,8 @@ static struct ledger_ring *records; /* for the scribe; NULL: there is no ledger 
 static const struct board_ledger *ledger;
 static uint64_t conn_next; /* number of the next connection in the ledger */
 static struct target *targets;
+static const struct board_isolation *isolation;
+static struct isolation_list isolated;
 static struct loop *loop;
 
 static void dial_free(struct dial *d)
@@ -137,13 +140,14 @@ static void record_open(struct dial *d)
 	(void)ledger_ring_write(records, &r);
 }
 
-/* The worker is gone before it had the descriptor. */
-static void record_unused(const struct dial *d)
+/* The worker is gone, or the server was isolated, before it had the descriptor. */
+static void record_unused(struct dial *d)
 {
 	if (d->conn)
 		(void)ledger_ring_write(records, &(struct ledger_record){ .kind = LEDGER_OUT, .state = LEDGER_CLOSE, .conn = d->conn,
 			.owner = d->channel->index, .target = d->to, .end_us = loop_real_us(loop), .has_counts = true,
 			.outcome = BYTES("not handed over") });
+	d->conn = 0;
 }
 
 static bool is_refused(const struct dial *d)
@@ -237,6 +241,20 @@ static void dialer_writable(struct role_run *run, struct channel *c)
 
 static void dial_next(struct dial *d, int error);
 
+/* Per dial, so that nobody gets through between a change and the message that tells of it. */
+static void isolation_look(void)
+{
+	if (board_isolation_is_news(isolation, &isolated))
+		(void)board_isolation_read(isolation, &isolated); /* false: the next dial looks again */
+}
+
+static bool is_denied(const struct target *t)
+{
+	const struct conf_pool *p = &conf->pools[t->pool];
+
+	return isolated.count && isolation_has_server(&isolated, p->name, p->servers[t->server].name);
+}
+
 /* A connection to a free port of this machine can meet itself (simultaneous open): that is no server. */
 static bool is_own_end(int fd)
 {
@@ -302,7 +320,7 @@ static void dial_close(struct dial *d)
 static void dial_next(struct dial *d, int error)
 {
 	struct target *t = d->target;
-	size_t count = t->name ? t->name->count : 1;
+	size_t count = t->name ? t->name->count : 1, denied = 0;
 	uint64_t now = loop_now_ms(loop), left = d->end_ms > now ? d->end_ms - now : 0;
 
 	dial_close(d);
@@ -312,6 +330,10 @@ static void dial_next(struct dial *d, int error)
 		d->to = t->name ? t->name->list[(d->first + d->tries) % count] : t->address;
 		d->to.port = conf->pools[t->pool].servers[t->server].port;
 		d->tries++;
+		if (isolation_has_target(&isolated, &d->to)) {
+			denied++;
+			continue;
+		}
 		error = dial_connect(d);
 		if (error == 0) {
 			loop_timer_set(loop, &d->timer, left / (count - d->tries + 1), on_time);
@@ -319,7 +341,7 @@ static void dial_next(struct dial *d, int error)
 		}
 		dial_close(d);
 	}
-	answer(d, count == 0 ? ERR_NOT_FOUND : error == ETIMEDOUT ? ERR_TIMEOUT : ERR_IO, error);
+	answer(d, count == 0 ? ERR_NOT_FOUND : denied && !error ? ERR_DENIED : error == ETIMEDOUT ? ERR_TIMEOUT : ERR_IO, error);
 }
 
 /* Right after the start a name may have no answer yet: wait for it, as long as a connection may take. */
@@ -390,7 +412,10 @@ static enum err on_dial(struct role_run *run, struct channel *from, struct ipc_m
 	p->dials = d;
 	p->count++;
 	d->first = d->target->next++;
-	if (is_refused(d))
+	isolation_look();
+	if (is_denied(d->target))
+		answer(d, ERR_DENIED, EACCES);
+	else if (is_refused(d))
 		answer(d, ERR_DENIED, 0);
 	else
 		dial_begin(d);
@@ -403,13 +428,52 @@ static enum err on_board(struct role_run *run, struct channel *from, struct ipc_
 	void *at;
 
 	(void)run, (void)from;
-	if (kind != BOARD_LEDGER && kind != BOARD_RING)
+	if (kind != BOARD_LEDGER && kind != BOARD_RING && kind != BOARD_ISOLATION)
 		return ERR_SYNTAX;
 	TRY(board_map((enum board_kind)kind, m->fds[0], kind == BOARD_RING, &at));
 	if (kind == BOARD_RING)
 		records = at;
-	else
+	else if (kind == BOARD_LEDGER)
 		ledger = at;
+	else
+		isolation = at;
+	return OK;
+}
+
+/* A connection that is ready but not yet fetched is taken back, one that is being made is given up. */
+static void dial_recheck(struct dial *d)
+{
+	bool has_left = d->is_waiting || (d->is_decided && d->why != OK);
+
+	if (!is_denied(d->target) && (has_left || !isolation_has_target(&isolated, &d->to)))
+		return;
+	d->is_waiting = false;
+	dial_close(d);
+	record_unused(d);
+	if (d->is_decided) {
+		d->why = ERR_DENIED;
+		d->error = EACCES;
+	} else {
+		answer(d, ERR_DENIED, EACCES);
+	}
+}
+
+static enum err on_isolation(struct role_run *run, struct channel *from, struct ipc_msg *m)
+{
+	struct dial *next;
+
+	(void)from, (void)m;
+	if (!run->is_running)
+		return OK;
+	isolation_look();
+	for (struct channel *c = run->channels; c; c = c->next) {
+		struct peer *p = c->data;
+
+		for (struct dial *d = p ? p->dials : NULL; d; d = next) {
+			next = d->next;
+			dial_recheck(d);
+		}
+	}
 	return OK;
 }
 
@@ -525,10 +589,11 @@ static enum err dialer_start(struct role_run *run)
 
 	self = run;
 	loop = run->loop;
-	if (records && !ledger)
+	if (!isolation || (records && !ledger))
 		return ERR_ORDER;
 	random_bytes(&conn_next, sizeof conn_next);
 	conn_next = (conn_next >> 1 & ~UINT64_C(0xffffffff)) + 1; /* 31 random bits, so that processes differ */
+	(void)board_isolation_read(isolation, &isolated);
 	TRY(role_conf(run, &conf));
 	targets = calloc(conf->server_total + 1, sizeof *targets);
 	names = calloc(conf->server_total + 1, sizeof *names);
@@ -566,8 +631,9 @@ static const struct role role_dialer = {
 	.hears =
 		(const struct call[]){
 			/* message   from                                   when          handler */
-			{ MSG_BOARD, FROM(ROLE_MASTER), WHEN_SETUP, on_board },
 			{ MSG_DIAL, FROM(ROLE_WORKER) | FROM(ROLE_PROBER), WHEN_RUNNING, on_dial },
+			{ MSG_BOARD, FROM(ROLE_MASTER), WHEN_SETUP, on_board },
+			{ MSG_ISOLATION, FROM(ROLE_MASTER), WHEN_SETUP | WHEN_RUNNING, on_isolation },
 			{ 0 },
 		},
 	.start = dialer_start,

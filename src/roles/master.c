@@ -316,6 +316,7 @@ static void on_second(struct timer *t)
 
 	generation_counters_catch_up(m);
 	master_rates_sample(m);
+	master_isolation_tick(m);
 	loop_timer_set(m->loop, t, 1000, on_second);
 }
 

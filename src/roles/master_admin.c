@@ -125,7 +125,8 @@ static json_t *do_show(struct master *m, struct admin_conn *c, const json_t *req
 	return answer;
 }
 
-static json_t *server_status(const struct master *m, const struct generation *g, const struct conf_server *s)
+static json_t *server_status(const struct master *m, const struct generation *g, const struct conf_pool *p,
+	const struct conf_server *s)
 {
 	static const char *const states[] = { "unknown", "up", "down" }, *const admins[] = { "enabled", "drain", "disabled" };
 	uint64_t active = 0, connections = 0, requests = 0, failures = 0;
@@ -151,7 +152,7 @@ static json_t *server_status(const struct master *m, const struct generation *g,
 	}
 	return json_pack("{s:o,s:o,s:i,s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:s,s:f}", "name", text_json(s->name), "host", text_json(s->host),
 		"port", (int)s->port, "health", health < COUNT_OF(states) ? states[health] : "unknown", "admin",
-		admin < COUNT_OF(admins) ? admins[admin] : "enabled", "active", (json_int_t)active, "connections",
+		master_isolation_has(p, s) ? "isolated" : admin < COUNT_OF(admins) ? admins[admin] : "enabled", "active", (json_int_t)active, "connections",
 		(json_int_t)connections, "requests", (json_int_t)requests, "failures", (json_int_t)failures, "checks",
 		(json_int_t)__atomic_load_n(&row->checks, __ATOMIC_RELAXED), "checks_failed",
 		(json_int_t)__atomic_load_n(&row->failed, __ATOMIC_RELAXED), "check_error", why,
@@ -167,7 +168,7 @@ static json_t *pools_status(const struct master *m, const struct generation *g)
 		json_t *servers = json_array();
 
 		for (size_t j = 0; j < p->server_count; j++)
-			json_array_append_new(servers, server_status(m, g, &p->servers[j]));
+			json_array_append_new(servers, server_status(m, g, p, &p->servers[j]));
 		json_array_append_new(pools, json_pack("{s:o,s:o}", "name", text_json(p->name), "servers", servers));
 	}
 	return pools;
@@ -314,7 +315,10 @@ static const struct {
 	{ "drain", do_drain, true },
 	{ "enable", do_enable, true },
 	{ "history", do_history, false },
+	{ "isolate", master_isolate, true },
+	{ "isolated", master_isolated, false },
 	{ "reload", do_reload, true },
+	{ "release", master_release, true },
 	{ "reopen", do_reopen, true },
 	{ "rollback", do_rollback, true },
 	{ "show", do_show, false },
@@ -324,17 +328,20 @@ static const struct {
 void master_on_request(struct admin_server *s, struct admin_conn *c, json_t *request)
 {
 	const char *name = json_string_value(json_object_get(request, "command"));
-	const char *server = json_string_value(json_object_get(request, "server"));
+	const char *what = json_string_value(json_object_get(request, "server"));
 	json_t *answer;
+
+	if (!what)
+		what = json_string_value(json_object_get(request, "what"));
 
 	for (size_t i = 0; name && i < COUNT_OF(commands); i++) {
 		if (strcmp(commands[i].name, name) != 0)
 			continue;
 		if (commands[i].is_told)
-			LOG(EV_ADMIN_COMMAND, KV_STR("command", name), KV_UINT("uid", c->uid), KV_STR("server", server ? server : ""));
+			LOG(EV_ADMIN_COMMAND, KV_STR("command", name), KV_UINT("uid", c->uid), KV_STR("what", what ? what : ""));
 		answer = commands[i].run(s->ctx, c, request);
 		if (commands[i].is_told)
-			master_ledger_command(s->ctx, name, server ? server : "", c->uid, !answer ? "begun" :
+			master_ledger_command(s->ctx, name, what ? what : "", c->uid, !answer ? "begun" :
 				json_is_true(json_object_get(answer, "ok")) ? "done" : "refused");
 		if (answer)
 			admin_answer(c, answer);
@@ -347,6 +354,7 @@ void master_on_gone(struct admin_server *s, struct admin_conn *c)
 {
 	struct master *m = s->ctx;
 
+	master_isolation_on_gone(c);
 	for (struct generation *g = m->generations; g; g = g->next)
 		if (g->asker == c)
 			g->asker = NULL;

@@ -227,6 +227,7 @@ static enum err hand_over_worker(struct child *c)
 	TRY(send_board(c, BOARD_MASTER, 0, g->master_board, false));
 	TRY(send_board(c, BOARD_HEALTH, 0, g->health_board, false));
 	TRY(send_board(c, BOARD_LIMITS, 0, g->master->limits_board, true));
+	TRY(send_board(c, BOARD_ISOLATION, 0, master_isolation_board(), false));
 	for (size_t i = 0; i < g->child_count; i++)
 		if (g->children[i].role == ROLE_WORKER)
 			TRY(send_board(c, BOARD_WORKER, g->children[i].index, g->children[i].board, &g->children[i] == c));
@@ -323,6 +324,8 @@ static enum err hand_over(struct child *c)
 		TRY(hand_over_worker(c));
 	if (c->role == ROLE_KEEPER)
 		TRY(hand_over_keeper(c));
+	if (c->role == ROLE_DIALER)
+		TRY(send_board(c, BOARD_ISOLATION, 0, master_isolation_board(), false));
 	if (c->role == ROLE_PROBER)
 		TRY(send_board(c, BOARD_HEALTH, 0, g->health_board, true));
 	if (c->role == ROLE_DIALER && g->master->ledger_board >= 0)

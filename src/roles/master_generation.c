@@ -356,9 +356,20 @@ static void start_late(struct timer *t)
 	generation_fail(CONTAINER_OF(t, struct generation, deadline), "its processes were not ready in time");
 }
 
+static enum err use_isolation(struct generation *g, json_t *errors)
+{
+	char what[8192];
+	enum err e = master_isolation_use(g->master, g->conf->state_dir, what, sizeof(what));
+
+	if (e != OK)
+		add_error(errors, bytes_str(g->master->file), 0, 0, bytes_str(what), BYTES(""));
+	return e;
+}
+
 static enum err prepare(struct generation *g, const struct origin *from, json_t *errors)
 {
 	TRY(load(g, from, errors));
+	TRY(use_isolation(g, errors));
 	TRY(open_keys(g, from, errors));
 	TRY(open_listeners(g, errors));
 	if (g->master->access_log < 0 && g->conf->access_log.len && master_access_log(g->master, g->conf) != OK) {
@@ -474,6 +485,7 @@ static void activate(struct generation *g)
 	g->state = GEN_ACTIVE;
 	m->active = g;
 	m->has_served = true;
+	master_isolation_activated(g->conf->state_dir);
 	master_confirm_end(m); /* only now: a configuration that was refused decides nothing */
 	if (old) {
 		memcpy(g->board->base, old->board->base, sizeof(g->board->base));

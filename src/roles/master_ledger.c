@@ -239,6 +239,21 @@ void master_ledger_command(struct master *m, const char *command, const char *wh
 	(void)ledger_ring_write(m->records, &r);
 }
 
+void master_ledger_isolation(struct master *m, const char *kind, struct bytes what, unsigned uid, const char *outcome,
+	const char *why)
+{
+	char mem[LEDGER_TEXT_MAX], user[24];
+	struct text name;
+
+	text_init(&name, mem, sizeof(mem));
+	text_str(&name, kind);
+	text_byte(&name, ' ');
+	text_add(&name, bytes_cut(what, 0, LEDGER_TEXT_MAX - 16));
+	snprintf(user, sizeof(user), "uid %u", uid);
+	(void)ledger_ring_write(m->records, &(struct ledger_record){ .kind = LEDGER_ISOLATION, .name = text_bytes(&name),
+		.user = bytes_str(user), .outcome = bytes_str(outcome), .detail = bytes_str(why) });
+}
+
 bool master_ledger_is_ready(const struct master *m)
 {
 	return !is_on(m) || m->scribe.is_ready;

@@ -3,6 +3,7 @@
 #ifndef ROLES_MASTER_PRIV_H
 #define ROLES_MASTER_PRIV_H
 
+#include "admin/isolated.h"
 #include "admin/server.h"
 #include "board/board.h"
 #include "conf/bundle.h"
@@ -146,6 +147,9 @@ enum err master_ledger_begins(struct child *c) MUST_USE;
 void master_ledger_ended(struct child *c); /* its process has ended, it may be started again */
 void master_ledger_forget(struct child *c); /* it will not */
 void master_ledger_config(struct master *m, struct generation *g); /* came into use */
+/* kind: client, target, user, node; what of it; outcome: isolated, released. */
+void master_ledger_isolation(struct master *m, const char *kind, struct bytes what, unsigned uid, const char *outcome,
+	const char *why);
 void master_ledger_command(struct master *m, const char *command, const char *what, unsigned uid, const char *outcome);
 /* Asks the scribe to write what is left, then ends g's singles. False: there is nobody to ask. */
 bool master_ledger_flush(struct generation *g);
@@ -160,6 +164,19 @@ void master_certs_check(struct master *m); /* of the active generation, now and 
 void master_on_request(struct admin_server *s, struct admin_conn *c, json_t *request);
 void master_on_gone(struct admin_server *s, struct admin_conn *c);
 json_t *admin_error(const char *what);
+
+/* master_isolation.c: what is isolated, over generations and restarts */
+/* Before a configuration comes into use: the first time reads the list, later it moves along when state_dir is another.
+ * Not OK: the configuration must not come into use; error says why. */
+enum err master_isolation_use(struct master *m, struct bytes state_dir, char *error, size_t size) MUST_USE;
+void master_isolation_activated(struct bytes state_dir);
+int master_isolation_board(void); /* for workers and dialers */
+void master_isolation_tick(struct master *m); /* once a second: what is over, what is still to be written */
+void master_isolation_on_gone(struct admin_conn *c);
+bool master_isolation_has(const struct conf_pool *p, const struct conf_server *s);
+json_t *master_isolate(struct master *m, struct admin_conn *c, const json_t *request);
+json_t *master_release(struct master *m, struct admin_conn *c, const json_t *request);
+json_t *master_isolated(struct master *m, struct admin_conn *c, const json_t *request);
 
 /* master_rates.c: per second, over the last ten or so */
 void master_rates_sample(struct master *m); /* once a second */

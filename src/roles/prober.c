@@ -387,6 +387,10 @@ static enum err on_dial_failed(struct role_run *run, struct channel *from, struc
 	if (is_ours(why, error)) {
 		p->state = PROBE_IDLE;
 		next_check(p, AGAIN_MS);
+	} else if (why == ERR_DENIED) { /* no verdict about the server: when it is released, it is as well as it was */
+		p->state = PROBE_IDLE;
+		board_text_write(&board->servers[p->server->global].why, BYTES("isolated"));
+		next_check(p, p->pool->check_interval_ms);
 	} else if (why == ERR_NOT_FOUND) {
 		probe_fail(p, "", "no address of the name is known");
 	} else {

@@ -113,7 +113,8 @@ static bool may_write(enum role_id role, const struct ledger_record *r)
 	case ROLE_DIALER:
 		return r->kind == LEDGER_OUT && (r->state == LEDGER_OPEN || r->state == LEDGER_CLOSE || r->state == LEDGER_NONE);
 	case ROLE_PROBER: return r->kind == LEDGER_HEALTH && r->state == LEDGER_NONE;
-	case ROLE_MASTER: return (r->kind == LEDGER_COMMAND || r->kind == LEDGER_REVOKED) && r->state == LEDGER_NONE;
+	case ROLE_MASTER: return (r->kind == LEDGER_COMMAND || r->kind == LEDGER_REVOKED || r->kind == LEDGER_ISOLATION) &&
+		r->state == LEDGER_NONE;
 	case ROLE_KEEPER:
 	case ROLE_SCRIBE:
 	case ROLE_COUNT: break;

@@ -8,6 +8,7 @@
 #include "jail/jail.h"
 #include "proxy/engine.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -106,7 +107,7 @@ static enum err on_board(struct role_run *run, struct channel *from, struct ipc_
 	void *at;
 
 	(void)from;
-	if (!reader_done(&r) || kind > BOARD_RING || index >= BOARD_WORKERS_MAX)
+	if (!reader_done(&r) || kind > BOARD_ISOLATION || index >= BOARD_WORKERS_MAX)
 		return ERR_SYNTAX;
 	TRY(board_map((enum board_kind)kind, m->fds[0], is_own || kind == BOARD_LIMITS || kind == BOARD_RING, &at));
 	switch ((enum board_kind)kind) {
@@ -115,6 +116,7 @@ static enum err on_board(struct role_run *run, struct channel *from, struct ipc_
 	case BOARD_LIMITS: g->limits = at; break;
 	case BOARD_LEDGER: g->ledger = at; break;
 	case BOARD_RING: g->records = at; break;
+	case BOARD_ISOLATION: g->isolation = at; break;
 	case BOARD_WORKER:
 		g->others[index] = at;
 		if (is_own)
@@ -198,8 +200,21 @@ static enum err on_dial_failed(struct role_run *run, struct channel *from, struc
 {
 	struct reader r = { .left = m->body };
 
+	uint32_t request = reader_u32(&r);
+
 	(void)run, (void)from;
-	engine_dialed(&worker.engine, reader_u32(&r), -1, NULL, 0);
+	if (reader_u8(&r) == ERR_DENIED && reader_u32(&r) == EACCES) /* isolated; a strict ledger that does not write gives none */
+		engine_dial_denied(&worker.engine, request);
+	else
+		engine_dialed(&worker.engine, request, -1, NULL, 0);
+	return OK;
+}
+
+static enum err on_isolation(struct role_run *run, struct channel *from, struct ipc_msg *m)
+{
+	(void)from, (void)m;
+	if (run->is_running) /* else the start reads it */
+		engine_isolation_look(&worker.engine);
 	return OK;
 }
 
@@ -242,7 +257,7 @@ static enum err worker_start(struct role_run *run)
 	worker.run = run;
 	worker.signer.post = post_sign;
 	TRY(role_conf(run, &worker.conf));
-	if (!g->board || !g->admin || !g->health || !g->limits || (g->records && !g->ledger))
+	if (!g->board || !g->admin || !g->health || !g->limits || !g->isolation || (g->records && !g->ledger))
 		return ERR_ORDER;
 	g->worker_count = run->workers < BOARD_WORKERS_MAX ? run->workers : BOARD_WORKERS_MAX;
 	g->index = run->index;
@@ -275,6 +290,7 @@ static const struct role role_worker = {
 		{ MSG_BOARD,       FROM(ROLE_MASTER),  WHEN_SETUP,                  on_board },
 		{ MSG_ACCESS_LOG,  FROM(ROLE_MASTER),  WHEN_SETUP | WHEN_RUNNING,   on_access_log },
 		{ MSG_DRAIN,       FROM(ROLE_MASTER),  WHEN_RUNNING,                on_drain },
+		{ MSG_ISOLATION,   FROM(ROLE_MASTER),  WHEN_SETUP | WHEN_RUNNING,   on_isolation },
 		{ MSG_SIGNED,      FROM(ROLE_KEEPER),  WHEN_RUNNING,                role_on_signed },
 		{ MSG_TICKETS_ARE, FROM(ROLE_KEEPER),  WHEN_RUNNING,                on_tickets_are },
 		{ MSG_DIALED,      FROM(ROLE_DIALER),  WHEN_RUNNING,                on_dialed },

@@ -156,6 +156,14 @@ static long renames(void)
 	return syscall(SYS_rename, "/tmp/sluis-none", "/tmp/sluis-other") < 0 ? 0 : 0;
 }
 
+/* The list of what is isolated: it reads it, and would like to write it. */
+static void *isolation;
+
+static long releases_itself(void)
+{
+	return syscall(SYS_mprotect, isolation, 4096, PROT_READ | PROT_WRITE);
+}
+
 /* Not what a stranger does, but a mistake of ours: the sanitizer must be able to say so from inside the jail. */
 static long reads_over_the_end(void)
 {
@@ -197,6 +205,7 @@ static const struct {
 	{ "bpf", loads_bpf },
 	{ "root", becomes_root },
 	{ "rename", renames },
+	{ "release", releases_itself },
 	{ "over_the_end", reads_over_the_end },
 	{ "overflow", overflows },
 };
@@ -254,6 +263,8 @@ enum err __wrap_board_map(enum board_kind k, int fd, bool writable, void **out)
 
 	if (e == OK && k == BOARD_RING)
 		ring = *out;
+	if (e == OK && k == BOARD_ISOLATION)
+		isolation = *out;
 	return e;
 }
 

@@ -1,5 +1,6 @@
-/* Any Accept, contact and status: the page is whole and of its type, JSON is JSON that says what was put in, and
- * nothing of the contact is markup. The first two bytes are the status, then two lines: Accept and the contact. */
+/* Any Accept, Accept-Language, contact and status: the page is whole and of its type, JSON is JSON that says what was put in, and
+ * nothing of the contact is markup. The first two bytes are the status, then two lines: Accept, which is
+ * Accept-Language too, and the contact. */
 #include "http/accept.h"
 #include "http/error_page.h"
 
@@ -40,7 +41,7 @@ static bool may_mean_json(struct bytes accept)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static unsigned char mem[65536];
-	struct http_field f = { .id = HTTP_ACCEPT };
+	struct http_field f = { .id = HTTP_ACCEPT }, both[2] = { { .id = HTTP_ACCEPT }, { .id = HTTP_ACCEPT_LANGUAGE } };
 	struct bytes in, contact, type;
 	struct http_accept a;
 	unsigned status;
@@ -65,5 +66,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_html(text_bytes(&t), contact);
 	if (a.q > 0 && !may_mean_json(f.value))
 		CHECK(bytes_starts(type, BYTES("text/html")));
+	both[0].value = both[1].value = f.value;
+	text_init(&t, mem, sizeof mem);
+	error_page_write_isolated(&t, status, both, 2, BYTES("4711"), contact, &type);
+	CHECK(!t.failed);
+	if (bytes_starts(type, BYTES("application/problem+json")))
+		check_json(text_bytes(&t), status);
+	else
+		check_html(text_bytes(&t), contact);
 	return 0;
 }

@@ -77,6 +77,19 @@ def test_a_worker_that_reaches_out_is_killed(world, first):
     assert len(ends_of(s, "keeper", r"\d+") | ends_of(s, "dialer", r"\d+") | ends_of(s, "prober", r"\d+")) == 0
 
 
+@pytest.mark.parametrize("role", ["worker", "dialer"])
+def test_nobody_but_the_master_writes_what_is_isolated(world, role):
+    s = run_captured(world, [role], ["release"], wait=False)
+
+    def is_tried():
+        if role == "worker":
+            knock(s.port())
+        return "captured: tries release" in s.log()
+    wait_for(is_tried, "the deed")
+    wait_for(lambda: "release was only refused" in s.log() or ends_of(s, role, 31), "its refusal")
+    assert "came through" not in s.log()
+
+
 @pytest.mark.parametrize("role", ["keeper", "dialer", "prober"])
 @pytest.mark.parametrize("deed", ["open", "execute", "memory_of_master"])
 def test_a_helper_that_reaches_out_is_killed(world, role, deed):

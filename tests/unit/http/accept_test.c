@@ -50,6 +50,34 @@ static void test_cases(void **state)
 	}
 }
 
+static const struct {
+	const char *why;
+	struct bytes accept;
+	int q;
+	unsigned specific;
+} languages[] = { /* Dutch */
+	{ "nothing", LIT(""), -1, 0 },
+	{ "it", LIT("nl"), 1000, 3 },
+	{ "in any case", LIT("NL;q=0.5"), 500, 3 },
+	{ "of Belgium", LIT("en, nl-BE;q=0.8"), 800, 2 },
+	{ "any", LIT("*;q=0.1"), 100, 1 },
+	{ "another", LIT("en-GB,en;q=0.9"), -1, 0 },
+	{ "one that begins so", LIT("nlx"), -1, 0 },
+	{ "refused", LIT("*, nl;q=0"), 0, 3 },
+};
+
+static void test_languages(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(languages); i++) {
+		struct http_field f = { .id = HTTP_ACCEPT_LANGUAGE, .value = languages[i].accept };
+		struct http_accept a = http_accept_language_find(&f, 1, BYTES("nl"));
+
+		if (a.q != languages[i].q || a.specific != languages[i].specific)
+			fail_msg("%s: q %d, specific %u", languages[i].why, a.q, a.specific);
+	}
+}
+
 static void test_several_fields_are_one_list(void **state)
 {
 	struct http_field f[] = { { .id = HTTP_ACCEPT, .value = BYTES("*/*;q=0.1") }, { .id = HTTP_HOST, .value = BYTES("text/html") },
@@ -63,7 +91,8 @@ static void test_several_fields_are_one_list(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_cases), cmocka_unit_test(test_several_fields_are_one_list) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_cases), cmocka_unit_test(test_several_fields_are_one_list),
+		cmocka_unit_test(test_languages) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

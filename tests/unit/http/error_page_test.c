@@ -76,6 +76,39 @@ static void test_statuses(void **state)
 	}
 }
 
+static const struct {
+	const char *why;
+	struct bytes language;
+	const char *lang, *about[2]; /* of 403, of 503 */
+} isolated[] = {
+	{ "no wish", LIT(""), "en", { "Your access has been blocked", "taken out of use" } },
+	{ "Dutch", LIT("nl,en;q=0.7"), "nl", { "Uw toegang is geblokkeerd", "buiten gebruik gesteld" } },
+	{ "of Belgium", LIT("nl-BE"), "nl", { "Uw toegang is geblokkeerd", "buiten gebruik gesteld" } },
+	{ "English first", LIT("en, nl"), "en", { "Your access has been blocked", "taken out of use" } },
+	{ "Dutch refused", LIT("nl;q=0, *"), "en", { "Your access has been blocked", "taken out of use" } },
+	{ "a third language", LIT("fr"), "en", { "Your access has been blocked", "taken out of use" } },
+};
+
+static void test_isolated(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(isolated) * 4; i++) {
+		struct http_field f[] = { { .id = HTTP_ACCEPT_LANGUAGE, .value = isolated[i / 4].language },
+			{ .id = HTTP_ACCEPT, .value = i & 2 ? BYTES("application/json") : BYTES("text/html") } };
+		unsigned char mem[8192];
+		struct bytes type;
+		struct text t;
+
+		text_init(&t, mem, sizeof mem);
+		error_page_write_isolated(&t, i & 1 ? 503 : 403, f, COUNT_OF(f), BYTES("4711"), BYTES("<i>Call 112</i>"), &type);
+		if (t.failed || (!has(&t, isolated[i / 4].about[i & 1]) && !(i & 2)))
+			fail_msg("%s: %.*s", isolated[i / 4].why, FMT(text_bytes(&t)));
+		assert_int_equal(has(&t, "lang=\"nl\""), !(i & 2) && strcmp(isolated[i / 4].lang, "nl") == 0);
+		assert_true(has(&t, i & 2 ? "\"contact\":\"<i>Call 112</i>\"" : "&lt;i&gt;Call 112&lt;/i&gt;"));
+		assert_true(has(&t, "4711") && !has(&t, "luis") && !has(&t, "ry again in"));
+	}
+}
+
 static void test_style_is_let_pass(void **state)
 {
 	unsigned char mem[8192], hash[32], base64[64];
@@ -110,7 +143,7 @@ static void test_full(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_pages), cmocka_unit_test(test_statuses),
-		cmocka_unit_test(test_style_is_let_pass), cmocka_unit_test(test_full) };
+		cmocka_unit_test(test_isolated), cmocka_unit_test(test_style_is_let_pass), cmocka_unit_test(test_full) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

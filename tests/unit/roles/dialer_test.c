@@ -12,6 +12,8 @@ int main(int argc, char **argv);
 
 static int listener, silent; /* of the test: a server, and a DNS server that never answers */
 
+static struct board_isolation *board; /* the test writes it, as the master would */
+
 static unsigned port_of(int fd)
 {
 	struct sockaddr_in sa;
@@ -31,6 +33,19 @@ static int bound(int type)
 	return fd;
 }
 
+static void give_board(struct child *c)
+{
+	const unsigned char body[3] = { BOARD_ISOLATION, 0, 0 };
+	void *at;
+	int fd;
+
+	assert_int_equal(board_create(BOARD_ISOLATION, &fd), OK);
+	assert_int_equal(board_map(BOARD_ISOLATION, fd, true, &at), OK);
+	board = at;
+	say(c->control, MSG_BOARD, body, sizeof body, fd);
+	close(fd);
+}
+
 /* Pool 0: the listener, and a port that is bound and not listening. Pool 1: a name that gets no answer. Pool 2: a
  * name that is known at once. */
 static int begin_with(struct child *c, enum role_id peer)
@@ -48,6 +63,7 @@ static int begin_with(struct child *c, enum role_id peer)
 		port_of(silent), port_of(listener), port_of(closed));
 	child_begin(c, &role_dialer);
 	child_setup_conf(c, yaml);
+	give_board(c);
 	out = child_peer(c, peer, 0);
 	child_start(c);
 	close(closed);
@@ -188,6 +204,70 @@ static void who_asks_and_does_not_listen_is_stopped(void **state)
 	assert_int_equal(end(&c, peer), 0);
 }
 
+static void publish(const char *target)
+{
+	struct isolation_entry e;
+
+	if (target)
+		assert_int_equal(isolation_parse(ISOLATE_TARGET, bytes_str(target), &e), OK);
+	board_isolation_write(board, &e, target ? 1 : 0);
+}
+
+static void hear_denied(int peer, unsigned char request)
+{
+	struct ipc_msg m;
+
+	assert_int_equal(hear(peer, &m), OK);
+	assert_int_equal(m.type, MSG_DIAL_FAILED);
+	assert_int_equal(m.body.at[0], request);
+	assert_int_equal(m.body.at[4], ERR_DENIED);
+}
+
+/* Whoever asks, and without any message: a worker that was taken over gets no descriptor either. */
+static void what_is_isolated_is_refused(void **state)
+{
+	char address[32], port[32];
+	struct child c;
+	struct ipc_msg m;
+	int peer = begin_with(&c, ROLE_PROBER);
+
+	(void)state;
+	snprintf(address, sizeof address, "127.0.0.1:%u", port_of(listener));
+	snprintf(port, sizeof port, "a/127.0.0.1:%u", port_of(listener));
+	const char *const wanted[] = { "a", port, address, "127.0.0.1", "127.0.0.0/8" };
+	for (size_t i = 0; i < COUNT_OF(wanted); i++) {
+		publish(wanted[i]);
+		ask(peer, (unsigned char)i, 0, 0);
+		hear_denied(peer, (unsigned char)i);
+	}
+	publish("127.0.0.1:1"); /* another target, and then none */
+	for (unsigned i = 0; i < 2; i++) {
+		ask(peer, 9, 0, 0);
+		assert_int_equal(hear(peer, &m), OK);
+		assert_int_equal(m.type, MSG_DIALED);
+		ipc_msg_close(&m);
+		publish(NULL);
+	}
+	assert_int_equal(end(&c, peer), 0);
+}
+
+static void what_is_on_its_way_is_given_up(void **state)
+{
+	struct child c;
+	struct ipc_msg m;
+	int peer = begin_with(&c, ROLE_PROBER);
+
+	(void)state;
+	ask(peer, 5, 1, 0); /* waits for its name */
+	ask(peer, 6, 0, 1); /* answered: so the one before has been read */
+	assert_int_equal(hear(peer, &m), OK);
+	assert_int_equal(m.body.at[0], 6);
+	publish("b");
+	say(c.control, MSG_ISOLATION, "", 0, -1);
+	hear_denied(peer, 5);
+	assert_int_equal(end(&c, peer), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -196,6 +276,8 @@ int main(void)
 		cmocka_unit_test(what_is_not_configured_stops_the_sender),
 		cmocka_unit_test(more_than_the_limit_is_refused),
 		cmocka_unit_test(who_asks_and_does_not_listen_is_stopped),
+		cmocka_unit_test(what_is_isolated_is_refused),
+		cmocka_unit_test(what_is_on_its_way_is_given_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -34,7 +34,7 @@ static const struct {
 
 /* What a master may still say to a process that runs. */
 static const enum msg_type while_running[] = { MSG_PEER, MSG_ACCESS_LOG, MSG_DRAIN, MSG_ERROR_LOG, MSG_RING, MSG_RING_END,
-	MSG_LEDGER_CONFIG, MSG_LEDGER_FLUSH };
+	MSG_LEDGER_CONFIG, MSG_LEDGER_FLUSH, MSG_ISOLATION };
 
 static const struct {
 	enum role_id role;
@@ -188,8 +188,10 @@ static void begin(struct child *c, size_t program)
 	bundle_writer_fini(&w);
 	give(c, MSG_SETUP, setup, sizeof(setup), fd);
 	if (c->role == ROLE_WORKER)
-		for (int kind = BOARD_MASTER; kind <= BOARD_LIMITS; kind++)
+		for (int kind = BOARD_MASTER; kind <= BOARD_ISOLATION; kind++)
 			give_board(c, (enum board_kind)kind);
+	if (c->role == ROLE_DIALER)
+		give_board(c, BOARD_ISOLATION);
 	if (c->role == ROLE_PROBER)
 		give_board(c, BOARD_HEALTH);
 	if (c->role == ROLE_SCRIBE) {
