@@ -53,3 +53,12 @@ enum err ledger_days(const char *dir, struct ledger_day **out, size_t *count)
 	*count = n;
 	return OK;
 }
+
+bool ledger_day_is_blank(sqlite3 *db)
+{
+	sqlite3_stmt *st = NULL;
+	bool is_blank = sqlite3_prepare_v2(db, "SELECT 1 FROM sqlite_schema", -1, &st, NULL) == SQLITE_OK && sqlite3_step(st) == SQLITE_DONE;
+
+	sqlite3_finalize(st);
+	return is_blank;
+}

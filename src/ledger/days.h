@@ -4,6 +4,8 @@
 
 #include "ledger/chain.h"
 
+#include <sqlite3.h>
+
 #define LEDGER_SUFFIX	 ".ledger"
 #define LEDGER_FILE_MAX	 (LEDGER_DAY_LEN + sizeof(LEDGER_SUFFIX)) /* with its NUL */
 
@@ -15,5 +17,7 @@ struct ledger_day {
 /* All of them, oldest first; free(*out). ERR_NOT_FOUND: no such folder; ERR_DENIED; a folder without any gives *count 0. */
 enum err ledger_days(const char *dir, struct ledger_day **out, size_t *count) MUST_USE;
 void ledger_day_file(const char *day, char out[LEDGER_FILE_MAX]);
+/* The scribe has made the file, and its tables not yet. A reader may come at that moment, and a kill may leave it so. */
+bool ledger_day_is_blank(sqlite3 *db);
 
 #endif

@@ -202,6 +202,12 @@ static enum err read_day(struct query *q, const char *path)
 	sqlite3_busy_timeout(q->db, 5000);
 	if (e == OK && sqlite3_exec(q->db, "PRAGMA trusted_schema=OFF; PRAGMA mmap_size=1073741824; BEGIN", NULL, NULL, NULL) != SQLITE_OK)
 		e = ERR_SYNTAX;
+	if (e == OK && ledger_day_is_blank(q->db)) {
+		sqlite3_close(q->db);
+		q->db = NULL;
+		q->answer->files++;
+		return OK;
+	}
 	if (e == OK)
 		e = add_segments(q, is_both ? WITH_CLIENT : q->filter->with);
 	if (e == OK && is_both)

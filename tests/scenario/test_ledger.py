@@ -25,6 +25,8 @@ def rows(s, sql="SELECT * FROM record ORDER BY seq", args=()):
     for name in sorted(glob.glob(os.path.join(folder(s), "*.ledger"))):
         db = sqlite3.connect(f"file:{name}?mode=ro", uri=True, timeout=10)
         db.row_factory = sqlite3.Row
+        if not db.execute("SELECT 1 FROM sqlite_master").fetchone():
+            continue  # the day has only begun
         found += db.execute(sql, args).fetchall()
         db.close()
     return found
@@ -161,6 +163,20 @@ def test_a_change_is_found_and_named(written, tmp_path, why):
         assert (first["fault"], first["record"]) == (fault, seq), report["findings"]
     if fault.startswith("record") or fault in ("batch-missing", "batch-changed", "signature"):
         assert examiner(written, where).returncode == 1, why
+
+
+def test_a_day_that_has_only_begun(written, tmp_path):
+    """Its file is there, its tables not yet: no fault. The newest file emptied is one: batches are missing at the end."""
+    where = str(tmp_path / "ledger")
+    shutil.copytree(folder(written), where)
+    only = glob.glob(where + "/*.ledger")[0]
+    open(os.path.join(where, "2099-01-01.ledger"), "x").close()
+    assert verify(written, where)["ok"]
+    answer = json.loads(written.cli("window", "--ledger", where, "--json", "--from", "2026-01-01", "--to", "2099-01-01").stdout)
+    assert [r["connections"] for r in answer["systems"]] == [6]
+    os.remove(os.path.join(where, "2099-01-01.ledger"))
+    open(only, "w").close()
+    assert [f["fault"] for f in verify(written, where)["findings"]] == ["tail-cut"]
 
 
 def test_another_key_verifies_nothing(written, tmp_path):
