@@ -25,9 +25,11 @@ demo_certificates() { # a local CA and a certificate for localhost
 demo_free_port() { "$PYTHON" -c 'import socket; s=socket.socket(); s.bind(("127.0.0.1",0)); print(s.getsockname()[1])'; }
 
 demo_web_server() { # NUMBER PORT
-	mkdir -p "$DEMO/web$1"
+	mkdir -p "$DEMO/web$1/wiki"
 	echo "<h1>Hello from web server $1</h1>" >"$DEMO/web$1/index.html"
+	echo "<h1>The wiki, on web server $1</h1>" >"$DEMO/web$1/wiki/index.html"
 	head -c 20000000 /dev/zero | tr '\0' "$1" >"$DEMO/web$1/big"
+	ln -f "$DEMO/web$1/big" "$DEMO/web$1/wiki/big"
 	cat >"$DEMO/web$1.conf" <<-EOF
 	daemon off; master_process off; pid $DEMO/web$1.pid; error_log $DEMO/web$1.log;
 	events {}
@@ -68,6 +70,12 @@ demo_config() { # CONTACT
 	      - {name: one, address: "127.0.0.1:${DEMO_PORT[1]}"}
 	      - {name: two, address: "127.0.0.1:${DEMO_PORT[2]}"}
 	    check: {http: /, interval: 500ms}
+	  wiki:
+	    servers:
+	      - {name: three, address: "127.0.0.1:${DEMO_PORT[3]}"}
+	routes:
+	  - {path: /, pool: app}
+	  - {path: /wiki, pool: wiki}
 	rules: [netscaler]
 	EOF
 }
@@ -106,7 +114,44 @@ demo_probe_logged() { grep -q '"url.original":"/vpn/../vpns/cfg/smb.conf".*"http
 demo_window_has_both() {
 	local out
 	out=$(build/sluis -c "$DEMO/sluis.yaml" window --from -1h --with 127.0.0.1) || return 1
-	grep -q app/one <<<"$out" && grep -q app/two <<<"$out"
+	grep -q app/one <<<"$out" && grep -q app/two <<<"$out" && grep -q wiki/three <<<"$out"
+}
+demo_wiki_answers() { demo_get -f "$demo_url/wiki/" | grep -q 'web server 3'; }
+demo_isolate() { # cuts the download that runs; sets DEMO_CUT_MS
+	local begin status=0
+	begin=$(date +%s%3N)
+	build/sluis -c "$DEMO/sluis.yaml" isolate wiki/three --reason "demo" || return 1
+	wait "$DEMO_DOWNLOAD" || status=$?
+	DEMO_CUT_MS=$(($(date +%s%3N) - begin))
+	[ "$status" != 0 ] && [ "$(stat -c %s "$DEMO/wiki.out")" -lt 20000000 ]
+}
+demo_isolation_recorded() {
+	sqlite3 -readonly "$(ls "$DEMO"/state/ledger/*.ledger | tail -n 1)" \
+		"SELECT name || ' ' || outcome FROM record WHERE kind='isolation'" | grep -qx 'target wiki/three isolated'
+}
+demo_isolated_page() {
+	local out
+	out=$(demo_get -H 'Accept-Language: nl' -w '\n%{http_code}' "$demo_url/wiki/")
+	sed -n 's/^<h1>\(.*\)<\/h1>$/        \1/p; s/.*class="contact">\(.*\)<\/span>.*/        \1/p' <<<"$out"
+	grep -q '^503$' <<<"$out" && grep -q 'buiten gebruik gesteld' <<<"$out" && grep -q 'Second contact' <<<"$out"
+}
+demo_bundle() {
+	build/sluis -c "$DEMO/sluis.yaml" evidence collect --for demo --out "$DEMO/evidence.tar" && build/sluis evidence verify "$DEMO/evidence.tar"
+}
+demo_bundle_changed() { # one byte of its ledger
+	local copy=$DEMO/evidence-copy.tar
+	cp "$DEMO/evidence.tar" "$copy"
+	"$PYTHON" - "$copy" <<-'EOF' || return 1
+	import sys, tarfile
+	with tarfile.open(sys.argv[1]) as t:
+	    m = next(m for m in t if m.name.endswith(".ledger"))
+	with open(sys.argv[1], "r+b") as f:
+	    f.seek(m.offset_data + m.size // 2)
+	    byte = f.read(1)[0]
+	    f.seek(-1, 1)
+	    f.write(bytes([byte ^ 1]))
+	EOF
+	! build/sluis evidence verify "$copy"
 }
 demo_window_page() {
 	build/sluis -c "$DEMO/sluis.yaml" window --from -1h --with 127.0.0.1 --html "$DEMO/window.html" >/dev/null && grep -q '<svg' "$DEMO/window.html"
@@ -139,7 +184,9 @@ cmd_demo() {
 	DEMO_PORT[1]=$(demo_free_port)
 	DEMO_PORT[2]=$(demo_free_port)
 	demo_web_server 1 "${DEMO_PORT[1]}"
+	DEMO_PORT[3]=$(demo_free_port)
 	demo_web_server 2 "${DEMO_PORT[2]}"
+	demo_web_server 3 "${DEMO_PORT[3]}"
 	demo_config "First contact"
 	build/sluis check "$DEMO/sluis.yaml" || die "the demo's configuration is not valid"
 	build/sluisd -c "$DEMO/sluis.yaml" 2>"$DEMO/error.log" &
@@ -167,10 +214,26 @@ cmd_demo() {
 	demo_check "new requests see it" demo_await demo_new_contact
 	demo_check "the download arrived whole" demo_download_whole
 	demo_say "5. Who was connected with what, and can the answer be trusted?"
-	demo_check "sluis window names both servers:" demo_await demo_window_has_both
+	demo_check "a second application, the wiki, is used too" demo_await demo_wiki_answers
+	demo_check "sluis window names all three servers of both applications:" demo_await demo_window_has_both
 	build/sluis -c "$DEMO/sluis.yaml" window --from -1h --with 127.0.0.1
 	demo_check "the answer as a page: $DEMO/window.html" demo_window_page
 	demo_check "the ledger is what was written" build/sluis -c "$DEMO/sluis.yaml" ledger verify
+	demo_say "6. The wiki's server is isolated while a download from it runs"
+	demo_get --limit-rate 2M --max-time 60 -o "$DEMO/wiki.out" "$demo_url/wiki/big" 2>/dev/null &
+	DEMO_DOWNLOAD=$!
+	demo_await test -s "$DEMO/wiki.out" || true
+	demo_check "the download is cut" demo_isolate
+	demo_check "within a second of the command: ${DEMO_CUT_MS:-never} ms" test "${DEMO_CUT_MS:-9999}" -lt 1000
+	demo_check "a new request gets a page that says whom to call:" demo_isolated_page
+	demo_check "the other application goes on" demo_both_answer
+	demo_check "it is recorded" demo_await demo_isolation_recorded
+	demo_check "sluis release gives it back" build/sluis -c "$DEMO/sluis.yaml" release wiki/three
+	demo_check "the wiki answers again" demo_await demo_wiki_answers
+	demo_say "7. Evidence is preserved"
+	demo_check "sluis evidence collect makes a bundle that verifies" demo_bundle
+	demo_check "one byte in a copy is changed; verify names where" demo_bundle_changed
+	demo_say "8. Somebody changes the ledger"
 	demo_check "a record is changed in a copy; verify names it:" demo_tamper
 	if [ "${1:-}" = --once ]; then
 		kill "$DEMO_SLUIS"
