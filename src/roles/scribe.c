@@ -342,7 +342,7 @@ void scribe_tick(struct scribe *s)
 
 /* Everything that the writers have written until now. Workers' bytes are copied before the dialers', and the dialers'
  * records taken first: a worker's close is never seen before the dialer's open. */
-static void gather(struct scribe *s)
+void scribe_gather(struct scribe *s)
 {
 	scribe_tick(s);
 	for (int dialers = 0; dialers < 2; dialers++)
@@ -397,7 +397,7 @@ static void on_poll(struct timer *t)
 	if (s->state == SCRIBE_IDLE) {
 		/* Before the files were looked at, a ring's place is not known; what waits for the disk stays as it is. */
 		if (s->has_looked && (s->item_count == 0 || !s->is_failing) && s->item_count < GATHER_MOST)
-			gather(s);
+			scribe_gather(s);
 		scribe_advance(s);
 	}
 	if (s->wants_flush && s->state == SCRIBE_IDLE && (s->is_failing || s->is_stopped))

@@ -210,6 +210,7 @@ enum err scribe_on_head_is(struct role_run *run, struct channel *from, struct ip
 	struct reader r = { .left = m->body };
 	struct ledger_head h = { .batch = reader_u64(&r) };
 	struct bytes hash = reader_take(&r, SHA256_LEN), key = reader_take(&r, ED25519_PUBLIC_LEN);
+	bool is_first = !s->has_looked;
 	enum err e;
 
 	if (!reader_done(&r))
@@ -233,6 +234,8 @@ enum err scribe_on_head_is(struct role_run *run, struct channel *from, struct ip
 	if (e != OK)
 		return OK; /* asked again */
 	s->asked = from;
+	if (is_first) /* what waited in the rings is in the first batch: a scribe that dies often gets on all the same */
+		scribe_gather(s);
 	scribe_advance(s);
 	return OK;
 }

@@ -88,6 +88,8 @@ void scribe_note_text(struct scribe *s, const char *outcome, const char *fmt, ..
 /* Room for one more item, with process and time set. */
 struct item *scribe_item(struct scribe *s, const char *process);
 void scribe_copy_texts(struct scribe *s, struct ledger_record *r);
+/* Everything that the writers have written until now joins the batch. Only after the files were looked at. */
+void scribe_gather(struct scribe *s);
 /* Takes the time: the ledger's never goes backwards. */
 void scribe_tick(struct scribe *s);
 /* The batch is on disk: forget it, tell the rings. */

@@ -21,6 +21,7 @@ KILLS = {"sluisd": 3, "scribe": 11, "worker": 9, "keeper": 9, "dialer": 9, "prob
 VERIFY_EVERY = 10
 CLIENTS = 3
 SLACK = 2.0  # seconds between a client's clock reading and a process's
+UNWRITTEN_MOST = 10.0  # seconds: with scribe and keeper alive it is 0.1 s and what the machine's load adds
 ORPHAN = "its process ended"
 DATA = 100_000
 
@@ -151,6 +152,9 @@ class Lives:
             db.close()
         return found
 
+    def newest_batch(self):
+        return self.rows("SELECT max(batch) AS n FROM batch")[-1]["n"]
+
     def verify(self):
         r = self.s.cli("ledger", "verify", "--json", self.folder, ok=False)
         assert r.returncode in (0, 1), r
@@ -166,9 +170,11 @@ class Lives:
         with open(f"/proc/{pid}/task/{pid}/children") as f:
             return [int(p) for p in f.read().split()]
 
-    def of_role(self, role, no_more=()):
+    def of_role(self, role):
+        """Its processes, but for those that were killed and are still on their way out."""
+        killed = {pid for _, _, pid in self.kills}
         found = [(p, *name_and_state(p)) for p in self.children()]
-        return [p for p, name, state in found if name == "sluis-" + role and state not in ("Z", "X") and p not in no_more]
+        return [p for p, name, state in found if name == "sluis-" + role and state not in ("Z", "X") and p not in killed]
 
     def ready(self, role):
         """Its processes that said that they are, and still are there."""
@@ -186,23 +192,25 @@ class Lives:
         wait_for(lambda: self.clients.answers >= before + 5, "load")
         time.sleep(self.rng.choice((0, self.rng.uniform(0, 0.05), self.rng.uniform(0, 0.3))))
         self.kill(role, pid)
-        return pid
 
-    def kill_starting(self, role, forerunner):
-        pid = wait_for(lambda: self.of_role(role, (forerunner, *(k[2] for k in self.kills))), f"the {role}'s successor")[0]
+    def kill_starting(self, role):
+        before = self.of_role(role)
+        pid = wait_for(lambda: [p for p in self.of_role(role) if p not in before], f"the {role}'s successor")[0]
         time.sleep(self.rng.uniform(0, 0.1))
         self.kill(role, pid)
 
     def kill_sluisd(self):
-        before = self.clients.answers
+        before, batch = self.clients.answers, self.newest_batch()
         wait_for(lambda: self.clients.answers >= before + 20, "load")
+        wait_for(lambda: self.newest_batch() > batch, "the ledger to be written")  # else there is little to compare
         time.sleep(self.rng.uniform(0, 0.3))
         children = self.children()
         self.kill("sluisd", self.s.process.pid)
         self.s.process.child.wait()
         wait_for(lambda: all(is_gone(p) for p in children), "sluisd's children to end with it")
-        # what the rings held is gone with it: all that came after the last batch began to be gathered
-        written = self.rows("SELECT max(at) AS at FROM batch")[-1]["at"] / 1e6
+        # what the rings held is gone with it: all that was written after the last batch was gathered, which a worker's record tells
+        written = self.rows("SELECT max(at) AS at FROM record WHERE process LIKE 'worker/%'")[-1]["at"] / 1e6
+        assert self.kills[-1][0] - written < UNWRITTEN_MOST, "the ledger was not written for long"
         self.deaths.append((written, time.time(), self.kills[-1][0]))
         self.verify()
         self.start()
@@ -215,10 +223,10 @@ class Lives:
             if role == "sluisd":
                 self.kill_sluisd()
                 continue
-            pid = self.kill_child(role)
+            self.kill_child(role)
             if role in roles and self.rng.random() < 0.2:  # and once more, while it starts
                 roles.remove(role)
-                self.kill_starting(role, pid)
+                self.kill_starting(role)
             if len(self.kills) // VERIFY_EVERY > self.verified:
                 self.verify()
         self.clients.stop()
