@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FLUSH_MS 5000
+#define FLUSH_MS 10000 /* scribe and keeper may have to be started first */
 
 static bool is_on(const struct master *m)
 {
@@ -220,11 +220,19 @@ void master_ledger_config(struct master *m, struct generation *g)
 		g->is_config_told = true;
 }
 
-/* A scribe that came later than the configuration. */
+static void ask_for_flush(struct master *m)
+{
+	if (child_send(&m->scribe, MSG_LEDGER_FLUSH, BYTES(""), -1) == OK)
+		m->scribe.is_ending = true;
+}
+
+/* A scribe that came later than the configuration, or than Sluis' end began. */
 void master_ledger_ready(struct master *m)
 {
 	if (m->active)
 		master_ledger_config(m, m->active);
+	if (m->flushing)
+		ask_for_flush(m);
 }
 
 void master_ledger_command(struct master *m, const char *command, const char *what, unsigned uid, const char *outcome)
@@ -253,18 +261,32 @@ static void flush_late(struct timer *t)
 	master_ledger_flushed(g->master);
 }
 
+/* Of another that is not ending yet, whose workers write: it will flush when they are gone. */
+static bool is_last(const struct generation *g)
+{
+	for (const struct generation *o = g->master->generations; o; o = o->next)
+		if (o != g && o->state < GEN_ENDING)
+			return false;
+	return true;
+}
+
 bool master_ledger_flush(struct generation *g)
 {
 	struct master *m = g->master;
 
 	if (m->flushing == g)
 		return true;
-	if (!m->is_stopping || m->flushing || !is_on(m) || m->scribe.control.fd < 0 || !m->scribe.is_ready ||
-		child_send(&m->scribe, MSG_LEDGER_FLUSH, BYTES(""), -1) != OK)
+	if (!m->is_stopping || m->flushing || !is_on(m) || !is_last(g))
 		return false;
 	m->flushing = g;
-	m->scribe.is_ending = true;
 	loop_timer_set(m->loop, &g->deadline, FLUSH_MS, flush_late);
+	/* Who died just now is needed once more: what is in the rings is lost with us. */
+	child_restart_now(&m->scribe);
+	for (size_t i = 0; i < g->child_count; i++)
+		if (g->children[i].role == ROLE_KEEPER)
+			child_restart_now(&g->children[i]);
+	if (m->scribe.is_ready)
+		ask_for_flush(m);
 	return true;
 }
 

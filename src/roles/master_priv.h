@@ -108,6 +108,7 @@ struct master {
 enum err child_start(struct child *c) MUST_USE;
 void child_exited(struct child *c, int status); /* after waitpid */
 void child_kill(struct child *c);
+void child_restart_now(struct child *c); /* if it waits for that */
 void child_end(struct child *c); /* closes its control channel: it exits by itself */
 enum err child_send(struct child *c, enum msg_type type, struct bytes body, int fd) MUST_USE; /* fd -1: none */
 

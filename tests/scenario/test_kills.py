@@ -65,7 +65,8 @@ class Clients:
                 try:
                     self.connect(c, rng, rng.choice((1, 1, 2, 10, 40)))
                 except (OSError, EOFError):
-                    pass
+                    if c.port is None:
+                        self.stopped.wait(0.01)  # sluisd is down; it is not to be kept from starting
                 c.ended = time.time()
         except BaseException as e:
             self.failure = e
@@ -267,8 +268,8 @@ def check_sums(lives, c, end, exchanges, others):
     assert len(exchanges) <= end["requests"] <= len(exchanges) + len(others), what
     least = sum(x.got for x in exchanges)
     assert least <= end["bytes_out"] <= least + sum(x.most_out for x in others), what
-    least = sum(x.most_in for x in exchanges)
-    assert least <= end["bytes_in"] <= least + sum(x.most_in for x in others), what
+    least = sum(x.most_in for x in exchanges if x.server)  # an error page may come before a body was read
+    assert least <= end["bytes_in"] <= sum(x.most_in for x in exchanges + others), what
     return 0
 
 
