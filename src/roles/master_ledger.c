@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "roles/master_priv.h"
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "crypto/random.h"
@@ -194,11 +195,12 @@ enum err master_ledger_begins(struct child *c)
 
 void master_ledger_ended(struct child *c)
 {
-	const struct ledger_record r = { .kind = LEDGER_SELF, .outcome = BYTES("ended") };
-
+	if (c->ring < 0 || c->is_ring_spoiled)
+		return;
 	/* It writes no more, so for this once the ring is ours: the scribe reads it behind the last of the child's own. */
-	if (c->ring >= 0 && !c->is_ring_spoiled)
-		(void)ledger_ring_write(c->records, &r);
+	if (!ledger_ring_end(c->records, clock_real_us()) && c->records->head != c->ended_head)
+		ledger_ring_spoil(c->records); /* only a captured process writes into the reserve: its connections are closed so */
+	c->ended_head = c->records->head;
 }
 
 void master_ledger_forget(struct child *c)

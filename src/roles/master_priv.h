@@ -30,6 +30,7 @@ struct child {
 	bool is_ring_spoiled; /* the scribe reads it no more: its successor gets another */
 	int ring; /* of records for the ledger; -1: it writes none */
 	struct ledger_ring *records;
+	uint64_t ended_head; /* of records, behind the last word that a process of this child ended */
 	int board; /* a worker's own */
 	struct board_worker *counters;
 	uint64_t folded[METRIC_COUNT]; /* what of them is part of the active generation's base already */

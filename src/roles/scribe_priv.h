@@ -73,6 +73,7 @@ struct scribe {
 	struct ledger_head head;
 	uint64_t seq; /* newest record */
 	uint64_t at_us, failing_since_us;
+	uint64_t ended_us; /* when the process ended whose connections are being closed */
 	unsigned char public_key[ED25519_PUBLIC_LEN];
 	bool has_conf, is_retention_due, has_looked, wants_flush, has_all, said_end, is_failing;
 	uint32_t keep_days;
