@@ -13,7 +13,7 @@ import threading
 import time
 from collections import Counter, defaultdict
 
-from harness import PATIENCE, Client, free_port, get, wait_for
+from harness import BUILD, PATIENCE, RELEASE, Client, free_port, get, wait_for
 
 SEED = int(os.environ.get("SLUIS_KILLS_SEED", random.randrange(10 ** 9)))
 WORLDS = 4  # at once: the master's back-off for a child that dies often is part of what is tested, so each child dies seldom
@@ -120,6 +120,7 @@ class Lives:
 
     def __init__(self, world, number):
         self.world, self.rng = world, random.Random(SEED * 10 + number)
+        self.build = (BUILD, RELEASE)[number % 2]  # with sanitizers, and as fast as it is
         self.servers = [self.server(f"k{number}{i}") for i in range(2)]
         self.kills, self.deaths, self.verified = [], [], 0
         self.config = {"listeners": {"web": {"address": f"127.0.0.1:{free_port()}"}}, "workers": 2,
@@ -137,7 +138,7 @@ class Lives:
         return n
 
     def start(self):
-        self.s = self.world.run(json.loads(json.dumps(self.config)))
+        self.s = self.world.run(json.loads(json.dumps(self.config)), build=self.build)
         wait_for(lambda: "ledger.writes" in self.s.log(), "the ledger is written")
 
     @property
