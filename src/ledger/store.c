@@ -268,11 +268,13 @@ enum err ledger_store_read(const char *path, struct ledger_store **out)
 	if (!s)
 		return ERR_MEMORY;
 	e = of_sqlite(sqlite3_open_v2(path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW, own_vfs()));
-	if (e != OK)
+	if (e != OK) {
 		ledger_store_close(&s);
-	else
-		*out = s;
-	return e;
+		return e;
+	}
+	sqlite3_busy_timeout(s->db, 200); /* a reader that ends may hold it for a moment */
+	*out = s;
+	return OK;
 }
 
 /* Its making was cut off before it had its tables. */
