@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #define BATCHES 150
-#define RECORDS 20
+#define RECORDS 30
 #define SECTOR	512
 #define IMAGE_MOST ((size_t)24 << 20)
 #define DAY_US	UINT64_C(1578528000000000)
@@ -44,7 +44,7 @@ static struct disk_file disk[4]; /* the file, its WAL, its journal */
 static sqlite3_vfs *real_vfs;
 static char live[] = "/tmp/power_test.XXXXXX", crashed[] = "/tmp/power_test.XXXXXX";
 static bool ignores_sync, is_off; /* a disk that lies; nothing is looked at now */
-static uint64_t committed;
+static uint64_t committed, checkpointed; /* checkpointed: the newest batch at a write into the file itself */
 static unsigned cuts, bad, random_state, every;
 static unsigned char public_key[ED25519_PUBLIC_LEN];
 
@@ -195,7 +195,11 @@ static int shim_read(sqlite3_file *f, void *to, int n, sqlite3_int64 at)
 
 static int shim_write(sqlite3_file *f, const void *from, int n, sqlite3_int64 at)
 {
-	note(((struct shim_file *)f)->disk, (size_t)at, from, (size_t)n);
+	struct disk_file *d = ((struct shim_file *)f)->disk;
+
+	if (d == &disk[0])
+		checkpointed = committed;
+	note(d, (size_t)at, from, (size_t)n);
 	return real_of(f)->pMethods->xWrite(real_of(f), from, n, at);
 }
 
@@ -387,6 +391,7 @@ static void write_a_day(unsigned one_in)
 	assert_int_equal(ledger_store_open(path, BYTES("2020-01-09"), public_key, &s, &why), OK);
 	for (unsigned i = 0; i < BATCHES; i++)
 		commit_one(s, key);
+	assert_true(checkpointed > 50); /* the power went then, too */
 	ledger_store_close(&s);
 	is_off = true;
 	unlink(path);
