@@ -1,29 +1,48 @@
 /* head only grows, tail follows; their difference is what is unread. The writer publishes head after the bytes. */
 #include "ledger/ring.h"
 
-bool ledger_ring_write(struct ledger_ring *ring, const struct ledger_record *r)
+/* False: with r, more than most would be unread. */
+static bool write_up_to(struct ledger_ring *ring, const struct ledger_record *r, size_t most)
 {
 	__attribute__((uninitialized)) unsigned char mem[LEDGER_WIRE_MAX]; /* clearing it would cost more than the record */
 	uint64_t head, used;
 	size_t at, first;
 	struct text t;
 
-	if (!ring)
-		return true;
 	text_init(&t, mem, sizeof(mem));
 	ledger_record_put(&t, r);
 	head = ring->head;
 	used = head - __atomic_load_n(&ring->tail, __ATOMIC_ACQUIRE);
-	if (t.failed || used > LEDGER_RING_BYTES || t.len > LEDGER_RING_BYTES - used) {
-		__atomic_store_n(&ring->lost, ring->lost + 1, __ATOMIC_RELAXED);
+	if (t.failed || used > most || t.len > most - used)
 		return false;
-	}
 	at = (size_t)(head & (LEDGER_RING_BYTES - 1));
 	first = LEDGER_RING_BYTES - at < t.len ? LEDGER_RING_BYTES - at : t.len;
 	memcpy(ring->bytes + at, mem, first);
 	memcpy(ring->bytes, mem + first, t.len - first);
 	__atomic_store_n(&ring->head, head + t.len, __ATOMIC_RELEASE);
 	return true;
+}
+
+bool ledger_ring_write(struct ledger_ring *ring, const struct ledger_record *r)
+{
+	if (!ring || write_up_to(ring, r, LEDGER_RING_BYTES - LEDGER_RING_RESERVE))
+		return true;
+	__atomic_store_n(&ring->lost, ring->lost + 1, __ATOMIC_RELAXED);
+	return false;
+}
+
+bool ledger_ring_end(struct ledger_ring *ring, uint64_t real_us)
+{
+	const struct ledger_record r = { .kind = LEDGER_SELF, .outcome = BYTES("ended"), .end_us = real_us };
+
+	return write_up_to(ring, &r, LEDGER_RING_BYTES);
+}
+
+void ledger_ring_spoil(struct ledger_ring *ring)
+{
+	uint64_t tail = __atomic_load_n(&ring->tail, __ATOMIC_ACQUIRE);
+
+	__atomic_store_n(&ring->head, tail + 4 * (uint64_t)LEDGER_RING_BYTES, __ATOMIC_RELEASE);
 }
 
 bool ledger_ring_is_full(const struct ledger_ring *ring)

@@ -5,7 +5,8 @@
 
 #include "ledger/record.h"
 
-#define LEDGER_RING_BYTES (4u << 20) /* a power of two */
+#define LEDGER_RING_BYTES   (4u << 20) /* a power of two */
+#define LEDGER_RING_RESERVE 4096u /* of them the writer leaves free: for the master's word that the writer ended */
 
 struct ledger_ring {
 	_Alignas(64) uint64_t head; /* the writer's: octets written since the beginning */
@@ -17,6 +18,11 @@ struct ledger_ring {
 
 /* For the writer. Without room the record is counted as lost; false says so. ring may be NULL: there is no ledger. */
 bool ledger_ring_write(struct ledger_ring *ring, const struct ledger_record *r);
+/* For the master, when the writer's process is gone and before another writes here: the record that says so, with its time. It has
+ * room in a ring that the writer filled. False: the reserve is used up. */
+bool ledger_ring_end(struct ledger_ring *ring, uint64_t real_us);
+/* For the master: from now on the scribe finds that the writer's numbers are not possible. */
+void ledger_ring_spoil(struct ledger_ring *ring);
 /* More than half is unread: what must be recorded should wait. */
 bool ledger_ring_is_full(const struct ledger_ring *ring);
 /* For the scribe, which keeps tail by itself (the ring's own is told to the writer, and for a scribe that comes after this

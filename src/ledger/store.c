@@ -3,6 +3,7 @@
 #include "ledger/store.h"
 
 #include "ledger/contacts.h"
+#include "ledger/days.h"
 #include "ledger/sum.h"
 
 #include <sqlite3.h>
@@ -260,18 +261,34 @@ static const char *own_vfs(void)
 	return vfs.zName;
 }
 
+enum err ledger_store_read(const char *path, struct ledger_store **out)
+{
+	struct ledger_store *s = calloc(1, sizeof(*s));
+	enum err e;
+
+	if (!s)
+		return ERR_MEMORY;
+	e = of_sqlite(sqlite3_open_v2(path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW, own_vfs()));
+	if (e != OK) {
+		ledger_store_close(&s);
+		return e;
+	}
+	sqlite3_busy_timeout(s->db, 200); /* a reader that ends may hold it for a moment */
+	*out = s;
+	return OK;
+}
+
 enum err ledger_store_peek(const char *path, struct ledger_last *out)
 {
-	struct ledger_store s = { 0 };
-	enum err e = of_sqlite(sqlite3_open_v2(path, &s.db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW, own_vfs()));
+	struct ledger_store *s = NULL;
+	enum err e;
 
+	TRY(ledger_store_read(path, &s));
+	e = ledger_day_is_blank(s->db) ? OK : read_last(s);
 	if (e == OK)
-		e = read_last(&s);
-	sqlite3_close(s.db);
-	if (e != OK)
-		return e;
-	*out = (struct ledger_last){ .head = s.head, .seq = s.last_seq, .at_us = s.last_at_us, .is_sealed = s.is_sealed };
-	return OK;
+		*out = (struct ledger_last){ .head = s->head, .seq = s->last_seq, .at_us = s->last_at_us, .is_sealed = s->is_sealed };
+	ledger_store_close(&s);
+	return e;
 }
 
 enum err ledger_store_open(const char *path, struct bytes day, const unsigned char public_key[ED25519_PUBLIC_LEN],
@@ -759,23 +776,6 @@ enum err ledger_store_position(struct ledger_store *s, struct bytes process, uin
 		sqlite3_bind_int64(st, 2, (sqlite3_int64)ring);
 		if (sqlite3_step(st) == SQLITE_ROW)
 			*taken = (uint64_t)sqlite3_column_int64(st, 0);
-		else
-			e = ERR_NOT_FOUND;
-	}
-	sqlite3_finalize(st);
-	return e;
-}
-
-enum err ledger_store_newest(struct ledger_store *s, enum ledger_kind kind, const char *outcome, struct text *detail)
-{
-	sqlite3_stmt *st = NULL;
-	enum err e = prepare(s, "SELECT detail FROM record WHERE kind=?1 AND outcome=?2 ORDER BY seq DESC LIMIT 1", &st);
-
-	if (e == OK) {
-		set_text(st, 1, bytes_str(ledger_kind_name(kind)));
-		set_text(st, 2, bytes_str(outcome));
-		if (sqlite3_step(st) == SQLITE_ROW)
-			text_add(detail, column(st, 0));
 		else
 			e = ERR_NOT_FOUND;
 	}

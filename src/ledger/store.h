@@ -14,9 +14,11 @@ struct ledger_store;
  * fails. ERR_SYNTAX: the file is not a ledger. ERR_IO: the disk. */
 enum err ledger_store_open(const char *path, struct bytes day, const unsigned char public_key[ED25519_PUBLIC_LEN],
 	struct ledger_store **out, const char **why) MUST_USE;
+/* Of a file that is there, for ledger_store_states and ledger_store_position alone: it is not changed. */
+enum err ledger_store_read(const char *path, struct ledger_store **out) MUST_USE;
 /* Closes; what is not committed is gone. */
 void ledger_store_close(struct ledger_store **s);
-/* Of a file that is not open. */
+/* Of a file that is not open. One whose making was cut off has no batch. */
 struct ledger_last {
 	struct ledger_head head; /* the newest batch; batch 0: it has none */
 	uint64_t seq, at_us;	 /* the newest record, and when it was recorded */
@@ -50,7 +52,5 @@ enum err ledger_store_batches(struct ledger_store *s, uint64_t after,
 		const unsigned char signature[ED25519_SIGNATURE_LEN]), void *ctx) MUST_USE;
 /* Calls fn for each record with a state (in, use, out), in order. Texts live until the next call. */
 enum err ledger_store_states(struct ledger_store *s, void (*fn)(void *ctx, const struct ledger_record *r, struct bytes process), void *ctx) MUST_USE;
-/* The detail of the newest record of this kind and outcome; ERR_NOT_FOUND. */
-enum err ledger_store_newest(struct ledger_store *s, enum ledger_kind kind, const char *outcome, struct text *detail) MUST_USE;
 
 #endif

@@ -381,6 +381,12 @@ static void child_restart(struct timer *t)
 	}
 }
 
+void child_restart_now(struct child *c)
+{
+	if (c->pid == 0)
+		loop_timer_set(c->master->loop, &c->restart, 0, child_restart);
+}
+
 void child_exited(struct child *c, int status)
 {
 	struct master *m = c->master;
@@ -395,20 +401,22 @@ void child_exited(struct child *c, int status)
 	loop_remove(m->loop, &c->control, false);
 	fd_close(&c->control.fd);
 	master_ledger_ended(c);
-	if (!c->gen && c->is_ending) {
+	if (!c->gen && c->is_ending && (expected || !m->flushing)) {
 		master_ledger_flushed(m);
 		master_went_out(m);
 		return;
 	}
+	if (!c->gen)
+		c->is_ending = false; /* its last batch is not written yet */
 	if (c->role == ROLE_WORKER)
 		generation_counters_fold(c->gen, c);
-	if (c->gen && (c->is_ending || c->gen->state != GEN_ACTIVE)) {
+	if (c->gen && (c->is_ending || c->gen->state == GEN_STARTING || c->gen->state == GEN_ENDING)) {
 		c->is_ending = true;
 		generation_child_gone(c->gen, c);
 		return;
 	}
 	if (loop_now_ms(m->loop) - c->started_ms > STABLE_MS || !c->backoff_ms)
 		c->backoff_ms = BACKOFF_LEAST_MS;
-	loop_timer_set(m->loop, &c->restart, c->backoff_ms, child_restart);
+	loop_timer_set(m->loop, &c->restart, m->flushing ? BACKOFF_LEAST_MS : c->backoff_ms, child_restart);
 	c->backoff_ms = c->backoff_ms * 2 > BACKOFF_MOST_MS ? BACKOFF_MOST_MS : c->backoff_ms * 2;
 }

@@ -530,6 +530,8 @@ void generation_child_ready(struct generation *g)
 		activate(g);
 }
 
+static void generation_check(struct generation *g);
+
 static void end_late(struct timer *t)
 {
 	generation_kill(CONTAINER_OF(t, struct generation, deadline));
@@ -542,6 +544,7 @@ void generation_end_singles(struct generation *g)
 	for (size_t i = 0; i < g->child_count; i++)
 		child_end(&g->children[i]);
 	loop_timer_set(g->master->loop, &g->deadline, END_MS, end_late);
+	generation_check(g); /* perhaps all of them were waiting for a restart */
 }
 
 static void generation_gone(struct generation *g)
@@ -570,10 +573,12 @@ static void generation_check(struct generation *g)
 		all += g->children[i].pid > 0;
 		workers += g->children[i].pid > 0 && g->children[i].role == ROLE_WORKER;
 	}
-	if (all == 0)
+	if (g->state == GEN_DRAINING) { /* those that serve the workers, and the ledger, are started again until they are not needed */
+		if (workers == 0 && !master_ledger_flush(g))
+			generation_end_singles(g);
+	} else if (all == 0) {
 		generation_gone(g);
-	else if (workers == 0 && g->state == GEN_DRAINING && !master_ledger_flush(g))
-		generation_end_singles(g);
+	}
 }
 
 void generation_child_gone(struct generation *g, struct child *c)
@@ -615,9 +620,9 @@ void generation_drain(struct generation *g)
 	for (size_t i = 0; i < g->child_count; i++) {
 		struct child *c = &g->children[i];
 
-		loop_timer_clear(m->loop, &c->restart);
 		if (c->role != ROLE_WORKER)
 			continue;
+		loop_timer_clear(m->loop, &c->restart);
 		c->is_ending = true;
 		if (c->pid > 0 && (c->control.fd < 0 || child_send(c, MSG_DRAIN, text_bytes(&body), -1) != OK))
 			child_kill(c);
@@ -629,6 +634,8 @@ void generation_drain(struct generation *g)
 
 void generation_kill(struct generation *g)
 {
+	if (g->master->flushing == g)
+		g->master->flushing = NULL;
 	g->state = GEN_ENDING;
 	for (size_t i = 0; i < g->child_count; i++) {
 		g->children[i].is_ending = true;

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "roles/master_priv.h"
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "crypto/random.h"
@@ -17,7 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FLUSH_MS 5000
+#define FLUSH_MS 10000 /* scribe and keeper may have to be started first */
 
 static bool is_on(const struct master *m)
 {
@@ -32,6 +33,14 @@ static enum err open_key_file(const char *dir, const char *name, mode_t mode, in
 	snprintf(path, sizeof(path), "%s/%s", dir, name);
 	*out = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, mode);
 	return *out < 0 ? ERR_IO : OK;
+}
+
+/* A power loss must not take the name of ledger.key, or of the folder, when batches are on disk already. */
+static enum err sync_folder(const char *path)
+{
+	AUTO(fd_close) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOCTTY);
+
+	return fd < 0 || fsync(fd) < 0 ? ERR_IO : OK;
 }
 
 static enum err open_files(struct master *m, const char *state_dir)
@@ -58,6 +67,8 @@ static enum err open_files(struct master *m, const char *state_dir)
 		e = open_key_file(dir, "ledger.pub", 0600, &m->ledger_public);
 	umask(old);
 	TRY(e);
+	if (fsync(m->ledger_dir) < 0 || sync_folder(state_dir) != OK)
+		return ERR_IO;
 	if (geteuid() == 0) { /* the folder is the scribe's; the key files are reached through descriptors */
 		if (jail_user(m->ledger_user, "scribe", &uid, &gid) != OK)
 			return ERR_NOT_FOUND;
@@ -194,11 +205,12 @@ enum err master_ledger_begins(struct child *c)
 
 void master_ledger_ended(struct child *c)
 {
-	const struct ledger_record r = { .kind = LEDGER_SELF, .outcome = BYTES("ended") };
-
+	if (c->ring < 0 || c->is_ring_spoiled)
+		return;
 	/* It writes no more, so for this once the ring is ours: the scribe reads it behind the last of the child's own. */
-	if (c->ring >= 0 && !c->is_ring_spoiled)
-		(void)ledger_ring_write(c->records, &r);
+	if (!ledger_ring_end(c->records, clock_real_us()) && c->records->head != c->ended_head)
+		ledger_ring_spoil(c->records); /* only a captured process writes into the reserve: its connections are closed so */
+	c->ended_head = c->records->head;
 }
 
 void master_ledger_forget(struct child *c)
@@ -220,11 +232,19 @@ void master_ledger_config(struct master *m, struct generation *g)
 		g->is_config_told = true;
 }
 
-/* A scribe that came later than the configuration. */
+static void ask_for_flush(struct master *m)
+{
+	if (child_send(&m->scribe, MSG_LEDGER_FLUSH, BYTES(""), -1) == OK)
+		m->scribe.is_ending = true;
+}
+
+/* A scribe that came later than the configuration, or than Sluis' end began. */
 void master_ledger_ready(struct master *m)
 {
 	if (m->active)
 		master_ledger_config(m, m->active);
+	if (m->flushing)
+		ask_for_flush(m);
 }
 
 void master_ledger_command(struct master *m, const char *command, const char *what, unsigned uid, const char *outcome)
@@ -268,18 +288,32 @@ static void flush_late(struct timer *t)
 	master_ledger_flushed(g->master);
 }
 
+/* Of another that is not ending yet, whose workers write: it will flush when they are gone. */
+static bool is_last(const struct generation *g)
+{
+	for (const struct generation *o = g->master->generations; o; o = o->next)
+		if (o != g && o->state < GEN_ENDING)
+			return false;
+	return true;
+}
+
 bool master_ledger_flush(struct generation *g)
 {
 	struct master *m = g->master;
 
 	if (m->flushing == g)
 		return true;
-	if (!m->is_stopping || m->flushing || !is_on(m) || m->scribe.control.fd < 0 || !m->scribe.is_ready ||
-		child_send(&m->scribe, MSG_LEDGER_FLUSH, BYTES(""), -1) != OK)
+	if (!m->is_stopping || m->flushing || !is_on(m) || !is_last(g))
 		return false;
 	m->flushing = g;
-	m->scribe.is_ending = true;
 	loop_timer_set(m->loop, &g->deadline, FLUSH_MS, flush_late);
+	/* Who died just now is needed once more: what is in the rings is lost with us. */
+	child_restart_now(&m->scribe);
+	for (size_t i = 0; i < g->child_count; i++)
+		if (g->children[i].role == ROLE_KEEPER)
+			child_restart_now(&g->children[i]);
+	if (m->scribe.is_ready)
+		ask_for_flush(m);
 	return true;
 }
 

@@ -31,6 +31,7 @@ struct child {
 	bool is_ring_spoiled; /* the scribe reads it no more: its successor gets another */
 	int ring; /* of records for the ledger; -1: it writes none */
 	struct ledger_ring *records;
+	uint64_t ended_head; /* of records, behind the last word that a process of this child ended */
 	int board; /* a worker's own */
 	struct board_worker *counters;
 	uint64_t folded[METRIC_COUNT]; /* what of them is part of the active generation's base already */
@@ -109,6 +110,7 @@ struct master {
 enum err child_start(struct child *c) MUST_USE;
 void child_exited(struct child *c, int status); /* after waitpid */
 void child_kill(struct child *c);
+void child_restart_now(struct child *c); /* if it waits for that */
 void child_end(struct child *c); /* closes its control channel: it exits by itself */
 enum err child_send(struct child *c, enum msg_type type, struct bytes body, int fd) MUST_USE; /* fd -1: none */
 

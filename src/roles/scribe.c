@@ -202,12 +202,24 @@ bool scribe_close_orphan(void *ctx, const struct ledger_record *r, uint64_t owne
 	return true;
 }
 
+/* A process of the tap ended at s->ended_us. The dialers' records are read first, so there may be connections already that were made
+ * for its successor, which starts at the earliest BACKOFF_LEAST_MS later. */
+static bool close_ended(void *ctx, const struct ledger_record *r, uint64_t owner, uint64_t slot)
+{
+	const struct scribe *s = ctx;
+
+	if (r->kind == LEDGER_OUT && r->start_us > s->ended_us)
+		return false;
+	return scribe_close_orphan(ctx, r, owner, slot);
+}
+
 static enum err take_record(struct scribe *s, struct tap *t, const struct ledger_record *r)
 {
 	if (!may_write(t->role, r))
 		return ERR_DENIED;
 	if (r->kind == LEDGER_SELF) { /* the master's word behind the last of a process that ended */
-		ledger_live_each(s->live, t->owner, scribe_close_orphan, s);
+		s->ended_us = r->end_us;
+		ledger_live_each(s->live, t->owner, close_ended, s);
 		return OK;
 	}
 	if (r->state == LEDGER_OPEN)
@@ -343,7 +355,7 @@ void scribe_tick(struct scribe *s)
 
 /* Everything that the writers have written until now. Workers' bytes are copied before the dialers', and the dialers'
  * records taken first: a worker's close is never seen before the dialer's open. */
-static void gather(struct scribe *s)
+void scribe_gather(struct scribe *s)
 {
 	scribe_tick(s);
 	for (int dialers = 0; dialers < 2; dialers++)
@@ -398,7 +410,7 @@ static void on_poll(struct timer *t)
 	if (s->state == SCRIBE_IDLE) {
 		/* Before the files were looked at, a ring's place is not known; what waits for the disk stays as it is. */
 		if (s->has_looked && (s->item_count == 0 || !s->is_failing) && s->item_count < GATHER_MOST)
-			gather(s);
+			scribe_gather(s);
 		scribe_advance(s);
 	}
 	if (s->wants_flush && s->state == SCRIBE_IDLE && (s->is_failing || s->is_stopped))
@@ -566,7 +578,7 @@ static enum err scribe_start(struct role_run *run)
 
 	s->run = run;
 	run->data = s;
-	s->live = ledger_live_new();
+	s->live = ledger_live_new(LEDGER_LIVE_MAX);
 	if (!s->board || !run->writes || !s->live)
 		return ERR_ORDER;
 	umask(077);

@@ -117,39 +117,68 @@ static bool close_if_nobodys(void *ctx, const struct ledger_record *r, uint64_t 
 	return !scribe_find_tap(s, owner) && scribe_close_orphan(ctx, r, owner, slot);
 }
 
-/* A scribe that ended while Sluis goes on leaves its connections to us; those of an earlier run ended with it. */
-static enum err restore_live(struct scribe *s)
+/* A ring's place stands in the files of the run whose ring it is, and rings are made anew in each. */
+static bool take_positions(struct scribe *s)
 {
-	unsigned char was[64], is[64];
-	struct text a, b;
+	bool is_of_this_run = false;
 
-	text_init(&a, was, sizeof(was));
-	text_init(&b, is, sizeof(is));
-	text_fmt(&b, "run %llx", (unsigned long long)s->run_id);
+	for (struct tap *t = s->taps; t; t = t->next)
+		if (ledger_store_position(s->store, bytes_str(t->process), t->id, &t->tail) == OK)
+			is_of_this_run = true;
+	return is_of_this_run;
+}
+
+/* A scribe that ended while Sluis goes on leaves its connections to us; those of an earlier run ended with it. */
+static enum err restore(struct scribe *s)
+{
+	bool is_of_this_run = take_positions(s);
+
 	TRY(ledger_store_states(s->store, on_old_state, s));
-	if (ledger_store_newest(s->store, LEDGER_SELF, "started", &a) == OK && bytes_eq(text_bytes(&a), text_bytes(&b)))
-		ledger_live_each(s->live, LEDGER_NOBODY, close_if_nobodys, s);
-	else
-		ledger_live_each(s->live, LEDGER_NOBODY, scribe_close_orphan, s);
+	ledger_live_each(s->live, LEDGER_NOBODY, is_of_this_run ? close_if_nobodys : scribe_close_orphan, s);
 	return OK;
 }
 
 /* --- start --- */
 
-/* Where the chain stands, as the newest file says. One that is not sealed is gone on with, or sealed if its day is over. */
-static enum err look_at_newest(struct scribe *s, const struct ledger_day *newest)
-{
-	struct ledger_last last;
+static bool carry(void *ctx, const struct ledger_record *r, uint64_t owner, uint64_t slot);
 
-	TRY(ledger_store_peek(newest->file, &last));
+/* The day before was sealed, and of the next nothing was written: what is open still has to be carried there. */
+static enum err restore_sealed(struct scribe *s, const struct ledger_day *day)
+{
+	enum err e;
+
+	TRY(ledger_store_read(day->file, &s->store));
+	e = restore(s);
+	ledger_store_close(&s->store);
+	if (e == OK)
+		ledger_live_each(s->live, LEDGER_NOBODY, carry, s);
+	return e;
+}
+
+/* Where the chain stands: the newest file that has a batch says it. One behind it, which a scribe had made when it was killed, has
+ * none and goes. A file that is not sealed is gone on with, or sealed if its day is over. */
+static enum err look_at_files(struct scribe *s, const struct ledger_day *days, size_t count)
+{
+	struct ledger_last last = { 0 };
+
+	while (count && last.head.batch == 0) {
+		TRY(ledger_store_peek(days[--count].file, &last));
+		if (last.head.batch == 0)
+			(void)unlink(days[count].file); /* else it stays, and is no harm */
+	}
+	if (last.head.batch == 0)
+		return OK;
 	s->head = last.head;
 	s->seq = last.seq;
 	/* A clock that was set back: the ledger's time goes on, and a day that is sealed stays so. */
-	if (last.is_sealed && chain_day_parse(bytes_str(newest->day), &last.at_us) == OK)
+	if (last.is_sealed && chain_day_parse(bytes_str(days[count].day), &last.at_us) == OK)
 		last.at_us += DAY_US;
 	if (last.at_us > s->at_us)
 		s->at_us = last.at_us;
-	return last.is_sealed ? OK : open_day(s, newest->day);
+	if (last.is_sealed)
+		return restore_sealed(s, &days[count]);
+	TRY(open_day(s, days[count].day));
+	return restore(s);
 }
 
 static enum err look(struct scribe *s)
@@ -160,13 +189,9 @@ static enum err look(struct scribe *s)
 
 	s->head = (struct ledger_head){ 0 };
 	TRY(ledger_days(".", &days, &count));
-	e = count ? look_at_newest(s, &days[count - 1]) : OK;
+	e = look_at_files(s, days, count);
 	free(days);
 	TRY(e);
-	for (struct tap *t = s->taps; t && s->store; t = t->next)
-		(void)!ledger_store_position(s->store, bytes_str(t->process), t->id, &t->tail);
-	if (s->store)
-		TRY(restore_live(s));
 	scribe_note_text(s, "started", "run %llx", (unsigned long long)s->run_id);
 	return OK;
 }
@@ -210,6 +235,7 @@ enum err scribe_on_head_is(struct role_run *run, struct channel *from, struct ip
 	struct reader r = { .left = m->body };
 	struct ledger_head h = { .batch = reader_u64(&r) };
 	struct bytes hash = reader_take(&r, SHA256_LEN), key = reader_take(&r, ED25519_PUBLIC_LEN);
+	bool is_first = !s->has_looked;
 	enum err e;
 
 	if (!reader_done(&r))
@@ -233,6 +259,8 @@ enum err scribe_on_head_is(struct role_run *run, struct channel *from, struct ip
 	if (e != OK)
 		return OK; /* asked again */
 	s->asked = from;
+	if (is_first) /* what waited in the rings is in the first batch: a scribe that dies often gets on all the same */
+		scribe_gather(s);
 	scribe_advance(s);
 	return OK;
 }

@@ -73,6 +73,7 @@ struct scribe {
 	struct ledger_head head;
 	uint64_t seq; /* newest record */
 	uint64_t at_us, failing_since_us;
+	uint64_t ended_us; /* when the process ended whose connections are being closed */
 	unsigned char public_key[ED25519_PUBLIC_LEN];
 	bool has_conf, is_retention_due, has_looked, wants_flush, has_all, said_end, is_failing;
 	uint32_t keep_days;
@@ -88,6 +89,8 @@ void scribe_note_text(struct scribe *s, const char *outcome, const char *fmt, ..
 /* Room for one more item, with process and time set. */
 struct item *scribe_item(struct scribe *s, const char *process);
 void scribe_copy_texts(struct scribe *s, struct ledger_record *r);
+/* Everything that the writers have written until now joins the batch. Only after the files were looked at. */
+void scribe_gather(struct scribe *s);
 /* Takes the time: the ledger's never goes backwards. */
 void scribe_tick(struct scribe *s);
 /* The batch is on disk: forget it, tell the rings. */

@@ -313,8 +313,8 @@ class Response:
 class Client:
     """One connection. send() sends exactly these bytes, response() reads one answer."""
 
-    def __init__(self, port, tls=None, name="site.test", session=None, timeout=PATIENCE):
-        self.sock = socket.create_connection(("127.0.0.1", port), timeout)
+    def __init__(self, port, tls=None, name="site.test", session=None, timeout=PATIENCE, address=None):
+        self.sock = socket.create_connection(("127.0.0.1", port), timeout, (address, 0) if address else None)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls:
             self.sock = tls.wrap_socket(self.sock, server_hostname=name, session=session)

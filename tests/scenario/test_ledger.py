@@ -261,6 +261,33 @@ def test_a_cut_tail_is_told_and_the_chain_goes_on(world):
     assert {f["fault"] for f in report["findings"]} == {"batch-missing", "gap"}, report["findings"]
 
 
+@pytest.mark.parametrize("what", ["nothing", "tables"])
+def test_a_day_that_had_only_just_begun(world, what):
+    """A scribe that is killed between the making of a day's file and its first batch: the next one goes on with the day before. (It could
+    not read a file without tables, and one without a batch made the numbers begin anew.)"""
+    s, _ = serve(world)
+    get(s.port(), "/")
+    wait_for(lambda: rows(s, "SELECT 1 FROM record WHERE kind='use'"), "the use")
+    assert s.process.stop() == 0
+    newest = rows(s)[-1]["seq"]
+    name = os.path.join(folder(s), "2999-12-31.ledger")
+    db = sqlite3.connect(name)
+    if what == "tables":
+        day = sqlite3.connect(glob.glob(folder(s) + "/2???-??-??.ledger")[0])
+        for sql, in day.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'"):
+            db.execute(sql)
+        day.close()
+    db.commit()
+    db.close()
+    open(name, "ab").close()
+    again = again_with(world, s)
+    wait_for(lambda: rows(s, "SELECT 1 FROM record WHERE kind='config' AND seq > %d" % newest), "the chain goes on")
+    assert not os.path.exists(name)
+    assert again.process.stop() == 0
+    report = verify(s)
+    assert report["ok"], report["findings"]
+
+
 @pytest.mark.parametrize("mode", ["strict", "counted"])
 def test_a_full_disk(world, mode):
     """The folder is on a small file system of the test's own."""
@@ -350,6 +377,13 @@ def test_midnight(world):
         assert c.response().status == 200
         wait_for(lambda: os.path.exists(os.path.join(old, "2026-01-06.ledger")), "the next day")
         wait_for(lambda: rows(s, "SELECT 1 FROM record WHERE state='carried'"), "what was carried over")
+        # a scribe that comes later on the second day: the connection goes on (it was taken for one of an earlier run, and closed)
+        scribe = s.pids("scribe")[0]
+        os.kill(scribe, signal.SIGKILL)
+        wait_for(lambda: len(rows(s, "SELECT 1 FROM record WHERE kind='ledger' AND outcome='started'")) == 2, "the next scribe's batch")
+        assert not rows(s, "SELECT 1 FROM record WHERE outcome='its process ended'")
+        c.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert c.response().status == 200
     wait_for(lambda: len(rows(s, "SELECT 1 FROM record WHERE kind='use' AND state='close'")) == 1, "its end")
     first, second = (sqlite3.connect(os.path.join(old, f"2026-01-0{d}.ledger")) for d in (5, 6))
     assert first.execute("SELECT day FROM seal").fetchall() == [("2026-01-05",)]

@@ -64,9 +64,41 @@ static void no_room_is_counted(void **state)
 	free(ring);
 }
 
+/* The word that a process ended was lost when its ring was full: its connections stayed open for the ledger. */
+static void a_full_ring_has_room_for_its_end(void **state)
+{
+	struct ledger_ring *ring = calloc(1, sizeof(*ring));
+	unsigned char *mem = malloc(LEDGER_RING_BYTES);
+	const struct ledger_record r = { .kind = LEDGER_IN, .state = LEDGER_OPEN, .conn = 1 };
+	struct ledger_record rec = { 0 };
+	struct reader all;
+	unsigned ends = 0;
+	size_t len;
+
+	(void)state;
+	while (ledger_ring_write(ring, &r))
+		continue;
+	while (ledger_ring_end(ring, 77))
+		ends++;
+	assert_true(ends > 100); /* of processes that die one after the other while nothing is read */
+	assert_int_equal(ring->lost, 1);
+	assert_false(ledger_ring_write(ring, &r));
+	assert_int_equal(ledger_ring_read(ring, 0, mem, LEDGER_RING_BYTES, &len), OK);
+	for (all = (struct reader){ .left = bytes_of(mem, len) }; all.left.len;)
+		assert_int_equal(ledger_record_take(&all, &rec), OK);
+	assert_int_equal(rec.kind, LEDGER_SELF);
+	assert_int_equal(rec.end_us, 77);
+	assert_true(bytes_eq(rec.outcome, BYTES("ended")));
+	ledger_ring_spoil(ring);
+	assert_int_equal(ledger_ring_read(ring, 0, mem, LEDGER_RING_BYTES, &len), ERR_SYNTAX);
+	free(mem);
+	free(ring);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(all_comes_out), cmocka_unit_test(no_room_is_counted) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(all_comes_out), cmocka_unit_test(no_room_is_counted),
+		cmocka_unit_test(a_full_ring_has_room_for_its_end) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
