@@ -176,13 +176,13 @@ static void put_ends(const struct line *l)
 
 static void put_counts(const struct line *l)
 {
-	uint64_t sum;
+	int64_t sum; /* ECS's numbers have a sign */
 
 	put_column(l, l->kind == LEDGER_SELF ? ",\"sluis.ledger.lost\":" : ",\"sluis.requests\":", COL_REQUESTS);
 	put_column(l, ",\"source.bytes\":", COL_IN);
 	put_column(l, ",\"destination.bytes\":", COL_OUT);
 	if (has(l, COL_IN) && has(l, COL_OUT) && !__builtin_add_overflow(number(l, COL_IN), number(l, COL_OUT), &sum))
-		put_number(l, ",\"network.bytes\":", sum);
+		put_number(l, ",\"network.bytes\":", (uint64_t)sum);
 }
 
 /* A server that has no name of its own is called as it was written: HOST:PORT. */

@@ -5,6 +5,7 @@ import glob
 import json
 import os
 import shutil
+import signal
 import sqlite3
 import subprocess
 import threading
@@ -95,3 +96,155 @@ def test_every_record_comes_out_whole(written):
     assert use["event.category"] == ["network"] and use["event.type"][0] == "connection" and use["event.type"][-1] == "end"
     hit = next(x for x in lines if x["sluis.ledger.kind"] == "policy")
     assert hit["event.outcome"] == "failure" and "denied" in hit["event.type"] and hit["rule.name"] == "no-vpns"
+
+
+def test_only_what_was_asked_for(written):
+    everything = rows(written)
+    day = os.path.basename(glob.glob(folder(written) + "/*.ledger")[0])[:10]
+    for kinds in ("use", "config, command", "health", "in,out,use"):
+        wanted = [r["seq"] for r in everything if r["kind"] in [k.strip() for k in kinds.split(",")]]
+        lines, told = export(written, "--kind", kinds)
+        assert [x["sluis.ledger.seq"] for x in lines] == wanted
+        assert told.startswith(f"{len(wanted)} records")
+    assert rows(written, "SELECT 1 FROM record WHERE kind='config'")
+    edges = sorted({r["at"] // 1000000 for r in everything})
+    for edge in edges:
+        moment = datetime.datetime.fromtimestamp(edge, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        lines, _ = export(written, "--from", moment)
+        assert [x["sluis.ledger.seq"] for x in lines] == [r["seq"] for r in everything if r["at"] >= edge * 1000000] and lines
+        lines, _ = export(written, "--to", moment)  # its whole second belongs to it
+        assert [x["sluis.ledger.seq"] for x in lines] == [r["seq"] for r in everything if r["at"] < (edge + 1) * 1000000] and lines
+    assert {x["sluis.ledger.day"] for x in lines} == {day}
+    assert len(edges) > 1
+
+
+def test_days_without_a_file_are_named(written):
+    lines, told = export(written, "--from", "2001-01-30", "--to", "2001-02-02")
+    assert lines == [] and "no ledger of 2001-01-30 to 2001-02-02" in told and "0 records" in told
+    lines, told = export(written, "--from", "-10d")
+    assert len(lines) == len(rows(written)) and told.count("there is no ledger of ") == 1 and len(told.splitlines()) == 2
+    lines, told = export(written, "--lang", "nl", "--from", "2001-01-30", "--to", "2001-02-02")
+    assert "er is geen grootboek van 2001-01-30 tot en met 2001-02-02" in told and "0 records geexporteerd" in told
+    _, told = export(written, "--json", "--from", "2001-01-30", "--to", "2001-02-02")
+    assert json.loads(told)["days_without_ledger"] == [{"first": "2001-01-30", "last": "2001-02-02"}]
+
+
+def test_a_file_is_there_whole_or_not_at_all(written, tmp_path):
+    out = tmp_path / "ledger.ndjson"
+    lines, _ = export(written)
+    assert export(written, "--output", str(out))[0] == []
+    assert [json.loads(x) for x in out.read_text().splitlines()] == lines and out.stat().st_mode & 0o777 == 0o600
+    out.write_text("precious")
+    assert "is not overwritten" in export(written, "--output", str(out), status=2)[1]
+    assert "wordt niet overschreven" in export(written, "--lang", "nl", "--output", str(out), status=2)[1]
+    assert out.read_text() == "precious"
+    assert "cannot be written" in export(written, "--output", str(tmp_path / "no" / "folder"), status=2)[1]
+    assert "no ledger in" in export(written, "--output", str(tmp_path / "other"), where=str(tmp_path), status=2)[1]
+    assert os.listdir(tmp_path) == ["ledger.ndjson"]
+
+
+@pytest.mark.parametrize("ignored", [False, True])
+def test_a_closed_pipe_ends_it_quietly(written, ignored):
+    reader, writer = os.pipe()
+    os.close(reader)
+    r = subprocess.run([os.path.join(written.build, "sluis"), "ledger", "export", "--ledger", folder(written)], stdout=writer,
+                       stderr=subprocess.PIPE, restore_signals=not ignored, timeout=60)
+    os.close(writer)
+    assert r.returncode == -signal.SIGPIPE and r.stderr == b"", (r.returncode, r.stderr)
+
+
+def test_a_full_disk_is_told(written):
+    with open("/dev/full", "w") as full:
+        r = subprocess.run([os.path.join(written.build, "sluis"), "ledger", "export", "--ledger", folder(written)], stdout=full,
+                           stderr=subprocess.PIPE, timeout=60)
+    assert r.returncode == 2 and b"cannot be written: No space left" in r.stderr
+
+
+@pytest.mark.parametrize("args, told", [
+    (["--from", "yesterday"], "--from 'yesterday' is no time; write"),
+    (["--to", "2020-13-01"], "--to '2020-13-01' is no time"),
+    (["--from", "2020-01-02", "--to", "2020-01-01"], "--from is later than --to"),
+    (["--kind", "uses"], "--kind 'uses': no kind of record is called so; write one or more of in, use, out, policy, config"),
+    (["--kind", "in,"], "--kind 'in,'"),
+    (["--format", "csv"], "'--format' is not an option"),
+    (["--kind"], "'--kind' is not an option of sluis ledger export with a value"),
+])
+def test_wrong_calls_are_told(written, args, told):
+    assert told in export(written, *args, status=2)[1]
+    assert export(written, "--lang", "nl", *args, status=2)[1] != export(written, *args, status=2)[1]
+
+
+DAMAGE = {
+    "a changed record": ("UPDATE record SET client='192.0.2.99' WHERE seq=7", 0, ["record 7 is not what was written (mark)"]),
+    "another type": ("UPDATE record SET detail=x'00' WHERE seq=6", 0, ["record 6 is not what was written (detail)"]),
+    "a time that is none": ("UPDATE record SET at=-5 WHERE seq=6", 0, ["record 6 is not what was written (at)"]),
+    "a removed record": ("DELETE FROM record WHERE seq=9", 1, ["records 9 to 9 are not there"]),
+    "removed at both ends": ("DELETE FROM record WHERE seq<=2 OR seq=(SELECT max(seq) FROM record)", 3, ["records 1 to 2 are not there",
+                             "records {last} to {last} are not there"]),
+    "a value of a megabyte": ("UPDATE record SET detail=hex(zeroblob(500000)) WHERE seq=6", 1, ["records 6 to 6 are damaged"]),
+    "a kind that is none": ("UPDATE record SET kind='\"x' WHERE seq=6", 0, ["record 6 is not what was written (kind)"]),
+}
+
+
+@pytest.mark.parametrize("why", DAMAGE)
+def test_damage_is_told_and_the_rest_exported(written, tmp_path, why):
+    sql, lost, told = DAMAGE[why]
+    where = str(tmp_path / "ledger")
+    shutil.copytree(folder(written), where)
+    with sqlite3.connect(glob.glob(where + "/*.ledger")[0]) as db:
+        db.executescript(sql)
+    lines, said = export(written, where=where, status=1)
+    last = len(rows(written))
+    assert len(lines) == last - lost
+    assert [x["sluis.ledger.seq"] for x in lines if "sluis.ledger.damaged" in x] == [int(t.split()[1]) for t in told if "not what" in t]
+    assert len(said.splitlines()) == len(told) + 1, said
+    for line, part in zip(said.splitlines(), told):
+        assert part.format(last=last) in line, said
+    assert not verify(written, where)["ok"]
+    findings = json.loads(export(written, "--json", where=where, status=1)[1])["findings"]
+    assert len(findings) == len(told)
+    assert "sluis ledger verify vertelt" in export(written, "--lang", "nl", where=where, status=1)[1]
+
+
+def test_a_file_that_is_no_ledger_hides_no_other(written, tmp_path):
+    where = str(tmp_path / "ledger")
+    shutil.copytree(folder(written), where)
+    with open(where + "/2001-01-01.ledger", "wb") as f:
+        f.write(b"no database at all" * 100)
+    with sqlite3.connect(where + "/2001-01-02.ledger") as db:  # would never end, if it were asked
+        db.executescript("CREATE VIEW record AS WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM n) SELECT x AS seq FROM n")
+    lines, said = export(written, where=where, status=1)
+    assert len(lines) == len(rows(written))
+    assert "2001-01-01.ledger: nothing of it was exported: file is not a database" in said
+    assert "2001-01-02.ledger: nothing of it was exported: it has no table of records" in said
+
+
+def test_a_ledger_that_is_written_meanwhile(world):
+    """Each export is a whole beginning of the ledger, however many batches are written while it reads."""
+    s, _ = serve(world)
+    stop = threading.Event()
+
+    def load():
+        while not stop.is_set():
+            with Client(s.port()) as c:
+                c.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                assert c.response().status == 200
+
+    threads = [threading.Thread(target=load) for _ in range(2)]
+    for t in threads:
+        t.start()
+    try:
+        counts = [0]
+        while len(counts) < 8:
+            wait_for(lambda: rows(s, "SELECT max(last) AS n FROM batch")[0]["n"] > counts[-1], "more batches")
+            lines, _ = export(s)
+            assert [x["sluis.ledger.seq"] for x in lines] == list(range(1, len(lines) + 1))
+            assert len(lines) > counts[-1]
+            counts.append(len(lines))
+    finally:
+        stop.set()
+        for t in threads:
+            t.join()
+    assert s.process.stop() == 0
+    assert [record_of(x) for x in export(s)[0]] == [{k: r[k] for k in r.keys() if k != "mark"} for r in rows(s)]
+    assert verify(s)["ok"]
