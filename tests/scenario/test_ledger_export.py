@@ -4,6 +4,7 @@ import datetime
 import glob
 import json
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -12,7 +13,7 @@ import threading
 
 import pytest
 
-from harness import Client, World, get, wait_for
+from harness import ROOT, Client, World, get, wait_for
 from test_ledger import folder, rows, serve, verify
 
 NUMBERS = {"sluis.ledger.seq": "seq", "sluis.ledger.batch": "batch", "source.port": "client_port", "sluis.connection": "conn",
@@ -248,3 +249,12 @@ def test_a_ledger_that_is_written_meanwhile(world):
     assert s.process.stop() == 0
     assert [record_of(x) for x in export(s)[0]] == [{k: r[k] for k in r.keys() if k != "mark"} for r in rows(s)]
     assert verify(s)["ok"]
+
+
+def test_the_docs_name_every_field(written):
+    with open(os.path.join(ROOT, "docs", "ledger.md")) as f:
+        section = f.read().split("\n## Export\n")[1].split("\n## ")[0]
+    documented = {name for row in re.findall(r"^\| (`.*?) \|", section, re.M) for name in re.findall(r"`([^`]+)`", row)}
+    seen = {field for line in export(written)[0] for field in line}
+    assert seen <= documented, seen - documented
+    assert {r["kind"] for r in rows(written)} <= documented
