@@ -390,10 +390,25 @@ static bool has_more(const struct scribe *s)
 	return false;
 }
 
+/* As its writer sees it, also while nothing is taken: a disk that is full shows in how the rings fill. */
+static void note_unread(struct scribe *s)
+{
+	uint64_t most = 0;
+
+	for (const struct tap *t = s->taps; t; t = t->next) {
+		uint64_t tail = __atomic_load_n(&t->ring->tail, __ATOMIC_RELAXED), unread = __atomic_load_n(&t->ring->head, __ATOMIC_RELAXED) - tail;
+
+		if (!t->is_ended && unread <= LEDGER_RING_BYTES && unread > most)
+			most = unread;
+	}
+	__atomic_store_n(&s->board->unread, most, __ATOMIC_RELAXED);
+}
+
 static void on_poll(struct timer *t)
 {
 	struct scribe *s = CONTAINER_OF(t, struct scribe, poll);
 
+	note_unread(s);
 	if (s->state == SCRIBE_IDLE) {
 		/* Before the files were looked at, a ring's place is not known; what waits for the disk stays as it is. */
 		if (s->has_looked && (s->item_count == 0 || !s->is_failing) && s->item_count < GATHER_MOST)
