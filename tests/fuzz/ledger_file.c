@@ -74,7 +74,7 @@ static void export_all(void)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const unsigned char key[ED25519_PUBLIC_LEN] = { 1 };
-	struct ledger_filter filter = { WITH_ADDRESS, BYTES("10.0.0.1") };
+	struct ledger_filter filter = { .with = WITH_ADDRESS, .value = BYTES("10.0.0.1") };
 	uint64_t told = 0, day = UINT64_C(1578528000000000);
 	struct ledger_report report;
 	struct ledger_answer answer;
