@@ -13,7 +13,7 @@ import threading
 
 import pytest
 
-from harness import ROOT, Client, World, get, wait_for
+from harness import RELEASE, ROOT, Client, World, get, wait_for
 from test_ledger import folder, rows, serve, verify
 
 NUMBERS = {"sluis.ledger.seq": "seq", "sluis.ledger.batch": "batch", "source.port": "client_port", "sluis.connection": "conn",
@@ -258,3 +258,25 @@ def test_the_docs_name_every_field(written):
     seen = {field for line in export(written)[0] for field in line}
     assert seen <= documented, seen - documented
     assert {r["kind"] for r in rows(written)} <= documented
+
+
+def test_memory_does_not_grow_with_the_day(written, tmp_path):
+    """Of two days one is twenty times as large: the most memory that the release build took is the same."""
+    peaks = []
+    for records in (10000, 200000):
+        where = str(tmp_path / str(records))
+        shutil.copytree(folder(written), where)
+        with sqlite3.connect(glob.glob(where + "/*.ledger")[0]) as db:
+            db.execute("""WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM n WHERE x < ?) INSERT INTO record(seq, batch, at, kind, process,
+                          client, detail, mark) SELECT (SELECT max(seq) FROM record) + x, 1, 1, 'in', 'worker/0/1', '192.0.2.1', hex(zeroblob(100)), 0
+                          FROM n""", (records,))
+        out = open(tmp_path / "out", "wb")
+        child = subprocess.Popen([os.path.join(RELEASE, "sluis"), "ledger", "export", "--ledger", where], stdout=out, stderr=subprocess.PIPE)
+        told = child.stderr.read().decode()
+        _, status, usage = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+        assert child.returncode == 1 and "of these" in told  # no record that was put in fits its mark
+        with open(tmp_path / "out", "rb") as f:
+            assert sum(1 for _ in f) == records + len(rows(written))
+        peaks.append(usage.ru_maxrss)
+    assert peaks[1] < peaks[0] + 2048, peaks  # kB
