@@ -25,6 +25,7 @@ KEYS = rows("src/conf/keys.tbl", rf'^KEY\((\w+), {STRING}, (\w+), {STRING}, {STR
 EVENTS = rows("src/base/events.tbl", rf'^EVENT\(\w+,\s*{STRING},\s*(\w+),\s*{STRING}\)')
 METRICS = rows("src/board/metrics.tbl", rf'^METRIC\(\w+,\s*{STRING},\s*(\w+),\s*{STRING},\s*{STRING}\)')
 
+LEDGER_METRICS = rows("src/board/ledger_metrics.tbl", rf'^LEDGER_METRIC\(\w+,\s*{STRING},\s*(\w+),\s*{STRING}\)')
 FIELDS = rows("src/policy/fields.tbl", rf'^POLICY_FIELD\(\w+,\s*{STRING},\s*POLICY_(\w+),\s*{STRING}\)')
 FUNCTIONS = rows("src/policy/functions.tbl", rf'^POLICY_FUNCTION\({STRING}, \w+, POLICY_(\w+), \d+, \d+, \w+, {STRING}, {STRING}, {STRING}\)')
 
@@ -116,10 +117,11 @@ def events():
 
 
 def metrics():
-    out = ["# Metrics", "", "Generated from `src/board/metrics.tbl`; per-server series (`sluis_server_*`), latency",
+    out = ["# Metrics", "", "Generated from `src/board/metrics.tbl` and `ledger_metrics.tbl`; per-server series (`sluis_server_*`), latency",
            "(`sluis_request_duration_seconds`) and certificate expiry (`sluis_certificate_expiry_seconds`) come on top of these.", "",
            "| metric | type | what it is |", "|---|---|---|"]
-    return "\n".join(out + [f"| `{n}` | {kind} | {cell(doc)} |" for n, kind, _labels, doc in METRICS]) + "\n"
+    all_of_them = [(n, kind, doc) for n, kind, _labels, doc in METRICS] + LEDGER_METRICS
+    return "\n".join(out + [f"| `{n}` | {kind} | {cell(doc)} |" for n, kind, doc in all_of_them]) + "\n"
 
 
 POLICY_TYPES = {"BOOL": "true or false", "INT": "number", "STRING": "string", "ADDRESS": "address"}

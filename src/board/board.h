@@ -82,6 +82,7 @@ struct board_ledger {
 	uint32_t state; /* enum board_ledger_state */
 	struct board_text why; /* it fails */
 	uint64_t batch, records, lost, written_us; /* newest batch; records on disk and lost since the start; when, since 1970 */
+	uint64_t size, unread; /* octets of the day files; of the fullest ring, as the scribe last saw it */
 };
 /* BOARD_RING is a struct ledger_ring (ledger/ring.h): from one process to the scribe. */
 

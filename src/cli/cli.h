@@ -40,6 +40,7 @@ enum err cli_confine_reader(void) MUST_USE;
 /* Says what is wrong on stderr; answers status. */
 int cli_fail(int status, const char *fmt, ...) PRINTF(2, 3);
 int cli_ledger_verify(const struct cli *cli, int argc, char **argv);
+int cli_ledger_export(const struct cli *cli, int argc, char **argv);
 /* Asks sluisd; takes request. NULL: it failed, or sluisd said no, and that was told. The answer is the caller's. */
 json_t *cli_ask(const struct cli *cli, json_t *request) MUST_USE;
 /* The same where nothing but yes or no is expected: the exit status. */

@@ -7,5 +7,8 @@ int cli_ledger(const struct cli *cli, int argc, char **argv)
 {
 	if (argc >= 1 && strcmp(argv[0], "verify") == 0)
 		return cli_ledger_verify(cli, argc - 1, argv + 1);
-	return cli_fail(2, "usage: sluis ledger verify [DIR] [--key FILE]");
+	if (argc >= 1 && strcmp(argv[0], "export") == 0)
+		return cli_ledger_export(cli, argc - 1, argv + 1);
+	cli_fail_in(cli, W_LEDGER_USAGE);
+	return 2;
 }

@@ -112,7 +112,33 @@ static bool looks_like_address(struct bytes v)
 	return v.len > 0;
 }
 
-/* What WHAT is: an address, address:port, client:X, target:X, user:X, POOL or POOL/SERVER. */
+/* An address, or what can only be meant as one, before a slash: a network, and no POOL/SERVER. */
+static bool looks_like_network(struct bytes v)
+{
+	size_t slash = bytes_find_byte(v, '/');
+	struct bytes ip = bytes_cut(v, 0, slash);
+	struct addr addr;
+
+	return addr_parse_ip(ip, &addr) == OK || looks_like_address(ip);
+}
+
+/* 10.0.0.0/8, of clients, targets or both. Answers 2 for what looks like a network and is none, and says so. */
+static int take_network(struct asked *a, struct bytes v, enum ledger_with with, bool *is_network)
+{
+	enum err e;
+
+	*is_network = bytes_find_byte(v, '/') != SIZE_MAX && looks_like_network(v);
+	if (!*is_network)
+		return 0;
+	e = addr_parse_prefix(v, &a->filter.network);
+	if (e != OK)
+		return cli_fail(2, "--with '%s' is no network; write 10.0.0.0/8 or 2001:db8::/32, with nothing set behind the prefix", a->with);
+	a->filter.with = with;
+	a->filter.value = v;
+	return 0;
+}
+
+/* What WHAT is: an address, address:port, a network, client:X, target:X, user:X, POOL or POOL/SERVER. */
 static int take_with(struct asked *a)
 {
 	static const struct {
@@ -120,7 +146,9 @@ static int take_with(struct asked *a)
 		enum ledger_with with;
 	} prefixes[] = { { "client:", WITH_CLIENT }, { "target:", WITH_TARGET }, { "user:", WITH_USER }, { "name:", WITH_NAME } };
 	struct bytes v = bytes_str(a->with);
+	bool is_network = false;
 	struct addr addr;
+	int status;
 
 	if (!a->with)
 		return 0;
@@ -129,16 +157,22 @@ static int take_with(struct asked *a)
 	for (size_t i = 0; i < COUNT_OF(prefixes); i++)
 		if (bytes_starts(v, bytes_str(prefixes[i].prefix))) {
 			v = bytes_cut(v, strlen(prefixes[i].prefix), v.len);
-			a->filter = (struct ledger_filter){ prefixes[i].with, prefixes[i].with == WITH_USER ? v : canonical(a, v) };
-			return 0;
+			status = prefixes[i].with == WITH_CLIENT || prefixes[i].with == WITH_TARGET ?
+				take_network(a, v, prefixes[i].with == WITH_CLIENT ? WITH_CLIENT_NETWORK : WITH_TARGET_NETWORK, &is_network) : 0;
+			if (!is_network)
+				a->filter = (struct ledger_filter){ .with = prefixes[i].with, .value = prefixes[i].with == WITH_USER ? v : canonical(a, v) };
+			return status;
 		}
+	status = take_network(a, v, WITH_NETWORK, &is_network);
+	if (is_network)
+		return status;
 	a->filter.value = canonical(a, v);
 	if (addr_parse_ip(v, &addr) == OK)
 		a->filter.with = WITH_ADDRESS;
 	else if (addr_parse(v, &addr) == OK)
 		a->filter.with = WITH_TARGET;
 	else if (looks_like_address(v))
-		return cli_fail(2, "--with '%s' is no address; write 10.0.0.11, 10.0.0.11:8080 or 2001:db8::1 (prefixes are not supported)", a->with);
+		return cli_fail(2, "--with '%s' is no address; write 10.0.0.11, 10.0.0.11:8080, 2001:db8::1 or 10.0.0.0/8", a->with);
 	else
 		a->filter.with = bytes_find_byte(v, '=') != SIZE_MAX || bytes_find_byte(v, '@') != SIZE_MAX ? WITH_USER : WITH_NAME;
 	return 0;
@@ -161,6 +195,9 @@ static bool is_asked_for(const struct ledger_filter *f, const struct contact *c)
 	case WITH_ADDRESS: return bytes_eq(c->client, f->value) || is_host(c->target, f->value);
 	case WITH_NAME: /* an appliance's log knows no pools; a bare word is a user */
 	case WITH_USER: return bytes_eq_nocase(c->user, f->value);
+	case WITH_NETWORK:
+	case WITH_CLIENT_NETWORK:
+	case WITH_TARGET_NETWORK: return ledger_is_in_network(f, c->client, c->target);
 	}
 	return false;
 }
@@ -277,7 +314,8 @@ static enum err second_step(const struct asked *a, struct found *f)
 	f->texts = contacts_new(256u << 20);
 	CHECK(f->texts);
 	for (size_t i = 0; e == OK && i < first; i++) {
-		bool from_client = a->filter.with == WITH_CLIENT || a->filter.with == WITH_USER || bytes_eq(f->rows[i].c.client, a->filter.value);
+		bool from_client = a->filter.with == WITH_CLIENT || a->filter.with == WITH_USER || bytes_eq(f->rows[i].c.client, a->filter.value) ||
+			ledger_is_in_network(&a->filter, f->rows[i].c.client, BYTES(""));
 		struct bytes end = from_client ? f->rows[i].c.target : f->rows[i].c.client;
 		bool is_known = false;
 
@@ -289,7 +327,7 @@ static enum err second_step(const struct asked *a, struct found *f)
 			f->is_cut = true;
 			break;
 		}
-		e = follow(a, f, first, (struct ledger_filter){ from_client ? WITH_TARGET : WITH_CLIENT, end });
+		e = follow(a, f, first, (struct ledger_filter){ .with = from_client ? WITH_TARGET : WITH_CLIENT, .value = end });
 	}
 	return e; /* rows of the set may have moved while it grew: their texts have not */
 }

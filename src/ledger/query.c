@@ -4,7 +4,6 @@
 
 #include "ledger/days.h"
 #include "ledger/sum.h"
-#include "net/addr.h"
 
 #include <errno.h>
 #include <sqlite3.h>
@@ -52,12 +51,28 @@ static const char *not_twice(const struct query *q, enum ledger_with with)
 	return q->filter->with == WITH_ADDRESS && with == WITH_TARGET ? " AND client <> ?1" : "";
 }
 
+static bool is_in(const struct addr_prefix *network, struct bytes text)
+{
+	struct addr a;
+
+	return (addr_parse_ip(text, &a) == OK || addr_parse(text, &a) == OK) && addr_in(&a, network);
+}
+
+bool ledger_is_in_network(const struct ledger_filter *f, struct bytes client, struct bytes target)
+{
+	return (f->with != WITH_TARGET_NETWORK && f->with >= WITH_NETWORK && is_in(&f->network, client)) ||
+		(f->with != WITH_CLIENT_NETWORK && f->with >= WITH_NETWORK && is_in(&f->network, target));
+}
+
 /* The filter as SQL over columns client, target, name, user. ?1 is the value, ?2 and ?3 a range of texts that begin with it. */
 static const char *condition(enum ledger_with with, struct bytes value)
 {
 	struct addr a;
 
 	switch (with) {
+	case WITH_NETWORK: /* texts have no order in which a network is a range: rows are looked at one by one, in add() */
+	case WITH_CLIENT_NETWORK:
+	case WITH_TARGET_NETWORK:
 	case WITH_ALL: return "1";
 	case WITH_CLIENT: return "client = ?1";
 	case WITH_TARGET: /* one or the other: with OR, SQLite would read all of the segment */
@@ -76,7 +91,7 @@ static void bind_filter(sqlite3_stmt *st, enum ledger_with with, struct bytes va
 	bool is_v6 = (with == WITH_TARGET || with == WITH_ADDRESS) && bytes_find_byte(value, ':') != SIZE_MAX && value.at[0] != '[';
 	unsigned char end = with == WITH_NAME ? '/' : ':';
 
-	if (value.len > 250 || with == WITH_ALL)
+	if (value.len > 250 || with == WITH_ALL || with >= WITH_NETWORK)
 		return;
 	snprintf(low, sizeof(low), is_v6 ? "[%.*s]%c" : "%.*s%c", (int)value.len, (const char *)value.at, end);
 	snprintf(high, sizeof(high), is_v6 ? "[%.*s]%c" : "%.*s%c", (int)value.len, (const char *)value.at, end + 1);
@@ -89,6 +104,8 @@ static void bind_filter(sqlite3_stmt *st, enum ledger_with with, struct bytes va
 
 static enum err add(struct query *q, struct contact *c, bool is_before)
 {
+	if (q->filter->with >= WITH_NETWORK && !ledger_is_in_network(q->filter, c->client, c->target))
+		return OK;
 	if (!q->is_first_day) /* what is carried over was counted on the day before */
 		c->carried = 0;
 	return contacts_add(is_before ? q->before : q->inside, c);

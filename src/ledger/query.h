@@ -4,13 +4,21 @@
 #define LEDGER_QUERY_H
 
 #include "ledger/contacts.h"
+#include "net/addr.h"
 
-enum ledger_with { WITH_ALL, WITH_ADDRESS, WITH_CLIENT, WITH_TARGET, WITH_NAME, WITH_USER };
+enum ledger_with {
+	WITH_ALL, WITH_ADDRESS, WITH_CLIENT, WITH_TARGET, WITH_NAME, WITH_USER,
+	WITH_NETWORK, WITH_CLIENT_NETWORK, WITH_TARGET_NETWORK, /* by network, not by value */
+};
 struct ledger_filter {
 	enum ledger_with with;
 	/* An address ("10.0.0.11", client or target with any port), address:port (targets), POOL or POOL/SERVER, a user. */
 	struct bytes value;
+	struct addr_prefix network;
 };
+/* Whether a client or target ("10.0.0.11", "10.0.0.11:8080") is in the network that is asked for, on the side that is. False
+ * without a network. */
+bool ledger_is_in_network(const struct ledger_filter *f, struct bytes client, struct bytes target);
 
 /* What a row of the answer is, beside its struct contact: contact.opened is how many connections there were in the window, those
  * included that were open at its beginning; bytes are of connections that ended in it. */

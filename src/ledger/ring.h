@@ -13,6 +13,7 @@ struct ledger_ring {
 	uint64_t lost;		    /* the writer's: records for which there was no room */
 	uint64_t id;		    /* the master's: another for each ring, 63 bits */
 	_Alignas(64) uint64_t tail; /* the scribe's: octets taken */
+	uint64_t lost_told;	    /* the scribe's: of lost, what stands in the ledger; for a scribe that comes after this one */
 	_Alignas(64) unsigned char bytes[LEDGER_RING_BYTES];
 };
 

@@ -426,7 +426,8 @@ enum err ledger_store_begin(struct ledger_store *s, uint64_t batch, uint64_t seq
 
 void ledger_store_rollback(struct ledger_store *s)
 {
-	(void)!run(s, "ROLLBACK"); /* after some errors SQLite has done it already */
+	if (!sqlite3_get_autocommit(s->db)) /* after some errors SQLite has done it already; why is still its last error then */
+		(void)!run(s, "ROLLBACK");
 	s->in_batch = false;
 }
 

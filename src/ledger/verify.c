@@ -5,6 +5,7 @@
 #include "base/fd.h"
 #include "ledger/contacts.h"
 #include "ledger/days.h"
+#include "ledger/row.h"
 #include "ledger/sum.h"
 
 #include <sqlite3.h>
@@ -15,7 +16,6 @@
 #define FINDINGS_MOST	 1000 /* told; the rest is counted */
 #define SUMS_MEMORY	 (256u << 20)
 #define LINE_MAX_OCTETS	 65536
-#define COLUMNS		 20 /* of a canonical line */
 
 struct verify {
 	const char *dir, *file; /* file: the one that is read */
@@ -75,35 +75,21 @@ struct records { /* the cursor over a file's records, in order */
 	bool is_row;
 };
 
-/* Columns 0 to 19 are the canonical ones, then batch and mark. */
-static const char records_sql[] =
-	"SELECT seq, at, kind, state, process, conn, client, client_port, listener, session, user, target, name, start, \"end\","
-	" requests, bytes_in, bytes_out, outcome, detail, batch, mark FROM record ORDER BY seq";
-enum { COL_SEQ, COL_AT, COL_KIND, COL_STATE, COL_CLIENT = 6, COL_USER = 10, COL_TARGET, COL_NAME, COL_START, COL_END, COL_REQUESTS,
-	COL_IN, COL_OUT, COL_OUTCOME, COL_DETAIL, COL_BATCH, COL_MARK };
+static const char records_sql[] = LEDGER_ROW_SQL " ORDER BY seq";
 
 static void next_record(struct records *r)
 {
 	r->is_row = sqlite3_step(r->st) == SQLITE_ROW;
 }
 
-/* As SQLite's quote() would; a type that the ledger never writes gives a line that fits nothing. */
 static struct bytes canonical_line(struct verify *v, sqlite3_stmt *st)
 {
+	struct ledger_row row;
 	struct text t;
 
+	ledger_row_read(st, &row);
 	text_init(&t, v->line, sizeof(v->line));
-	for (int i = 0; i < COLUMNS; i++) {
-		if (i)
-			text_byte(&t, '|');
-		switch (sqlite3_column_type(st, i)) {
-		case SQLITE_NULL: chain_put_null(&t); break;
-		case SQLITE_INTEGER: chain_put_int(&t, sqlite3_column_int64(st, i)); break;
-		case SQLITE_TEXT: chain_put_text(&t, column(st, i)); break;
-		default: text_lit(&t, "?");
-		}
-	}
-	text_byte(&t, '\n');
+	ledger_row_line(&t, &row);
 	return text_bytes(&t);
 }
 

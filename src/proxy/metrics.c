@@ -103,6 +103,53 @@ static void put_certificates(const struct engine *g, struct text *t)
 				FMT(c->listeners[l].name), i, (unsigned long long)tls_server_expiry(g->listeners[l].tls, i));
 }
 
+enum ledger_metric {
+#define LEDGER_METRIC(sym, name, type, help) sym,
+#include "board/ledger_metrics.tbl"
+#undef LEDGER_METRIC
+	LEDGER_METRIC_COUNT
+};
+
+static uint64_t load(const uint64_t *n)
+{
+	return __atomic_load_n(n, __ATOMIC_RELAXED);
+}
+
+static void put_ledger_value(const struct board_ledger *b, enum ledger_metric m, struct text *t)
+{
+	uint64_t written = load(&b->written_us), unread = load(&b->unread);
+
+	switch (m) {
+	case LM_UP: text_u64(t, __atomic_load_n(&b->state, __ATOMIC_RELAXED) == LEDGER_WRITES); break;
+	case LM_RECORDS: text_u64(t, load(&b->records)); break;
+	case LM_LOST: text_u64(t, load(&b->lost)); break;
+	case LM_BATCHES: text_u64(t, load(&b->batch)); break;
+	case LM_WRITTEN: text_fmt(t, "%llu.%06u", (unsigned long long)(written / 1000000), (unsigned)(written % 1000000)); break;
+	case LM_SIZE: text_u64(t, load(&b->size)); break;
+	case LM_RING: text_fmt(t, "%.4f", (double)unread / LEDGER_RING_BYTES); break;
+	case LEDGER_METRIC_COUNT: break;
+	}
+}
+
+static void put_ledger(const struct engine *g, struct text *t)
+{
+	static const struct { const char *name, *type, *help; } info[] = {
+#define LEDGER_METRIC(sym, name, type, help) { name, #type, help },
+#include "board/ledger_metrics.tbl"
+#undef LEDGER_METRIC
+	};
+	static const char *const modes[] = { [CONF_LEDGER_COUNTED] = "counted", [CONF_LEDGER_STRICT] = "strict", [CONF_LEDGER_OFF] = "off" };
+
+	put_head(t, "sluis_ledger_info", "gauge", "1; ledger.mode is a label.");
+	text_fmt(t, "sluis_ledger_info{mode=\"%s\"} 1\n", modes[g->ledger ? g->conf->ledger.mode : CONF_LEDGER_OFF]);
+	for (unsigned m = 0; g->ledger && m < LEDGER_METRIC_COUNT; m++) {
+		put_head(t, info[m].name, info[m].type, info[m].help);
+		text_fmt(t, "%s ", info[m].name);
+		put_ledger_value(g->ledger, (enum ledger_metric)m, t);
+		text_byte(t, '\n');
+	}
+}
+
 void metrics_write(struct engine *g, struct text *t)
 {
 	put_head(t, "sluis_build_info", "gauge", "1; the version is a label.");
@@ -117,6 +164,7 @@ void metrics_write(struct engine *g, struct text *t)
 	put_latency(g, t);
 	put_servers(g, t);
 	put_certificates(g, t);
+	put_ledger(g, t);
 }
 
 void metrics_answer(struct exchange *x)

@@ -378,6 +378,7 @@ void scribe_batch_done(struct scribe *s)
 {
 	for (struct tap **at = &s->taps, *t; (t = *at);) {
 		ledger_ring_taken(t->ring, &t->tail, 0);
+		__atomic_store_n(&t->ring->lost_told, t->lost_told, __ATOMIC_RELAXED);
 		if (!t->is_ended) {
 			at = &t->next;
 			continue;
@@ -403,10 +404,25 @@ static bool has_more(const struct scribe *s)
 	return false;
 }
 
+/* As its writer sees it, also while nothing is taken: a disk that is full shows in how the rings fill. */
+static void note_unread(struct scribe *s)
+{
+	uint64_t most = 0;
+
+	for (const struct tap *t = s->taps; t; t = t->next) {
+		uint64_t tail = __atomic_load_n(&t->ring->tail, __ATOMIC_RELAXED), unread = __atomic_load_n(&t->ring->head, __ATOMIC_RELAXED) - tail;
+
+		if (!t->is_ended && unread <= LEDGER_RING_BYTES && unread > most)
+			most = unread;
+	}
+	__atomic_store_n(&s->board->unread, most, __ATOMIC_RELAXED);
+}
+
 static void on_poll(struct timer *t)
 {
 	struct scribe *s = CONTAINER_OF(t, struct scribe, poll);
 
+	note_unread(s);
 	if (s->state == SCRIBE_IDLE) {
 		/* Before the files were looked at, a ring's place is not known; what waits for the disk stays as it is. */
 		if (s->has_looked && (s->item_count == 0 || !s->is_failing) && s->item_count < GATHER_MOST)
@@ -475,8 +491,10 @@ static enum err on_ring(struct role_run *run, struct channel *from, struct ipc_m
 	t = calloc(1, sizeof(*t));
 	if (!t)
 		return ERR_MEMORY;
-	*t = (struct tap){ .next = s->taps, .ring = at, .owner = scribe_owner(role, generation, index), .id = ((const struct ledger_ring *)at)->id & INT64_MAX, .role = role, .index = index,
+	*t = (struct tap){ .next = s->taps, .ring = at, .owner = scribe_owner(role, generation, index), .role = role, .index = index,
 		.generation = generation };
+	t->id = t->ring->id & INT64_MAX;
+	t->lost_told = __atomic_load_n(&t->ring->lost_told, __ATOMIC_RELAXED);
 	snprintf(t->process, sizeof(t->process), "%s/%u/%u", role_name(role), index, generation);
 	if (!s->store || ledger_store_position(s->store, bytes_str(t->process), t->id, &t->tail) != OK)
 		t->tail = __atomic_load_n(&t->ring->tail, __ATOMIC_ACQUIRE);

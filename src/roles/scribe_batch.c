@@ -65,6 +65,36 @@ void scribe_keeper_lost(struct scribe *s)
 
 /* --- the files --- */
 
+static uint64_t size_of(const char *file)
+{
+	struct stat st;
+
+	return stat(file, &st) == 0 ? (uint64_t)st.st_size : 0;
+}
+
+static void sum_older(struct scribe *s)
+{
+	struct ledger_day *days = NULL;
+	size_t count = 0;
+
+	s->older_size = 0;
+	if (ledger_days(".", &days, &count) != OK)
+		return;
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(days[i].day, s->day) != 0)
+			s->older_size += size_of(days[i].file);
+	free(days);
+}
+
+static void note_size(struct scribe *s)
+{
+	char file[LEDGER_FILE_MAX], journal[LEDGER_FILE_MAX + 4];
+
+	ledger_day_file(s->day, file);
+	snprintf(journal, sizeof(journal), "%s-wal", file);
+	__atomic_store_n(&s->board->size, s->older_size + size_of(file) + size_of(journal), __ATOMIC_RELAXED);
+}
+
 static enum err open_day(struct scribe *s, const char *day)
 {
 	char name[LEDGER_FILE_MAX];
@@ -78,6 +108,7 @@ static enum err open_day(struct scribe *s, const char *day)
 		return e;
 	}
 	memcpy(s->day, day, sizeof(s->day));
+	sum_older(s);
 	return OK;
 }
 
@@ -302,13 +333,6 @@ static void remove_one(struct scribe *s, const struct ledger_day *day, const cha
 	memcpy(s->removals[s->removal_count++], day->file, sizeof(day->file));
 }
 
-static uint64_t size_of(const struct ledger_day *day)
-{
-	struct stat st;
-
-	return stat(day->file, &st) == 0 ? (uint64_t)st.st_size : 0;
-}
-
 /* Old files go, oldest first, never the one that is written. The record of it is on disk before. */
 static void retention(struct scribe *s, const char *today)
 {
@@ -319,7 +343,7 @@ static void retention(struct scribe *s, const char *today)
 	if (chain_day_parse(bytes_str(today), &now) != OK || ledger_days(".", &days, &count) != OK)
 		return;
 	for (size_t i = 0; i < count; i++)
-		sum += size_of(&days[i]);
+		sum += size_of(days[i].file);
 	for (size_t i = 0; i + 1 < count && strcmp(days[i].day, today) < 0; i++) {
 		bool is_old = s->keep_days && chain_day_parse(bytes_str(days[i].day), &begin) == OK &&
 			now - begin > (uint64_t)s->keep_days * DAY_US;
@@ -327,7 +351,7 @@ static void retention(struct scribe *s, const char *today)
 		if (!is_old && (s->keep_bytes == 0 || sum <= s->keep_bytes))
 			break;
 		remove_one(s, &days[i], is_old ? "older than ledger.keep" : "over ledger.keep_size");
-		sum -= size_of(&days[i]);
+		sum -= size_of(days[i].file);
 	}
 	free(days);
 }
@@ -412,14 +436,18 @@ static void sign(struct scribe *s)
 
 static void remove_files(struct scribe *s)
 {
+	if (s->removal_count == 0)
+		return;
 	for (size_t i = 0; i < s->removal_count; i++)
 		if (unlink(s->removals[i]) == 0)
 			LOG(EV_LEDGER_REMOVED, KV_STR("file", s->removals[i]));
 	s->removal_count = 0;
+	sum_older(s);
 }
 
 static void written(struct scribe *s)
 {
+	note_size(s);
 	board_add(&s->board->records, s->item_count);
 	__atomic_store_n(&s->board->batch, s->head.batch, __ATOMIC_RELAXED);
 	__atomic_store_n(&s->board->written_us, s->at_us, __ATOMIC_RELAXED);

@@ -80,6 +80,7 @@ struct scribe {
 	uint64_t keep_bytes;
 	char removals[REMOVALS_MAX][LEDGER_FILE_MAX]; /* files whose removal is part of the batch */
 	size_t removal_count;
+	uint64_t older_size; /* octets of the day files but the one that is written */
 };
 
 /* scribe.c */

@@ -39,6 +39,26 @@ def test_what_clients_did_is_answered(world):
     assert early["systems"] == [] and early["days_without_ledger"] == "2001-01-01, 2001-01-02"
 
 
+def test_a_network_is_asked_for(world):
+    """Clients by what a trusted peer says of them, targets by where they are."""
+    s, _ = serve(world, listener={"trusted_peers": ["127.0.0.1/32"]})
+    for client in ("10.1.2.3", "10.200.0.1", "192.0.2.7", "2001:db8:1::5", "2001:db9::1"):
+        assert get(s.port(), "/", extra=f"X-Forwarded-For: {client}\r\n").status == 200
+    ended(s, 5)
+    everything = window(s, "--from", "-1h")["systems"]
+    assert len(everything) == 5
+    for what, clients in (("10.0.0.0/8", {"10.1.2.3", "10.200.0.1"}), ("10.1.0.0/16", {"10.1.2.3"}), ("2001:db8::/32", {"2001:db8:1::5"}),
+                          ("client:10.128.0.0/9", {"10.200.0.1"}), ("client:127.0.0.0/8", set()), ("target:10.0.0.0/8", set()),
+                          ("0.0.0.0/0", {r["client"] for r in everything}), ("client:0.0.0.0/0", {"10.1.2.3", "10.200.0.1", "192.0.2.7"}),
+                          ("127.0.0.0/8", {r["client"] for r in everything}), ("target:127.0.0.1/32", {r["client"] for r in everything}),
+                          ("172.16.0.0/12", set())):
+        answer = window(s, "--from", "-1h", "--with", what)
+        assert {r["client"] for r in answer["systems"]} == clients, what
+        assert [r for r in everything if r["client"] in clients] == answer["systems"] and answer["with"] == what
+    steps = window(s, "--from", "-1h", "--with", "10.1.0.0/16", "--hops", "2")["systems"]
+    assert [(r["hop"], r["client"]) for r in steps][0] == (1, "10.1.2.3") and len(steps) == 5 and {r["hop"] for r in steps[1:]} == {2}
+
+
 def test_a_connection_that_is_open_is_told(world):
     s, _ = serve(world)
     with Client(s.port()) as c:
@@ -97,7 +117,8 @@ def test_mistakes_are_told(world):
                        (["--hops", "2"], "needs --with"), (["--hops", "3", "--with", "a"], "1 or 2"), (["--limit", "0"], "1 or more"),
                        (["--nonsense", "x"], "not an option"), (["--from", "2999-01-01", "--to", "2999-01-02"], "future"),
                        (["--from", "2020-02-30"], "is no time"), (["--with", "10.0.0.999"], "is no address"),
-                       (["--with", "192.0.2.0/24"], "is no address"), (["--with", "x" * 300], "250 characters")):
+                       (["--with", "192.0.2.1/24"], "is no network"), (["--with", "client:10.0.0.0/33"], "is no network"),
+                       (["--with", "10.0/8"], "is no network"), (["--with", "x" * 300], "250 characters")):
         r = s.cli("window", "--ledger", folder(s), *args, ok=False)
         assert r.returncode == 2 and what in r.stderr, (args, r.stderr)
     r = s.cli("window", "--ledger", "/nonexistent", ok=False)
@@ -153,4 +174,8 @@ def test_an_appliances_log_is_asked_the_same(world, packed):
     assert [(r["client"], r["target"], r["bytes_in"], r["bytes_out"]) for r in answer["systems"]] == [("192.0.2.1", "10.0.0.11:80", 1200, 340)]
     assert "1 damaged" in answer["ns_log"] and "month" in answer["ns_log"]
     assert [r["client"] for r in ask("--from", "2020-01-01", "--to", "2020-02-01", "--with", "10.0.0.12")["systems"]] == ["192.0.2.7"]
+    for network, clients in (("10.0.0.12/30", ["192.0.2.7"]), ("target:10.0.0.8/29", ["192.0.2.1", "192.0.2.7"]), ("client:10.0.0.0/8", []),
+                             ("192.0.2.4/30", ["192.0.2.7"])):
+        found = ask("--from", "2020-01-01", "--to", "2020-02-01", "--with", network)["systems"]
+        assert sorted(r["client"] for r in found) == clients, network
     assert ask("--from", "2020-01-11", "--to", "2020-01-12")["systems"] == []

@@ -59,10 +59,14 @@ static void begin(struct ledger_store *s)
 
 static uint64_t count(const char *dir, uint64_t from, uint64_t to, const char *with, bool *was_open)
 {
-	struct ledger_filter f = { with ? WITH_ADDRESS : WITH_ALL, bytes_str(with ? with : "") };
+	struct ledger_filter f = { .with = with ? WITH_ADDRESS : WITH_ALL, .value = bytes_str(with ? with : "") };
 	struct ledger_answer a;
 	uint64_t n = 0;
 
+	if (with && strchr(with, '/')) {
+		f.with = WITH_NETWORK;
+		assert_int_equal(addr_parse_prefix(f.value, &f.network), OK);
+	}
 	assert_int_equal(ledger_query(dir, from, to, &f, &a), OK);
 	*was_open = false;
 	for (size_t i = 0; i < contacts_count(a.rows); i++) {
@@ -124,6 +128,9 @@ static void a_day(void **state)
 	assert_int_equal(count(dir, DAY_US, DAY_US + 86399999999, NULL, &was_open), 100001);
 	assert_int_equal(count(dir, DAY_US, DAY_US + 86399999999, "10.0.9.0", &was_open), 100001);
 	assert_int_equal(count(dir, DAY_US, DAY_US + 86399999999, "10.0.0.1", &was_open), 501);
+	assert_int_equal(count(dir, DAY_US, DAY_US + 86399999999, "10.0.0.0/25", &was_open), 63501); /* 127 of 200 clients, and the open one */
+	assert_int_equal(count(dir, DAY_US, DAY_US + 86399999999, "10.0.9.0/24", &was_open), 100001); /* the target */
+	assert_int_equal(count(dir, DAY_US, DAY_US + 86399999999, "10.0.8.0/24", &was_open), 0);
 	assert_int_equal(count(dir, DAY_US + 1000000, DAY_US + 1999999, NULL, &was_open), 1000); /* both edges within a segment */
 	assert_false(was_open);
 	assert_int_equal(count(dir, DAY_US + 50000000, DAY_US + 90000000, NULL, &was_open), 40001); /* over the segments' border */
