@@ -109,8 +109,11 @@ static bool put(const char *path, struct bytes b)
 
 	if (!out)
 		return false;
-	fwrite(b.at, 1, b.len, out);
-	return !ferror(out) & (fclose(out) == 0) & (chmod(path, 0644) == 0);
+	if (fwrite(b.at, 1, b.len, out) != b.len) {
+		fclose(out);
+		return false;
+	}
+	return fclose(out) == 0 && chmod(path, 0644) == 0;
 }
 
 static int write_both(const struct release *r, const struct ed25519_key *key, const char *path)

@@ -207,5 +207,9 @@ void self_rights(struct self *s)
 		if (!look(s, path[i], state[i].right))
 			unseen = path[i];
 	}
-	self_result(s, SELF_RIGHTS, unseen ? SELF_NOT_CHECKED : SELF_GOOD, unseen ? W_SELF_R_UNREADABLE : W_SELF_R_RIGHTS, unseen);
+	/* Keys of a configuration with mistakes may not be among the files that it was seen to name. */
+	if (!unseen && s->site.text.len && !s->site.is_valid)
+		self_result(s, SELF_RIGHTS, SELF_NOT_CHECKED, W_SELF_R_INVALID, s->site.config);
+	else
+		self_result(s, SELF_RIGHTS, unseen ? SELF_NOT_CHECKED : SELF_GOOD, unseen ? W_SELF_R_UNREADABLE : W_SELF_R_RIGHTS, unseen);
 }

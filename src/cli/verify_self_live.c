@@ -26,6 +26,8 @@ static long listener(const char *path)
 	struct ucred who = { 0 };
 	socklen_t len = sizeof(who);
 
+	if (strlen(path) >= sizeof(addr.sun_path))
+		errno = ENAMETOOLONG;
 	if (fd < 0 || strlen(path) >= sizeof(addr.sun_path))
 		return -1;
 	memcpy(addr.sun_path, path, strlen(path));

@@ -409,11 +409,19 @@ void self_history_and_ledger(struct self *s, struct self_ledger *l)
 	struct history h = { 0 };
 	char detail[64];
 
+	if (s->site.is_valid && s->site.conf->state_dir.len == 0) {
+		self_result(s, SELF_HISTORY, SELF_NOT_LOOKED, W_SELF_R_NONE, "state_dir");
+		self_result(s, SELF_LEDGER, SELF_NOT_LOOKED, W_SELF_R_NONE, "state_dir");
+		return;
+	}
 	snprintf(h.dir, sizeof(h.dir), "%s/history", s->site.state_dir);
 	if (list_entries(s, &h)) {
 		entries(s, &h);
 		snprintf(detail, sizeof(detail), "%zu", h.count);
-		self_result(s, SELF_HISTORY, SELF_GOOD, W_SELF_R_HISTORY, detail);
+		if (s->process_count && !s->in_use)
+			self_result(s, SELF_HISTORY, SELF_NOT_CHECKED, W_SELF_R_NO_ANSWER, NULL);
+		else
+			self_result(s, SELF_HISTORY, SELF_GOOD, W_SELF_R_HISTORY, detail);
 		if (h.count == 0 && s->in_use)
 			self_find(s, SELF_HISTORY, DIFF_NOT_IN_USE, h.dir, NULL);
 	} else {
