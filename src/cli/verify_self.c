@@ -43,6 +43,7 @@ static const struct {
 	[DIFF_NOT_IN_USE] = { "not-in-use", W_SELF_NOT_IN_USE },
 	[DIFF_NOT_RECORDED] = { "not-recorded", W_SELF_NOT_RECORDED },
 	[DIFF_LEDGER] = { "ledger", W_SELF_LEDGER },
+	[DIFF_LINK] = { "link", W_SELF_LINK },
 	[DIFF_NO_LEDGER] = { "no-ledger", W_SELF_NO_LEDGER },
 	[DIFF_WRITABLE] = { "writable", W_SELF_WRITABLE },
 	[DIFF_OWNER] = { "owner", W_SELF_OWNER },

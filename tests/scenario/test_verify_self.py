@@ -66,6 +66,7 @@ rules: [netscaler]
         wait_for(lambda: self.daemon.child.poll() is not None or "config.loaded" in self.daemon.log(), "sluisd is up")
         assert self.daemon.child.poll() is None, self.daemon.log()
         assert get(self.port, "/vpn/../vpns/").status == 403
+        wait_for(lambda: os.path.exists(f"{self.state}/ledger/ledger.head"), "the ledger has its first batch")
 
     def reload(self, more):
         self.configure(more)
@@ -465,6 +466,21 @@ def test_another_disk_s_links_do_not_lead_out_of_it(stopped):
         assert a["status"] == 0, a
         os.unlink(path)
         os.rename(stopped.root + outside, path)
+    for name in ("ledger.pub", "ledger.head", "2020-01-01.ledger"):
+        path = f"{stopped.state}/ledger/{name}"
+        kept = os.path.exists(path)
+        if kept:
+            os.rename(path, stopped.world.dir + "/kept")
+        os.symlink("/proc/self/fd/0", path)
+        a = stopped.verify(*args, program=trusted)
+        assert [(f["fault"], f["path"]) for f in a["findings"]] == [("link", path)], a
+        os.unlink(path)
+        os.mkfifo(path)  # which nobody writes to
+        a = stopped.verify(*args, program=trusted)
+        assert [(f["fault"], f["path"]) for f in a["findings"]] == [("link", path)], a
+        os.unlink(path)
+        if kept:
+            os.rename(stopped.world.dir + "/kept", path)
     config = os.path.join(stopped.root, "etc/sluis/sluis.yaml")
     os.rename(config, stopped.world.dir + "/outside.yaml")
     os.symlink("../../../../../../../.." + stopped.world.dir + "/outside.yaml", config)
