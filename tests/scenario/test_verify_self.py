@@ -66,7 +66,7 @@ rules: [netscaler]
         wait_for(lambda: self.daemon.child.poll() is not None or "config.loaded" in self.daemon.log(), "sluisd is up")
         assert self.daemon.child.poll() is None, self.daemon.log()
         assert get(self.port, "/vpn/../vpns/").status == 403
-        wait_for(lambda: os.path.exists(f"{self.state}/ledger/ledger.head"), "the ledger has its first batch")
+        wait_for(lambda: os.path.getsize(f"{self.state}/ledger/ledger.head"), "the ledger has its first batch")
 
     def reload(self, more):
         self.configure(more)
