@@ -10,6 +10,7 @@
 #include "jail/jail.h"
 #include "ledger/days.h"
 #include "ledger/verify.h"
+#include "window/when.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -90,7 +91,7 @@ static json_t *read_ledger(const char *dir)
 	for (size_t i = 0; e == OK && i < count; i++)
 		configurations(dir, days[i].file, sums);
 	free(days);
-	return json_pack("{s:i,s:I,s:I,s:I,s:o,s:o}", "err", (int)e, "files", (json_int_t)r.files, "records", (json_int_t)r.records, "lost",
+	return json_pack("{s:i,s:I,s:I,s:I,s:I,s:o,s:o}", "err", (int)e, "first_us", (json_int_t)r.first_us, "files", (json_int_t)r.files, "records", (json_int_t)r.records, "lost",
 		(json_int_t)r.lost, "findings", findings, "configurations", sums);
 }
 
@@ -172,7 +173,8 @@ struct entry {
 	bool has_text, has_bundle, has_note;
 	bool is_just_made;
 	unsigned char sum[SHA256_LEN]; /* of the bundle */
-	bool has_sum, is_recorded, has_no_ledger; /* no ledger was kept while this was in use */
+	bool has_sum, has_no_ledger; /* no ledger was kept while this was in use */
+	uint64_t from_us;	     /* when it came into use, or 0; never before what is older */
 };
 struct history {
 	char dir[TREE_PATH_MAX + 16];
@@ -255,10 +257,11 @@ static bool read_part(struct self *s, struct history *h, const struct entry *e, 
 	return fd >= 0 && fstat(fd, st) == 0 && S_ISREG(st->st_mode) && fd_read_all(fd, out) == OK;
 }
 
-static bool is_note_of(struct bytes note, uint32_t number)
+static bool read_note(struct bytes note, struct entry *e)
 {
 	json_t *o = json_loadb((const char *)note.at, note.len, JSON_REJECT_DUPLICATES, NULL);
-	bool is = json_is_object(o) && json_integer_value(json_object_get(o, "number")) == number;
+	const char *time = json_string_value(json_object_get(o, "time"));
+	bool is = time && json_integer_value(json_object_get(o, "number")) == e->number && when_parse(bytes_str(time), 0, false, &e->from_us) == OK;
 
 	json_decref(o);
 	return is;
@@ -300,7 +303,7 @@ static void entry(struct self *s, struct history *h, struct entry *e)
 	else if (e->has_sum && !bytes_eq(text_bytes(&text), reader.text))
 		self_find(s, SELF_HISTORY, DIFF_HISTORY_TEXT, path, NULL);
 	path_of(h, e->number, "json", path);
-	if (!read_part(s, h, e, "json", &note, &st) || !is_note_of(text_bytes(&note), e->number))
+	if (!read_part(s, h, e, "json", &note, &st) || !read_note(text_bytes(&note), e))
 		self_find(s, SELF_HISTORY, DIFF_HISTORY_BAD, path, NULL);
 	if (e == &h->list[h->count - 1] && s->in_use &&
 		!bytes_eq(text_bytes(&text), bytes_of(json_string_value(s->in_use), json_string_length(s->in_use)))) {
@@ -345,23 +348,23 @@ static void entries(struct self *s, struct history *h)
 
 /* --- the ledger --- */
 
-/* From the first entry on that the ledger has, it has all. */
-static void compare(struct self *s, struct history *h, const json_t *sums)
+/* What came into use since the ledger begins, it has. Its older days may have been removed. */
+static void compare(struct self *s, struct history *h, const json_t *sums, uint64_t first_us)
 {
-	bool has_begun = false;
+	uint64_t from_us = 0;
 
 	for (size_t i = 0; i < h->count; i++) {
 		struct entry *e = &h->list[i];
 		char path[TREE_PATH_MAX + 64], hex[2 * SHA256_LEN + 1] = { 0 };
 		struct text t;
 
-		if (!e->has_sum)
+		if (e->from_us > from_us)
+			from_us = e->from_us;
+		if (!e->has_sum || from_us <= first_us || e->has_no_ledger || (e->is_just_made && i + 1 == h->count))
 			continue;
 		text_init(&t, hex, sizeof(hex) - 1);
 		hex_put(&t, bytes_of(e->sum, sizeof(e->sum)));
-		e->is_recorded = json_object_get(sums, hex) != NULL;
-		has_begun |= e->is_recorded;
-		if (e->is_recorded || !has_begun || e->has_no_ledger || (e->is_just_made && i + 1 == h->count))
+		if (json_object_get(sums, hex))
 			continue;
 		path_of(h, e->number, "bundle", path);
 		self_find(s, SELF_HISTORY, DIFF_NOT_RECORDED, path, NULL);
@@ -388,7 +391,8 @@ static void report(struct self *s, struct history *h, const json_t *answer, cons
 		self_find(s, SELF_LEDGER, DIFF_LEDGER, path, text);
 	}
 	if (json_integer_value(json_object_get(answer, "lost")) == 0) /* else it may be the configuration that is missing */
-		compare(s, h, json_object_get(answer, "configurations"));
+		compare(s, h, json_object_get(answer, "configurations"),
+			(uint64_t)json_integer_value(json_object_get(answer, "first_us")));
 	snprintf(text, sizeof(text), "%lld, %lld", (long long)json_integer_value(json_object_get(answer, "files")),
 		(long long)json_integer_value(json_object_get(answer, "records")));
 	self_result(s, SELF_LEDGER, SELF_GOOD, W_SELF_R_LEDGER, text);
