@@ -147,7 +147,7 @@ pages = {"docs/policy.md": policy(), "docs/configuration.md": reference(), "docs
 
 # --- manual pages ---
 
-COMMANDS = rows("src/cli/commands.tbl", rf'^COMMAND\((\w+), {STRING}, {STRING}, {STRING}, {STRING}, {STRING}\)')
+COMMANDS = rows("src/cli/commands.tbl", rf'^(?:COMMAND\(|COMMAND_AS\(\w+, ")([\w-]+)"?, {STRING}, {STRING}, {STRING}, {STRING}, {STRING}\)')
 
 
 def roff(s):
@@ -182,7 +182,7 @@ def man_sluis():
     section(out, "DESCRIPTION", roff("Commands that ask the running sluisd do so over its admin socket, which its user and root may open."))
     section(out, "COMMANDS")
     for name, args, short, more, options, example in COMMANDS:
-        out += [".TP", f"\\fBsluis {name}\\fR {words_about(args)}".rstrip(), roff(more or short.capitalize() + ".")]
+        out += [".TP", f"\\fBsluis {roff(name)}\\fR {words_about(args)}".rstrip(), roff(more or short.capitalize() + ".")]
         for option in options.split("\\n") if options else []:
             what, meaning = option.split("\\t")
             out += [".RS", ".TP", f"\\fB{roff(what.split(' ')[0])}\\fR {words_about(' '.join(what.split(' ')[1:]))}".rstrip(),

@@ -14,9 +14,9 @@ static const struct command {
 	const char *name, *args, *help, *more, *options, *example;
 	int (*run)(const struct cli *cli, int argc, char **argv);
 } commands[] = {
-#define COMMAND(name, args, help, more, options, example) { #name, args, help, more, options, example, cli_##name },
+#define COMMAND_AS(symbol, name, args, help, more, options, example) { name, args, help, more, options, example, cli_##symbol },
 #include "cli/commands.tbl"
-#undef COMMAND
+#undef COMMAND_AS
 };
 
 static const struct command *find_command(const char *name)
@@ -31,7 +31,7 @@ static void usage(FILE *to)
 {
 	fprintf(to, "usage: sluis [-c FILE] [-s SOCKET] COMMAND ...\n\n");
 	for (size_t i = 0; i < COUNT_OF(commands); i++)
-		fprintf(to, "  %-8s %-34s %s\n", commands[i].name, commands[i].args, commands[i].help);
+		fprintf(to, "  %-11s %-34s %s\n", commands[i].name, commands[i].args, commands[i].help);
 	fprintf(to, "\n  -c, --config FILE    the configuration; its admin.socket is where sluisd is asked\n"
 		    "  -s, --socket SOCKET  ask sluisd there (else $SLUIS_SOCKET, else %s)\n"
 		    "      --rules DIR      where shipped rules are\n"

@@ -23,9 +23,9 @@ struct cli {
 
 int cli_main(int argc, char **argv);
 
-#define COMMAND(name, ...) int cli_##name(const struct cli *cli, int argc, char **argv);
+#define COMMAND_AS(symbol, ...) int cli_##symbol(const struct cli *cli, int argc, char **argv);
 #include "cli/commands.tbl"
-#undef COMMAND
+#undef COMMAND_AS
 
 /* A text of cli/words.tbl in the language asked for. */
 const char *cli_word(const struct cli *cli, enum word w);

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "cli/evidence_priv.h"
 #include "cli/files.h"
+#include "cli/release_files.h"
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -208,8 +209,65 @@ static enum err configuration(struct bundle *b)
 
 /* --- programs --- */
 
-static void add_package(struct collect *c, json_t *list, const char *path)
+/* What the release manifest says of a file, so that an examiner need not hold them side by side. */
+struct packages {
+	struct release_seen release;
+	bool has_release;
+	char *real[RELEASE_FILES_MAX]; /* where each file of the manifest is; NULL: nowhere */
+	json_t *list;
+};
+
+static void packages_release(struct collect *c, struct packages *p)
 {
+	static struct release_place place;
+	static const struct tree here = { .fd = -1 };
+	char path[TREE_PATH_MAX + 256];
+	enum err e;
+
+	release_locate(&place, c->cli, &here);
+	e = release_load(&p->release, &place, NULL, release_key_public);
+	p->has_release = e == OK;
+	if (e != OK)
+		collect_missing(c, p->release.path, e == ERR_IO ? strerror(errno) : "is no release manifest");
+	for (size_t i = 0; e == OK && i < p->release.r.file_count; i++) {
+		release_path(&place, p->release.r.files[i].path, path);
+		p->real[i] = realpath(path, NULL);
+	}
+}
+
+static const char *released_as(const struct packages *p, const char *path, const char *sum)
+{
+	unsigned char raw[SHA256_LEN];
+
+	for (size_t i = 0; i < p->release.r.file_count; i++)
+		if (p->real[i] && strcmp(p->real[i], path) == 0)
+			return hex_read(bytes_str(sum), raw, sizeof(raw)) == OK && memcmp(raw, p->release.r.files[i].sha256, sizeof(raw)) == 0 ?
+				"as released" : "changed";
+	return "not in the manifest";
+}
+
+/* Takes what p holds but for its list. */
+static json_t *packages_manifest(struct packages *p)
+{
+	json_t *missing = json_array(), *o = json_null();
+
+	for (size_t i = 0; p->has_release && i < p->release.r.file_count; i++) {
+		if (!p->real[i])
+			json_array_append_new(missing, json_of(p->release.r.files[i].path));
+		free(p->real[i]);
+	}
+	if (p->has_release)
+		o = json_pack("{s:o,s:o,s:o,s:b,s:b,s:O}", "path", json_of(bytes_str(p->release.path)), "version", json_of(p->release.r.version), "build",
+			json_of(p->release.r.build), "signature_holds", (int)p->release.is_signed, "development_key", (int)p->release.r.is_development,
+			"missing", missing);
+	json_decref(missing);
+	release_unload(&p->release);
+	return o;
+}
+
+static void add_package(struct collect *c, struct packages *p, const char *path)
+{
+	json_t *o;
 	char sum[2 * SHA256_LEN + 1];
 	struct stat st;
 	AUTO(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -218,9 +276,11 @@ static void add_package(struct collect *c, json_t *list, const char *path)
 		collect_missing(c, path, strerror(errno));
 		return;
 	}
-	json_array_append_new(list, json_pack("{s:o,s:I,s:s,s:i,s:i,s:I}", "path", json_of(bytes_str(path)), "size",
-		(json_int_t)st.st_size, "sha256", sum, "mode", (int)(st.st_mode & 07777), "uid", (int)st.st_uid, "modified",
-		(json_int_t)st.st_mtime));
+	o = json_pack("{s:o,s:I,s:s,s:i,s:i,s:I}", "path", json_of(bytes_str(path)), "size", (json_int_t)st.st_size, "sha256", sum, "mode",
+		(int)(st.st_mode & 07777), "uid", (int)st.st_uid, "modified", (json_int_t)st.st_mtime);
+	if (p->has_release)
+		json_object_set_new(o, "release", json_string(released_as(p, path, sum)));
+	json_array_append_new(p->list, o);
 }
 
 static bool want_program(const char *name, void *ctx)
@@ -243,8 +303,12 @@ json_t *evidence_packages(struct collect *c)
 		bool (*want)(const char *, void *), must;
 	} places[] = { { c->cli->program_dir, want_program, true }, { libexec, want_program, false },
 		{ c->cli->rules ? c->cli->rules : "", want_rules, true } };
-	json_t *list = json_array();
+	static struct packages p;
+	json_t *manifest;
 
+	memset(&p, 0, sizeof(p));
+	p.list = json_array();
+	packages_release(c, &p);
 	snprintf(libexec, sizeof(libexec), "%s/../libexec/sluis", c->cli->program_dir);
 	for (size_t i = 0; i < COUNT_OF(places); i++) {
 		size_t count;
@@ -257,12 +321,13 @@ json_t *evidence_packages(struct collect *c)
 		for (size_t j = 0; names && real && j < count; j++) {
 			snprintf(path, sizeof(path), "%s/%s", real, names[j]);
 			if (stat(path, &st) < 0 || !S_ISDIR(st.st_mode))
-				add_package(c, list, path);
+				add_package(c, &p, path);
 		}
 		names_free(names, count);
 		free(real);
 	}
-	return json_pack("{s:s,s:o}", "version", SLUIS_VERSION, "files", list);
+	manifest = packages_manifest(&p);
+	return json_pack("{s:s,s:o,s:o}", "version", SLUIS_VERSION, "manifest", manifest, "files", p.list);
 }
 
 /* --- all of it --- */

@@ -17,6 +17,7 @@ struct noting {
 	struct disk_source disk;
 	struct site *site;
 	const char *rules;
+	const struct tree *tree; /* NULL: this machine */
 };
 
 bool site_holds_key(struct bytes content)
@@ -55,6 +56,28 @@ static void note(struct site *s, const char *path, enum site_kind kind)
 	s->count++;
 }
 
+static enum err tree_read(const struct tree *tree, const char *path, struct text *out)
+{
+	AUTO(fd_close) int fd = tree_file(tree, path, 0);
+
+	return fd < 0 ? ERR_NOT_FOUND : fd_read_all(fd, out);
+}
+
+static enum err tree_get(const struct tree *tree, const char *path, struct arena *arena, struct bytes *out)
+{
+	struct text t;
+	enum err e;
+
+	text_init_growing(&t, TEXT_MOST);
+	e = *path ? tree_read(tree, path, &t) : ERR_NOT_FOUND;
+	if (e == OK) {
+		*out = arena_copy(arena, text_bytes(&t));
+		e = out->at ? OK : ERR_MEMORY;
+	}
+	text_fini(&t);
+	return e;
+}
+
 static enum err noting_get(struct conf_source *source, struct bytes path, struct arena *arena, struct bytes *out)
 {
 	struct noting *n = CONTAINER_OF(source, struct noting, source);
@@ -67,7 +90,7 @@ static enum err noting_get(struct conf_source *source, struct bytes path, struct
 		absolute(n->disk.base_dir, path, name);
 		note(n->site, name, bytes_starts(path, BYTES("/etc/ssl/certs/ca-certificates")) ? SITE_SYSTEM : SITE_PLAIN);
 	}
-	return n->disk.source.get(&n->disk.source, path, arena, out);
+	return n->tree ? tree_get(n->tree, name, arena, out) : n->disk.source.get(&n->disk.source, path, arena, out);
 }
 
 static void take_conf(struct site *s, const char *dir)
@@ -88,20 +111,28 @@ static void take_conf(struct site *s, const char *dir)
 
 bool site_load(const struct cli *cli, struct site *s)
 {
+	return site_load_in(cli, NULL, cli->rules, s);
+}
+
+bool site_load_in(const struct cli *cli, const struct tree *tree, const char *rules, struct site *s)
+{
 	const char *file = cli->config ? cli->config : SITE_DEFAULT_CONFIG;
 	struct conf_errors errors = { 0 };
-	struct noting n = { .source.get = noting_get, .site = s, .rules = cli->rules };
+	struct noting n = { .source.get = noting_get, .site = s, .rules = rules, .tree = tree };
 	char dir[4096];
 
 	memset(s, 0, sizeof(*s));
 	s->files = calloc(SITE_FILES_MAX, sizeof(*s->files));
 	text_init_growing(&s->text, TEXT_MOST);
-	absolute("", bytes_str(file), s->config);
+	if (tree && file[0] != '/')
+		snprintf(s->config, sizeof(s->config), "/%s", file);
+	else
+		absolute("", bytes_str(file), s->config);
 	snprintf(s->state_dir, sizeof(s->state_dir), "/var/lib/sluis");
-	if (!s->files || file_read(s->config, &s->text) != OK)
+	if (!s->files || (tree ? tree_read(tree, s->config, &s->text) : file_read(s->config, &s->text)) != OK)
 		return false;
 	snprintf(dir, sizeof(dir), "%s", s->config);
-	disk_source_init(&n.disk, dirname(dir), cli->rules);
+	disk_source_init(&n.disk, dirname(dir), rules);
 	s->is_valid = conf_load(bytes_str(s->config), text_bytes(&s->text), &n.source, &s->conf, &errors) == OK;
 	if (s->conf)
 		take_conf(s, n.disk.base_dir);

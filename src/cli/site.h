@@ -4,6 +4,7 @@
 #define CLI_SITE_H
 
 #include "cli/cli.h"
+#include "cli/tree.h"
 #include "conf/bundle.h"
 
 #define SITE_DEFAULT_CONFIG "/etc/sluis/sluis.yaml"
@@ -27,6 +28,8 @@ struct site {
 /* The configuration that -c names, or the packaged one. False: it cannot be read at all, and that was said; what then is left
  * in s are defaults. In both cases the caller calls site_fini. */
 bool site_load(const struct cli *cli, struct site *s) MUST_USE;
+/* The same on another disk: -c is a path in tree, and so is rules, and all paths in s are. */
+bool site_load_in(const struct cli *cli, const struct tree *tree, const char *rules, struct site *s) MUST_USE;
 void site_fini(struct site *s);
 /* Where this machine's ledger is. NULL: the configuration that -c names cannot be read, and that was said; without -c and
  * without a packaged configuration it is the default. */

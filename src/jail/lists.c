@@ -50,3 +50,15 @@ const int jail_check[] = {
 	SYS_openat, SYS_newfstatat, SYS_readlink, SYS_getdents64, SYS_pread64, SYS_ioctl, SYS_getcwd,
 	JAIL_END,
 };
+
+const int jail_tree[] = {
+	/* beside jail_check: paths inside a folder. What it opens for writing only Landlock sees, so it is for who needs it. */
+	SYS_openat2,
+	JAIL_END,
+};
+
+const int jail_ledger[] = {
+	/* beside jail_scribe and jail_check: SQLite gives its index of a journal to the owner of the file */
+	SYS_fchown,
+	JAIL_END,
+};

@@ -77,6 +77,8 @@ check("sluis status " + r.stderr.strip(), r.returncode == 0)
 facts = json.loads(r.stdout) if r.returncode == 0 else {"processes": []}
 for p in facts["processes"]:
     check(f"sluis-{p['role']} runs as its own user", uid_user(p["pid"]) == f"sluis-{p['role']}")
+r = run("sluis", "verify-self")
+check("what is installed and runs is what was released:\n" + r.stdout + r.stderr, r.returncode == 0)
 check("all five kinds of process run", {p["role"] for p in facts["processes"]} == {"worker", "keeper", "dialer", "prober", "scribe"})
 r = run("sluis", "reload")
 check("sluis reload: " + r.stdout.strip(), r.returncode == 0)

@@ -14,7 +14,7 @@ def sluis(*args):
 
 def commands():
     table = open(os.path.join(ROOT, "src/cli/commands.tbl")).read()
-    return re.findall(r'^COMMAND\((\w+),', table, re.M)
+    return re.findall(r'^(?:COMMAND\(|COMMAND_AS\(\w+, ")([\w-]+)"?,', table, re.M)
 
 
 def test_every_command_explains_itself():

@@ -106,6 +106,9 @@ def test_what_is_in_it(bundle):
     assert any(x.get("local") == f"127.0.0.1:{bundle.port()}" and x["state"] == "listen" and x["pids"] for x in sockets)
     packages = {os.path.basename(f["path"]): f["sha256"] for f in json.loads(content["packages.json"])["files"]}
     assert packages["sluisd"] == program and {"sluis", "sluis-keeper", "netscaler.yaml"} <= set(packages)
+    known = json.loads(content["packages.json"])
+    assert {f["release"] for f in known["files"]} == {"as released"} and known["manifest"]["missing"] == []
+    assert known["manifest"]["signature_holds"] and len(known["manifest"]["build"]) == 64
     assert any(m["name"] == bundle.site["key"] for m in json.loads(content["missing.json"]))
     assert b"PRIVATE KEY" not in open(bundle.bundle, "rb").read()
 
