@@ -20,6 +20,7 @@
 struct export {
 	const char *dir;
 	const struct ledger_day *day; /* the file that is read */
+	bool is_newest;
 	const struct ledger_export *want;
 	const struct ledger_export_hears *hears;
 	struct ledger_export_report *report;
@@ -268,7 +269,7 @@ static const char *open_file(struct export *e)
 	sqlite3_limit(e->db, SQLITE_LIMIT_LENGTH, VALUE_MOST);
 	if (sqlite3_exec(e->db, "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON", NULL, NULL, NULL) != SQLITE_OK)
 		return sqlite3_errmsg(e->db);
-	if (ledger_day_is_blank(e->db))
+	if (e->is_newest && ledger_day_is_blank(e->db))
 		return NULL;
 	rc = ask(e, "SELECT 1 FROM sqlite_schema WHERE name='record' AND type='table' AND rootpage > 0", &n);
 	if (rc != SQLITE_ROW)
@@ -390,6 +391,7 @@ enum err ledger_export(const char *dir, const struct ledger_export *want, const 
 		uint64_t begin = 0;
 
 		e.day = &days[i];
+		e.is_newest = i + 1 == count;
 		CHECK(chain_day_parse(bytes_str(days[i].day), &begin) == OK);
 		if (begin + DAY_US <= want->from_us)
 			continue;

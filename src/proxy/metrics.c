@@ -126,7 +126,7 @@ static void put_ledger_value(const struct board_ledger *b, enum ledger_metric m,
 	case LM_BATCHES: text_u64(t, load(&b->batch)); break;
 	case LM_WRITTEN: text_fmt(t, "%llu.%06u", (unsigned long long)(written / 1000000), (unsigned)(written % 1000000)); break;
 	case LM_SIZE: text_u64(t, load(&b->size)); break;
-	case LM_RING: text_fmt(t, "%.4f", (double)unread / LEDGER_RING_BYTES); break;
+	case LM_RING: text_fmt(t, "%.4f", unread < LEDGER_RING_BYTES - LEDGER_RING_RESERVE ? (double)unread / (LEDGER_RING_BYTES - LEDGER_RING_RESERVE) : 1.0); break;
 	case LEDGER_METRIC_COUNT: break;
 	}
 }

@@ -28,7 +28,7 @@ def site(world):
     ca = Authority(folder)
     s = serve_tls(world, world.scripted(), ca.issue("site.test"))
     state = s.config["state_dir"]
-    written(os.path.join(state, "isolated.json"), "[]\n")
+    written(os.path.join(state, "isolated.json"), '{"format":1,"isolated":[]}\n')
     key = os.path.join(state, "ledger.key")
     if not os.path.exists(key):
         subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", key], check=True)

@@ -68,7 +68,7 @@ def test_a_full_disk_and_what_was_lost_show(world):
                         assert c.response().status == 403
             return metrics(s)
         wait_for(lambda: send()["sluis_ledger_up"] == 0, "the ledger fails")
-        wait_for(lambda: send()["sluis_ledger_ring_used_ratio"] > 0.999, "a full ring")
+        wait_for(lambda: send()["sluis_ledger_ring_used_ratio"] > 0.995, "a full ring")
         assert send()["sluis_ledger_up"] == 0 and "disk is full" in s.log()
         os.unlink(filler)
         wait_for(lambda: metrics(s)["sluis_ledger_up"] == 1, "it is written again")
