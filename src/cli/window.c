@@ -1,14 +1,11 @@
 /* sluis window: which systems were connected between two moments, with X or at all; table, JSON or a page. */
 #define _GNU_SOURCE
-#include "cli/site.h"
+#include "cli/window_priv.h"
 
 #include "base/clock.h"
 #include "base/fd.h"
-#include "ledger/query.h"
 #include "ledger/record.h"
 #include "net/addr.h"
-#include "nslog/files.h"
-#include "window/page.h"
 #include "window/when.h"
 
 #include <errno.h>
@@ -21,15 +18,6 @@
 #define LIMIT_DEFAULT 1000
 #define HOPS_MOST     200 /* systems whose own connections are looked up for the second step */
 #define PAGE_MOST     (64u << 20)
-
-struct asked {
-	const char *from, *to, *with, *html, *dir, *ns_log;
-	char ns_note[700]; /* what must be known about an appliance's logs */
-	uint64_t from_us, to_us, limit, hops;
-	int html_fd; /* opened before anything is read; -1: none */
-	struct ledger_filter filter;
-	char own_dir[SITE_LEDGER_MAX], canonical[64];
-};
 
 struct found {
 	struct window_row *rows;
@@ -65,8 +53,6 @@ static int take_options(struct asked *a, int argc, char **argv)
 		return cli_fail(2, "--limit wants a number of rows, 1 or more");
 	if (hops && (bytes_u64(bytes_str(hops), &a->hops) != OK || a->hops < 1 || a->hops > 2))
 		return cli_fail(2, "--hops is 1 or 2");
-	if (a->hops == 2 && a->ns_log)
-		return cli_fail(2, "--hops 2 is answered from the ledger only, not from --ns-log");
 	if (a->hops == 2 && !a->with)
 		return cli_fail(2, "--hops 2 needs --with: the second step is taken from it");
 	return 0;
@@ -178,86 +164,6 @@ static int take_with(struct asked *a)
 	return 0;
 }
 
-/* Address:port of a host, however it is written. */
-static bool is_host(struct bytes target, struct bytes host)
-{
-	struct addr a, b;
-
-	return addr_parse(target, &a) == OK && addr_parse_ip(host, &b) == OK && memcmp(a.ip, b.ip, sizeof(a.ip)) == 0;
-}
-
-static bool is_asked_for(const struct ledger_filter *f, const struct contact *c)
-{
-	switch (f->with) {
-	case WITH_ALL: return true;
-	case WITH_CLIENT: return bytes_eq(c->client, f->value);
-	case WITH_TARGET: return bytes_eq(c->target, f->value) || is_host(c->target, f->value);
-	case WITH_ADDRESS: return bytes_eq(c->client, f->value) || is_host(c->target, f->value);
-	case WITH_NAME: /* an appliance's log knows no pools; a bare word is a user */
-	case WITH_USER: return bytes_eq_nocase(c->user, f->value);
-	case WITH_NETWORK:
-	case WITH_CLIENT_NETWORK:
-	case WITH_TARGET_NETWORK: return ledger_is_in_network(f, c->client, c->target);
-	}
-	return false;
-}
-
-struct ns_reading {
-	const struct asked *a;
-	struct contacts *rows;
-	enum err e;
-};
-
-static void on_ns_event(void *arg, const struct nslog_event *event)
-{
-	struct ns_reading *r = arg;
-	struct contact c;
-
-	if (r->e == OK && nslog_contact(event, &c) && c.first_us <= r->a->to_us && c.last_us >= r->a->from_us && is_asked_for(&r->a->filter, &c))
-		r->e = contacts_add(r->rows, &c);
-}
-
-static void note_ns_log(struct asked *a, const struct nslog_files *files)
-{
-	struct nslog_report sum = nslog_files_report(files);
-	uint64_t damaged = 0;
-	char first[25], last[25];
-	const struct nslog_dates *d = &nslog_files_at(files, nslog_files_count(files) - 1)->report.dates; /* the newest file's */
-
-	for (size_t i = 0; i < NSLOG_DAMAGE_COUNT; i++)
-		damaged += sum.damaged[i];
-	clock_rfc3339(sum.first_us, first);
-	clock_rfc3339(sum.last_us, last);
-	snprintf(a->ns_note, sizeof(a->ns_note), "%s: %zu files, %llu lines, %llu damaged, from %s to %s; dates: %s (%s); year inferred for %llu lines, "
-		"zone assumed for %llu", a->ns_log, nslog_files_count(files), (unsigned long long)sum.lines, (unsigned long long)damaged, first, last,
-		nslog_order_name(d->order), nslog_order_how_name(d->how),
-		(unsigned long long)(sum.years[NSLOG_YEAR_NEAR] + sum.years[NSLOG_YEAR_MTIME]),
-		(unsigned long long)(sum.zone_missing + sum.zone_unknown));
-}
-
-/* The same question, asked of an appliance's logs. */
-static enum err query_ns_log(struct asked *a, struct ledger_answer *out)
-{
-	const struct nslog_options o = { .now_us = clock_real_us() };
-	struct ns_reading r = { .a = a };
-	struct nslog_files *files = NULL;
-
-	*out = (struct ledger_answer){ 0 };
-	TRY(nslog_files_open(a->ns_log, &o, 0, &files));
-	r.rows = contacts_new(1u << 30);
-	CHECK(r.rows);
-	nslog_files_read(files, on_ns_event, &r);
-	note_ns_log(a, files);
-	nslog_files_free(&files);
-	contacts_sort(r.rows);
-	out->rows = r.rows;
-	out->spans = calloc(contacts_count(r.rows) + 1, sizeof(*out->spans));
-	CHECK(out->spans);
-	if (r.e != OK)
-		ledger_answer_fini(out);
-	return r.e;
-}
-
 static void add_row(struct found *f, const struct contact *c, const struct ledger_span *span, unsigned hop)
 {
 	if (f->count == f->cap) {
@@ -289,11 +195,11 @@ static bool is_in_first(const struct found *f, size_t first, const struct contac
 }
 
 /* All that was connected with one end of a row of the first step. */
-static enum err follow(const struct asked *a, struct found *f, size_t first, struct ledger_filter filter)
+static enum err follow(const struct asked *a, const struct ns_told *told, struct found *f, size_t first, struct ledger_filter filter)
 {
 	struct ledger_answer more;
 
-	TRY(ledger_query(a->dir, a->from_us, a->to_us, &filter, &more));
+	TRY(a->ns_log ? window_ns_follow(told, &filter, &more) : ledger_query(a->dir, a->from_us, a->to_us, &filter, &more));
 	for (size_t k = 0; k < contacts_count(more.rows); k++) {
 		const struct contact *c = contacts_at(more.rows, k);
 		size_t before = contacts_count(f->texts);
@@ -306,7 +212,7 @@ static enum err follow(const struct asked *a, struct found *f, size_t first, str
 }
 
 /* From X as a client: who else was connected with its targets. From X as a target: what else its clients were connected with. */
-static enum err second_step(const struct asked *a, struct found *f)
+static enum err second_step(const struct asked *a, const struct ns_told *told, struct found *f)
 {
 	size_t first = f->count, looked = 0;
 	enum err e = OK;
@@ -327,7 +233,7 @@ static enum err second_step(const struct asked *a, struct found *f)
 			f->is_cut = true;
 			break;
 		}
-		e = follow(a, f, first, (struct ledger_filter){ .with = from_client ? WITH_TARGET : WITH_CLIENT, .value = end });
+		e = follow(a, told, f, first, (struct ledger_filter){ .with = from_client ? WITH_TARGET : WITH_CLIENT, .value = end });
 	}
 	return e; /* rows of the set may have moved while it grew: their texts have not */
 }
@@ -345,7 +251,21 @@ static json_t *time_json(uint64_t us)
 	return json_string(when);
 }
 
-static void print_json(const struct asked *a, const struct found *f, size_t shown, const struct ledger_answer *answer)
+static json_t *events_json(const struct ns_told *told)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < told->count; i++) {
+		const struct window_event *e = &told->events[i];
+
+		json_array_append_new(list, json_pack("{s:o,s:s,s:o,s:o,s:o,s:b,s:o,s:I}", "time", time_json(e->at_us), "kind", e->kind, "user",
+			text_json(e->user), "from", text_json(e->from), "what", text_json(e->what), "suspect", (int)e->is_suspect, "file",
+			text_json(e->file), "line", (json_int_t)e->line));
+	}
+	return list;
+}
+
+static void print_json(const struct asked *a, const struct found *f, size_t shown, const struct ledger_answer *answer, const struct ns_told *told)
 {
 	json_t *rows = json_array(), *all;
 
@@ -360,8 +280,11 @@ static void print_json(const struct asked *a, const struct found *f, size_t show
 	all = json_pack("{s:o,s:o,s:s,s:o,s:I,s:I,s:s,s:I,s:b}", "from", time_json(a->from_us), "to", time_json(a->to_us), "with", a->with ? a->with : "",
 		"systems", rows, "more", (json_int_t)(f->count - shown), "records_lost", (json_int_t)answer->lost, "days_without_ledger", answer->missing,
 		"files", (json_int_t)answer->files, "second_step_cut", (int)f->is_cut);
-	if (a->ns_note[0])
-		json_object_set_new(all, "ns_log", json_string(a->ns_note));
+	if (a->ns_log) {
+		json_object_set_new(all, "ns_log", json_string(told->note));
+		json_object_set_new(all, "events", events_json(told));
+		json_object_set_new(all, "events_more", json_integer((json_int_t)told->more));
+	}
 	json_dumpf(all, stdout, JSON_INDENT(2));
 	putchar('\n');
 	json_decref(all);
@@ -400,7 +323,24 @@ static void print_table(const struct cli *cli, const struct found *f, size_t sho
 	}
 }
 
-static int write_page(const struct cli *cli, const struct asked *a, const struct found *f, size_t shown, const char *const *notes)
+static void print_events(const struct cli *cli, const struct ns_told *told)
+{
+	char when[25], user[300], from[300], what[300];
+
+	if (told->count)
+		printf("\n%s\n", cli_word(cli, W_WIN_EVENTS));
+	for (size_t i = 0; i < told->count; i++) {
+		const struct window_event *e = &told->events[i];
+
+		clock_rfc3339(e->at_us, when);
+		printf("%.19s %s%-12s %-20s %-22s %s\n", when, e->is_suspect ? "!" : " ", e->kind, clean(e->user, user), clean(e->from, from), clean(e->what, what));
+	}
+	if (told->more)
+		printf("%llu %s\n", (unsigned long long)told->more, cli_word(cli, W_WIN_EVENTS_MORE));
+}
+
+static int write_page(const struct cli *cli, const struct asked *a, const struct found *f, size_t shown, const char *const *notes,
+	const struct ns_told *told)
 {
 	const struct window_words words = { .lang = cli->lang == LANG_NL ? "nl" : "en", .title = cli_word(cli, W_WIN_TITLE),
 		.with = cli_word(cli, W_WIN_WITH), .from_to = cli_word(cli, W_WIN_FROM_TO), .systems = cli_word(cli, W_WIN_SYSTEMS),
@@ -408,9 +348,10 @@ static int write_page(const struct cli *cli, const struct asked *a, const struct
 		.user = cli_word(cli, W_WIN_USER), .target = cli_word(cli, W_WIN_TARGET), .name = cli_word(cli, W_WIN_NAME),
 		.first = cli_word(cli, W_WIN_FIRST), .last = cli_word(cli, W_WIN_LAST), .times = cli_word(cli, W_WIN_TIMES),
 		.in = cli_word(cli, W_WIN_IN), .out = cli_word(cli, W_WIN_OUT), .open = cli_word(cli, W_WIN_OPEN),
-		.before = cli_word(cli, W_WIN_BEFORE), .how = cli_word(cli, W_WIN_HOW), .more = cli_word(cli, W_WIN_MORE) };
+		.before = cli_word(cli, W_WIN_BEFORE), .how = cli_word(cli, W_WIN_HOW), .more = cli_word(cli, W_WIN_MORE),
+		.events = cli_word(cli, W_WIN_EVENTS) };
 	const struct window_view v = { .with = a->filter.value, .from_us = a->from_us, .to_us = a->to_us, .rows = f->rows, .count = shown,
-		.more = f->count - shown, .notes = notes, .words = &words };
+		.more = f->count - shown, .notes = notes, .events = told->events, .event_count = told->count, .words = &words };
 	struct text page;
 	enum err e;
 
@@ -422,12 +363,12 @@ static int write_page(const struct cli *cli, const struct asked *a, const struct
 }
 
 /* What must be known about the answer, in words. */
-static void make_notes(const struct cli *cli, const struct asked *a, const struct found *f, const struct ledger_answer *answer, char mem[4][700], const char *notes[6])
+static void make_notes(const struct cli *cli, const struct found *f, const struct ledger_answer *answer, const struct ns_told *told, char mem[4][700], const char *notes[6])
 {
 	size_t n = 0;
 
-	if (a->ns_note[0])
-		notes[n++] = a->ns_note;
+	if (told->note[0])
+		notes[n++] = told->note;
 	if (answer->missing[0]) {
 		snprintf(mem[n], 700, "%s %s", cli_word(cli, W_WIN_MISSING), answer->missing);
 		notes[n] = mem[n];
@@ -445,17 +386,17 @@ static void make_notes(const struct cli *cli, const struct asked *a, const struc
 	notes[n] = NULL;
 }
 
-static int show(const struct cli *cli, const struct asked *a, struct found *f, const struct ledger_answer *answer)
+static int show(const struct cli *cli, const struct asked *a, struct found *f, const struct ledger_answer *answer, const struct ns_told *told)
 {
 	size_t shown = f->count < a->limit ? f->count : (size_t)a->limit;
 	char mem[4][700];
 	const char *notes[6];
 
-	make_notes(cli, a, f, answer, mem, notes);
+	make_notes(cli, f, answer, told, mem, notes);
 	if (f->count)
 		qsort(f->rows, f->count, sizeof(*f->rows), by_bytes);
 	if (cli->as_json) {
-		print_json(a, f, shown, answer);
+		print_json(a, f, shown, answer, told);
 	} else {
 		if (shown)
 			print_table(cli, f, shown);
@@ -463,14 +404,16 @@ static int show(const struct cli *cli, const struct asked *a, struct found *f, c
 			printf("%zu %s\n", f->count - shown, cli_word(cli, W_WIN_MORE));
 		for (size_t i = 0; notes[i]; i++)
 			printf("%s\n", notes[i]);
+		print_events(cli, told);
 	}
-	return a->html ? write_page(cli, a, f, shown, notes) : 0;
+	return a->html ? write_page(cli, a, f, shown, notes, told) : 0;
 }
 
 int cli_window(const struct cli *cli, int argc, char **argv)
 {
 	struct asked a = { .html_fd = -1 };
 	struct found f = { 0 };
+	struct ns_told told = { 0 };
 	struct ledger_answer answer;
 	int status = take_options(&a, argc, argv);
 	enum err e;
@@ -489,7 +432,7 @@ int cli_window(const struct cli *cli, int argc, char **argv)
 	/* What an appliance logged was chosen by who attacked it. (SQLite wants to write beside a ledger that is in use.) */
 	if (a.ns_log && cli_confine_reader() != OK)
 		return cli_fail(1, "this process cannot confine itself (%s)", strerror(errno));
-	e = a.ns_log ? query_ns_log(&a, &answer) : ledger_query(a.dir, a.from_us, a.to_us, &a.filter, &answer);
+	e = a.ns_log ? window_ns_query(&a, &answer, &told) : ledger_query(a.dir, a.from_us, a.to_us, &a.filter, &answer);
 	if (e != OK && a.ns_log)
 		return cli_fail(1, "%s cannot be read as ns.log (%s); name a file, or a folder with ns.log*", a.ns_log, err_name(e));
 	if (e == ERR_SYNTAX || e == ERR_DENIED)
@@ -499,13 +442,14 @@ int cli_window(const struct cli *cli, int argc, char **argv)
 			"the answer from %s is too large; ask for a shorter time or --with something", a.dir);
 	for (size_t i = 0; i < contacts_count(answer.rows); i++)
 		add_row(&f, contacts_at(answer.rows, i), &answer.spans[i], 1);
-	if (a.hops == 2 && second_step(&a, &f) != OK)
+	if (a.hops == 2 && second_step(&a, &told, &f) != OK)
 		status = cli_fail(1, "the second step could not be read; without --hops 2 the first is told");
 	else
-		status = show(cli, &a, &f, &answer);
+		status = show(cli, &a, &f, &answer, &told);
 	fd_close(&a.html_fd);
 	free(f.rows);
 	contacts_free(&f.texts);
 	ledger_answer_fini(&answer);
+	window_ns_free(&told);
 	return status;
 }

@@ -171,6 +171,26 @@ static void put_table(struct text *t, const struct window_view *v)
 	}
 }
 
+static void put_events(struct text *t, const struct window_view *v)
+{
+	text_fmt(t, "<h2>%s</h2>\n<div class=\"wrap\"><table>\n<tbody>\n", v->words->events);
+	for (size_t i = 0; i < v->event_count; i++) {
+		const struct window_event *e = &v->events[i];
+		const struct bytes texts[] = { bytes_str(e->kind), e->user, e->from, e->what };
+
+		text_lit(t, "<tr><td>");
+		put_time(t, e->at_us);
+		text_str(t, e->is_suspect ? " <strong>!</strong></td>" : "</td>");
+		for (size_t k = 0; k < COUNT_OF(texts); k++) {
+			text_lit(t, "<td>");
+			text_html(t, texts[k]);
+			text_lit(t, "</td>");
+		}
+		text_lit(t, "</tr>\n");
+	}
+	text_lit(t, "</tbody></table></div>\n");
+}
+
 void window_page(struct text *t, const struct window_view *v)
 {
 	const struct window_words *w = v->words;
@@ -200,6 +220,8 @@ void window_page(struct text *t, const struct window_view *v)
 		put_graph(t, v);
 		put_table(t, v);
 	}
+	if (v->event_count)
+		put_events(t, v);
 	text_lit(t, "<p><small>");
 	put_words(t, w->how);
 	text_lit(t, "</small></p>\n</body>\n</html>\n");

@@ -158,6 +158,40 @@ junk
 """
 
 
+NS_PEOPLE = """Jan  9 12:34:56 <local0.info> 10.0.0.1 01/09/2020:12:34:56 GMT ns 0-PPE-0 : default TCP CONN_DELINK 1 0 :  Source 192.0.2.1:1025 - Vserver 10.0.0.2:443 - NatIP 10.0.0.3:4711 - Destination 10.0.0.11:80 - Delink Time 01/09/2020:12:34:56 GMT - Total_bytes_send 1200 - Total_bytes_recv 340
+Jan  9 12:35:00 <local0.info> 10.0.0.1 01/09/2020:12:35:00 GMT ns 0-PPE-0 : default TCP CONN_DELINK 2 0 :  Source 192.0.2.9:1026 - Vserver 10.0.0.2:443 - NatIP 10.0.0.3:4712 - Destination 10.0.0.11:80 - Delink Time 01/09/2020:12:35:00 GMT - Total_bytes_send 1 - Total_bytes_recv 2
+Jan  9 12:36:00 <local0.info> 10.0.0.1 01/09/2020:12:36:00 GMT ns 0-PPE-0 : default SSLVPN LOGIN 3 0 : Context u@192.0.2.1 - SessionId: 8 - User u - Client_ip 192.0.2.1 - Nat_ip "Mapped Ip" - Vserver 10.0.0.2:443 - Browser_type "X" - SSLVPN_client_type Agent - Group(s) "g"
+Jan  9 12:37:00 <local0.info> 10.0.0.1 01/09/2020:12:37:00 GMT ns 0-PPE-0 : default AAA LOGIN_FAILED 4 0 :  User <b>bob\xff - Client_ip 192.0.2.1 - Failure_reason "Username/Password mismatch" - Browser curl/8
+Jan  9 12:38:00 <local0.info> 10.0.0.1 01/09/2020:12:38:00 GMT ns 0-PPE-0 : default CLI CMD_EXECUTED 5 0 :  User nsroot - ADM_User NONE - Remote_ip 10.9.9.9 - Command "show ns ip" - Status "Success"
+"""
+
+
+def test_an_appliances_log_tells_who_signed_in_and_what_was_commanded(world):
+    name, page = os.path.join(world.dir, "ns.log"), os.path.join(world.dir, "page.html")
+    with open(name, "w", encoding="latin-1") as f:
+        f.write(NS_PEOPLE)
+
+    def ask(*args):
+        r = subprocess.run([os.path.join(BUILD, "sluis"), "window", "--ns-log", name, "--from", "2020-01-09", "--to", "2020-01-10", *args],
+                           capture_output=True, text=True, timeout=60, env=dict(os.environ, ASAN_OPTIONS="detect_leaks=0"))
+        assert r.returncode == 0, r.stderr
+        return r.stdout
+
+    events = json.loads(ask("--json"))["events"]
+    assert [(e["kind"], e["user"], e["from"], e["what"], e["suspect"], e["line"]) for e in events] == [
+        ("sign-in", "u", "192.0.2.1", "10.0.0.2:443", False, 3),
+        ("refused", "<b>bob?", "192.0.2.1", "Username/Password mismatch", True, 4),
+        ("command", "nsroot", "10.9.9.9", "show ns ip", False, 5)]
+    assert [e["kind"] for e in json.loads(ask("--json", "--with", "192.0.2.1"))["events"]] == ["sign-in", "refused"]
+    assert [e["kind"] for e in json.loads(ask("--json", "--with", "user:NSROOT"))["events"]] == ["command"]
+    told = ask("--html", page, "--lang", "nl")
+    assert "Aanmeldingen en opdrachten" in told and "show ns ip" in told and "!refused" in told
+    with open(page) as f:
+        assert "show ns ip" in (text := f.read()) and "&lt;b&gt;bob?" in text and "<b>" not in text
+    two = json.loads(ask("--json", "--with", "192.0.2.1", "--hops", "2"))["systems"]
+    assert [(r["client"], r["target"], r["hop"]) for r in two] == [("192.0.2.1", "10.0.0.11:80", 1), ("192.0.2.9", "10.0.0.11:80", 2)]
+
+
 @pytest.mark.parametrize("packed", [False, True])
 def test_an_appliances_log_is_asked_the_same(world, packed):
     name = os.path.join(world.dir, "ns.log.0.gz" if packed else "ns.log")
