@@ -1,7 +1,8 @@
 /* One advisory's file, and what it says about a build and about an ns.conf. */
-#include "response/decision_priv.h"
+#include "response/decision.h"
 
 #include "net/addr.h"
+#include "response/decision_priv.h"
 
 #include <stdlib.h>
 

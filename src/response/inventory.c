@@ -62,6 +62,7 @@ static enum err read_customer(const struct inventory *inv, const json_t *v, stru
 	if (*c->contact && (!strchr(c->contact, '@') || strpbrk(c->contact, " ,;<>()[]\"\\:")))
 		return data_fail(d, json_object_get(v, "contact"), error, "'contact' is one mail address: ict@example.org");
 	TRY(data_choice(d, v, "language", false, "en nl", &c->language, error));
+	c->has_language = json_object_get(v, "language") != NULL;
 	for (size_t i = 0; i < inv->customer_count; i++)
 		if (&inv->customers[i] != c && inv->customers[i].name && strcmp(inv->customers[i].name, c->name) == 0)
 			return data_fail(d, v, error, "the customer '%.60s' is there twice", c->name);

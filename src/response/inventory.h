@@ -12,6 +12,7 @@
 /* Texts are never NULL: "" where nothing is said. */
 struct inventory_customer {
 	const char *name, *contact;
+	bool has_language;
 	unsigned language; /* 0 English, 1 Dutch */
 };
 struct inventory_update {
