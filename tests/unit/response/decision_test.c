@@ -73,7 +73,7 @@ static void test_conditions(void **state)
 	struct nsconf c;
 
 	(void)state;
-	assert_int_equal(nsconf_read(BYTES(conf), &c), OK);
+	assert_int_equal(nsconf_read(bytes_str(conf), &c), OK);
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		char text[2000];
 		struct decision *d;

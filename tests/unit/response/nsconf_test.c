@@ -78,7 +78,7 @@ static void test_things_without_their_secrets(void **state)
 	struct nsconf c;
 
 	(void)state;
-	assert_int_equal(nsconf_read(BYTES(text), &c), OK);
+	assert_int_equal(nsconf_read(bytes_str(text), &c), OK);
 	assert_true(c.has_version);
 	nsconf_each(&c, on_thing, &t);
 	nsconf_fini(&c);
