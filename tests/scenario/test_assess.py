@@ -1,0 +1,342 @@
+"""sluis assess, notify and mitigate through the command line: every row of the shipped tables, bundles and ns.conf files made here,
+a mail server with STARTTLS, and a running Sluis that gets a rule set with a way back."""
+import base64
+import email
+import email.policy
+import glob
+import io
+import json
+import os
+import socket
+import ssl
+import stat
+import subprocess
+import tarfile
+import threading
+
+import jsonschema
+import pytest
+import yaml
+
+from harness import BUILD, ROOT
+
+VERDICTS = os.path.join(ROOT, "rules", "verdicts")
+ADVISORIES = sorted(glob.glob(VERDICTS + "/*.yaml"))
+TABLES = sorted(glob.glob(VERDICTS + "/tables/*.yaml"))
+OF_TABLE = {"mitigation": "CVE-2019-19781", "takeover": "CVE-2025-6543", "sessions": "CVE-2025-5777"}
+
+
+def texts(path):
+    """YAML as Sluis reads it: all scalars are texts."""
+    with open(path) as f:
+        return yaml.load(f, yaml.BaseLoader)
+
+
+def sluis(*args, status=None):
+    r = subprocess.run([BUILD + "/sluis", *map(str, args)], capture_output=True, text=True, timeout=120, env=dict(os.environ, LC_ALL="C"))
+    assert "Sanitizer" not in r.stderr, r.stderr
+    assert status is None or r.returncode == status, (r.returncode, r.stdout[-2000:], r.stderr)
+    return r
+
+
+def assess(tmp_path, appliances, *args, status=None, customers=()):
+    path = tmp_path / "inventory.yaml"
+    path.write_text(yaml.safe_dump({"customers": list(customers), "appliances": appliances}))
+    r = sluis("assess", "--inventory", path, "--json", *args, status=status)
+    return json.loads(r.stdout)["appliances"] if r.stdout else r
+
+
+def schema(name):
+    with open(os.path.join(ROOT, "rules", "schema", name + ".schema.json")) as f:
+        return json.load(f)
+
+
+@pytest.mark.parametrize("path", ADVISORIES + TABLES, ids=os.path.basename)
+def test_shipped_files_keep_to_their_schema(path):
+    content = texts(path)
+    jsonschema.Draft7Validator.check_schema(schema("verdict"))
+    jsonschema.validate(content, schema("verdict-table" if path in TABLES else "verdict"))
+    assert content.get("cve", content.get("table")) == os.path.basename(path)[:-5]
+
+
+def test_there_are_six_advisories_and_their_builds():
+    """The builds of the vendor's bulletins, typed here a second time."""
+    want = {"CVE-2019-19781": "10.5-70.12 11.1-63.15 12.0-63.13 12.1-55.18 13.0-47.24",
+            "CVE-2023-3519": "13.1-49.13 13.0-91.13 13.1-FIPS_37.159 12.1-FIPS_55.297",
+            "CVE-2023-4966": "14.1-8.50 13.1-49.15 13.0-92.19 13.1-FIPS_37.164 12.1-FIPS_55.300",
+            "CVE-2025-5777": "14.1-43.56 13.1-58.32 13.1-FIPS_37.235 12.1-FIPS_55.328",
+            "CVE-2025-6543": "14.1-47.46 13.1-59.19 13.1-FIPS_37.236",
+            "CVE-2025-7775": "14.1-47.48 13.1-59.22 13.1-FIPS_37.241 12.1-FIPS_55.330"}
+    assert {os.path.basename(p)[:-5] for p in ADVISORIES} == set(want)
+    for cve, builds in want.items():
+        fixed = {line.get("fixed", "").replace(" ", "_") for line in texts(f"{VERDICTS}/{cve}.yaml")["lines"]}
+        assert set(builds.split()) <= fixed, cve
+
+
+def row_cases():
+    for path in TABLES:
+        table = texts(path)
+        for row in table["rows"]:
+            if row["example"] != "none":
+                yield pytest.param(OF_TABLE[table["table"]], row, id=f"{table['table']}-{row['name']}")
+
+
+@pytest.mark.parametrize("cve,row", row_cases())
+def test_every_row_decides_about_its_example(tmp_path, cve, row):
+    example = dict(row["example"])
+    args = ["--advisory", cve]
+    if "findings" in example:
+        (tmp_path / "hunt.jsonl").write_text(json.dumps({"sluis.class": example.pop("findings"), "rule.id": "x"}) + "\n")
+        args += ["--findings", tmp_path / "hunt.jsonl"]
+    [a] = assess(tmp_path, [dict(example, name="a")], *args)
+    [v] = a["advisories"]
+    assert (v["row"], v["verdict"]) == (row["name"], row["verdict"]), v["facts"]
+    assert v["reasons"] and v["next"] and v["sources"] and v["dates"]["exploit_public"] and v["why"]
+    assert v["missing"] or v["verdict"] != "cannot_tell"
+
+
+@pytest.mark.parametrize("build,on,updates,want", [
+    ("13.0-47.22", "2020-01-08T23:59:59Z", None, "limited_likelihood"), ("13.0-47.22", "2020-01-09T00:00:00Z", None, "assume_compromised"),
+    ("13.0-47.22", "never", None, "assume_compromised"), ("12.1-50.28", "2020-01-08", None, "assume_compromised"),
+    ("12.1-50.31", "2020-01-08", None, "limited_likelihood"), ("12.1-51.15", "2020-01-08", None, "assume_compromised"),
+    ("12.1-51.16", "2020-01-08", None, "limited_likelihood"), ("12.1-51.19", "2020-01-08", None, "limited_likelihood"),
+    (None, "2020-01-08", [{"on": "2020-01-24", "from": "12.1-50.28", "to": "12.1-55.18"}], "assume_compromised"),
+    (None, "2020-01-08", [{"on": "2020-01-24", "from": "12.1-51.19", "to": "12.1-55.18"}], "limited_likelihood"),
+    (None, "2020-01-08", [{"on": "2020-01-24", "to": "12.1-55.18"}], "cannot_tell"),
+    ("13.0-47.22", None, None, "cannot_tell")])
+def test_the_decision_of_january_2020(tmp_path, build, on, updates, want):
+    a = {"name": "gw", "exposed_since": "2019-06-01"}
+    a.update({"build": build} if build else {})
+    a.update({"updates": updates} if updates else {})
+    a.update({"mitigations": [{"advisory": "CVE-2019-19781", "on": on, "verified": "CTX269180"}]} if on else {})
+    [r] = assess(tmp_path, [a], "--advisory", "CVE-2019-19781")
+    assert r["advisories"][0]["verdict"] == want, r["advisories"][0]
+
+
+def test_an_update_before_the_fix_is_asked_again(tmp_path):
+    r = assess(tmp_path, [{"name": "gw", "updates": [{"on": "2020-01-05", "to": "13.0-47.24"}]}], "--advisory", "CVE-2019-19781", status=2)
+    assert "cannot be: the first one (13.0-47.24) came on 2020-01-23; ask again" in r.stderr and not r.stdout
+
+
+def test_exit_statuses(tmp_path):
+    fixed = {"name": "a", "build": "14.1-60.1", "first_build": "14.1-60.1", "roles": ["gateway"]}
+    assess(tmp_path, [fixed], status=0)
+    assess(tmp_path, [dict(fixed, build="13.1-37.1", first_build="13.1-37.1")], status=1)
+    assess(tmp_path, [{"name": "a"}], status=3)
+    for args, what in (([], "nothing is given"), (["--inventory", tmp_path / "none"], "cannot be read"), (["--x", "y"], "not an option"),
+                       (["--inventory", tmp_path / "inventory.yaml", "--advisory", "CVE-1"], "no verdict file"),
+                       (["--inventory", tmp_path / "inventory.yaml", "--appliance", "b"], "no appliance is called 'b'")):
+        assert what in sluis("assess", *args, status=2).stderr
+
+
+MITIGATED = ("#NS13.0 Build 47.22\nset ns config -IPAddress 192.0.2.10 -netmask 255.255.255.0\nset ns hostName gw1\nadd vpn vserver v SSL 192.0.2.11 443\n"
+             'add responder action a respondwith "\\"HTTP/1.1 403 Forbidden\\r\\n\\r\\n\\""\n'
+             'add responder policy p "HTTP.REQ.URL.DECODE_USING_TEXT_MODE.CONTAINS(\\"/vpns/\\") && (!CLIENT.SSLVPN.IS_SSLVPN || '
+             'HTTP.REQ.URL.DECODE_USING_TEXT_MODE.CONTAINS(\\"/../\\"))" a\nbind responder global p 1 END -type REQ_OVERRIDE\n'
+             'add ssl certKey wild -cert wild.pem -key wild.key -passcrypt "HUSH"\nadd system user oper HUSH2 -encrypted\n')
+RC = "nsapimgr_wr.sh -ys skip_systemaccess_policyeval=0\n"
+
+
+def bundle(path, files):
+    with tarfile.open(path, "w:gz") as tar:
+        for name, content in files.items():
+            info = tarfile.TarInfo("collector_P_192.0.2.10/" + name)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content.encode()))
+        link = tarfile.TarInfo("collector_P_192.0.2.10/x/nsconfig/ns.conf")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        tar.addfile(link)
+    return path
+
+
+def test_a_bundle_tells_by_itself(tmp_path):
+    path = bundle(tmp_path / "b.tar.gz", {"nsconfig/ns.conf": MITIGATED, "nsconfig/rc.netscaler": RC, "flash/boot/loader.conf": 'kernel="/ns-13.0-47.22"\n'})
+    inventory = [{"name": "gw1", "exposed_since": "2019-01-01", "mitigations": [{"advisory": "CVE-2019-19781", "on": "2020-01-02"}]}, {"name": "other"}]
+    gw1, other = assess(tmp_path, inventory, "--bundle", path, "--advisory", "CVE-2019-19781")
+    v = gw1["advisories"][0]
+    assert v["verdict"] == "limited_likelihood" and v["build"] == "13.0-47.22" and v["facts"]["effect"] == "effective"
+    assert gw1["weigh"]["certificates"] == [{"name": "wild", "files": "wild.pem, wild.key"}] and gw1["weigh"]["local_users"] == ["oper"]
+    assert {s["what"] for s in gw1["weigh"]["secrets"]} == {"ssl certKey, -passcrypt", "system user, password"}
+    assert "HUSH" not in json.dumps(gw1) and other["advisories"][0]["missing"][0] == "build"
+    without = bundle(tmp_path / "c.tar.gz", {"nsconfig/ns.conf": MITIGATED, "nsconfig/rc.netscaler": "# " + RC})
+    [v] = assess(tmp_path, inventory[:1], "--bundle", without, "--advisory", "CVE-2019-19781")[0]["advisories"]
+    assert v["verdict"] == "assume_compromised" and v["facts"]["effect"] == "incomplete"
+
+
+def test_an_ns_conf_alone(tmp_path):
+    conf = tmp_path / "ns.conf"
+    conf.write_text(MITIGATED)
+    r = json.loads(sluis("assess", "--ns-conf", conf, "--json", status=1).stdout)["appliances"]
+    assert r[0]["name"] == "gw1"
+    found = {v["advisory"]: (v["verdict"], v["facts"]["precondition"]) for v in r[0]["advisories"]}
+    assert found["CVE-2019-19781"][0] == "cannot_tell" and found["CVE-2023-3519"] == ("assume_compromised", "met")
+    conf.write_text("#NS13.1 Build 59.20\nadd lb vserver web HTTP 192.0.2.1 80\nadd server s 10.0.0.1\n")
+    for line, want in (("", "not_affected"), ("add server t 2001:db8::1\n", "assume_compromised"), ("add server t host.example -queryType AAAA\n", "assume_compromised"),
+                       ("add cr vserver c HDX\n", "assume_compromised"), ("add cr vserver c HTTP\n", "not_affected")):
+        other = tmp_path / "other.conf"
+        other.write_text(conf.read_text() + line)
+        r = json.loads(sluis("assess", "--ns-conf", other, "--json", "--advisory", "CVE-2025-7775").stdout)["appliances"]
+        assert r[0]["advisories"][0]["verdict"] == want, line
+
+
+@pytest.mark.parametrize("content,what", [(b"", "is no tar archive"), (b"hello\n" * 200, "is no tar archive"), (b"\x1f\x8b\x08\x00", "is no tar archive")])
+def test_bad_bundles_are_told(tmp_path, content, what):
+    (tmp_path / "b").write_bytes(content)
+    assert what in sluis("assess", "--bundle", tmp_path / "b", status=2).stderr
+
+
+def test_people_read_it_in_their_language(tmp_path):
+    (tmp_path / "i.yaml").write_text("appliances: [{name: gw, build: 13.0-47.22, mitigations: [{advisory: CVE-2019-19781, on: never}]}]\n")
+    nl = sluis("assess", "--inventory", tmp_path / "i.yaml", "--advisory", "cve-2019-19781", "--lang", "nl", status=1).stdout
+    en = sluis("assess", "--inventory", tmp_path / "i.yaml", "--advisory", "CVE-2019-19781", "--lang", "en", status=1).stdout
+    assert "GA UIT VAN MISBRUIK" in nl and "Nu doen" in nl and "Verdict" not in nl
+    assert "ASSUME COMPROMISED" in en and "reissue all certificates" in en and "https://" in en
+
+
+def test_vex(tmp_path):
+    assess(tmp_path, [{"name": "a", "build": "13.1-37.1", "roles": ["gateway"]}, {"name": "b", "build": "14.1-60.1", "first_build": "14.1-60.1", "roles": ["gateway"]},
+                      {"name": "c"}], "--vex", tmp_path / "vex.json", status=1)
+    doc = json.loads((tmp_path / "vex.json").read_text())
+    assert doc["document"]["category"] == "csaf_vex" and doc["document"]["csaf_version"] == "2.0"
+    products = {p["product"]["product_id"] for p in doc["product_tree"]["branches"][0]["branches"][0]["branches"]}
+    assert products == {"appliance-1", "appliance-2", "appliance-3"}
+    by_cve = {v["cve"]: v for v in doc["vulnerabilities"]}
+    assert len(by_cve) == 6
+    for v in by_cve.values():
+        named = [p for ids in v["product_status"].values() for p in ids]
+        assert sorted(named) == sorted(products) and v["notes"] and all(r["url"].startswith("https://") for r in v["references"])
+        for p in v["product_status"].get("known_affected", []):
+            assert any(p in r["product_ids"] for r in v["remediations"])
+        for p in v["product_status"].get("known_not_affected", []):
+            assert any(p in t["product_ids"] and t["category"] == "impact" for t in v["threats"])
+    assert by_cve["CVE-2025-5777"]["product_status"] == {"known_affected": ["appliance-1"], "fixed": ["appliance-2"], "under_investigation": ["appliance-3"]}
+
+
+CUSTOMERS = [{"name": "Ziekenhuis Zuid", "contact": "ict@zuid.example", "language": "nl"}, {"name": "North Clinic", "contact": "it@north.example", "language": "en"}]
+FLEET = [{"name": "zuid-gw", "customer": "Ziekenhuis Zuid", "build": "13.1-37.1", "roles": ["gateway"], "certificates": [{"name": "*.care.example"}]},
+         {"name": "north-gw", "customer": "North Clinic", "build": "13.1-37.1", "roles": ["gateway"], "certificates": [{"name": "*.care.example"}]}]
+
+
+def fleet(tmp_path):
+    path = tmp_path / "fleet.yaml"
+    path.write_text(yaml.safe_dump({"customers": CUSTOMERS, "appliances": FLEET}))
+    return path
+
+
+def test_notify_writes_one_message_per_customer(tmp_path):
+    r = sluis("notify", "--inventory", fleet(tmp_path), "--out", tmp_path / "out", status=0)
+    assert "none sent" in r.stderr
+    names = sorted(os.listdir(tmp_path / "out"))
+    assert names == ["0001-Ziekenhuis-Zuid.eml", "0002-North-Clinic.eml"]
+    assert stat.S_IMODE(os.stat(tmp_path / "out" / names[0]).st_mode) == 0o600
+    for name, own, other, word in ((names[0], "zuid", "north", "GA UIT VAN MISBRUIK"), (names[1], "north", "zuid", "ASSUME COMPROMISED")):
+        raw = (tmp_path / "out" / name).read_bytes()
+        assert all(len(line) <= 998 for line in raw.split(b"\r\n")) and max(raw) < 128
+        m = email.message_from_bytes(raw, policy=email.policy.default)
+        body = m.get_content()
+        assert own in m["To"] and own + "-gw" in body and word in body and word in m["Subject"]
+        assert other not in body.lower() and other not in str(m).lower()
+
+
+class MailServer:
+    """SMTP that accepts mail after STARTTLS and a login only, for one connection after the other."""
+
+    def __init__(self, cert, key, tls=True):
+        self.tls, self.mails, self.plain = tls, [], []
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(cert, key)
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        while True:
+            try:
+                c, _ = self.listener.accept()
+            except OSError:
+                return
+            with c:
+                try:
+                    self.talk(c)
+                except (OSError, ssl.SSLError):
+                    pass
+
+    def talk(self, c):
+        f, secure, user = c.makefile("rwb", 0), False, None
+        f.write(b"220 mail.example\r\n")
+        while line := f.readline():
+            verb = line.split()[0].upper() if line.split() else b""
+            if verb == b"EHLO":
+                f.write(b"250-mail.example\r\n" + (b"250 AUTH PLAIN\r\n" if secure else b"250 STARTTLS\r\n" if self.tls else b"250 HELP\r\n"))
+            elif verb == b"STARTTLS" and self.tls:
+                f.write(b"220 go\r\n")
+                c = self.context.wrap_socket(c, server_side=True)
+                f, secure = c.makefile("rwb", 0), True
+            elif verb == b"AUTH":
+                words = line.split()
+                if len(words) < 3:
+                    f.write(b"334 \r\n")
+                    words.append(f.readline().strip())
+                user = base64.b64decode(words[-1]).split(b"\0")[1:]
+                f.write(b"235 ok\r\n")
+            elif verb == b"DATA":
+                f.write(b"354 go\r\n")
+                data = b""
+                while not data.endswith(b"\r\n.\r\n"):
+                    data += f.readline()
+                (self.mails if secure else self.plain).append((user, data[:-3]))
+                f.write(b"250 ok\r\n")
+            elif verb == b"QUIT":
+                f.write(b"221 bye\r\n")
+                return
+            else:
+                f.write(b"250 ok\r\n")
+
+
+def test_notify_sends_over_tls_or_not_at_all(tmp_path):
+    cert, key, ca = mail_certificate(tmp_path)
+    (tmp_path / "password").write_text("hunter2\n")
+    args = ["notify", "--inventory", fleet(tmp_path), "--advisory", "CVE-2025-5777", "--send", "--from", "soc@provider.example", "--user", "soc",
+            "--password-file", tmp_path / "password"]
+    server = MailServer(cert, key)
+    sluis(*args, "--smtp", f"smtp://localhost:{server.port}", "--ca", ca, status=0)
+    assert [u for u, _ in server.mails] == [[b"soc", b"hunter2"]] * 2 and not server.plain
+    assert {email.message_from_bytes(d)["To"] for _, d in server.mails} == {"<ict@zuid.example>", "<it@north.example>"}
+    untrusted = sluis(*args, "--smtp", f"smtp://localhost:{server.port}", status=2)
+    assert "was not sent" in untrusted.stderr and len(server.mails) == 2
+    plain = MailServer(cert, key, tls=False)
+    assert "was not sent" in sluis(*args, "--smtp", f"smtp://localhost:{plain.port}", "--ca", ca, status=2).stderr
+    assert not plain.plain and not plain.mails
+    assert "nothing is sent without TLS" in sluis(*args, "--smtp", "http://localhost", status=2).stderr
+    server.listener.close()
+    plain.listener.close()
+
+
+def mail_certificate(tmp_path):
+    ca, cert, key = tmp_path / "ca.pem", tmp_path / "mail.pem", tmp_path / "mail.key"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", tmp_path / "ca.key", "-out", ca, "-days", "2",
+                    "-subj", "/CN=test ca", "-addext", "basicConstraints=critical,CA:TRUE"], check=True, capture_output=True)
+    subprocess.run(["openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-out", tmp_path / "r", "-subj", "/CN=localhost"],
+                   check=True, capture_output=True)
+    (tmp_path / "ext").write_text("subjectAltName=DNS:localhost\n")
+    subprocess.run(["openssl", "x509", "-req", "-in", tmp_path / "r", "-CA", ca, "-CAkey", tmp_path / "ca.key", "-CAcreateserial", "-days", "2", "-extfile", tmp_path / "ext",
+                    "-out", cert], check=True, capture_output=True)
+    return cert, key, ca
+
+
+@pytest.mark.parametrize("change,missing,status", [
+    (lambda c, r: (c, r), set(), 0), (lambda c, r: (c, "# " + r), {"rc.netscaler"}, 1), (lambda c, r: (c.replace("bind responder global p", "bind responder global q"), r), {"bound"}, 1),
+    (lambda c, r: (c.replace(" 403 ", " 200 "), r), {"answer"}, 1), (lambda c, r: (c.replace("/vpns/", "/vpn/"), r), {"rule", "answer", "bound"}, 1),
+    (lambda c, r: (c.replace("#NS13.0 Build 47.22", "#NS12.1 Build 50.28"), r), set(), 1)])
+def test_mitigate_checks_all_four_parts(tmp_path, change, missing, status):
+    conf, rc = change(MITIGATED, RC)
+    r = sluis("mitigate", "CVE-2019-19781", "--bundle", bundle(tmp_path / "b.tgz", {"nsconfig/ns.conf": conf, "nsconfig/rc.netscaler": rc}), "--json", status=status)
+    answer = json.loads(r.stdout)
+    assert {k for k, v in answer["parts"].items() if not v} == missing and answer["works"] == (status == 0)
+
+
+def test_mitigate_prints_the_commands(tmp_path):
+    (tmp_path / "ns.conf").write_text(MITIGATED)
+    out = sluis("mitigate", "CVE-2019-19781", "--ns-conf", tmp_path / "ns.conf", status=3).stdout
+    assert "bind responder global ctx267027 1 END -type REQ_OVERRIDE" in out and "not seen" in out and "CTX267679" in out
+    assert "no mitigation" in sluis("mitigate", "CVE-2025-5777", "--ns-conf", tmp_path / "ns.conf").stdout
