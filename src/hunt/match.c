@@ -266,13 +266,13 @@ void scan_line(struct hunt_scan *s, struct bytes line, uint64_t number, uint64_t
 		struct hunt_finding found = { .line = number, .offset = offset, .has_offset = true, .at_us = f.at_us, .when_how = f.when_how,
 			.client = f.client, .method = f.web.method, .url = f.is_web ? f.web.target : (struct bytes){ 0 },
 			.user_agent = f.web.user_agent, .user = f.is_web ? f.web.user : f.at[FIELD_USER], .status = f.web.status,
-			.excerpt = bytes_cut(line, 0, HUNT_EXCERPT_MAX), .is_own = rule->is_own || covers[rule->class] };
+			.excerpt = bytes_cut(line, 0, HUNT_EXCERPT_MAX), .is_own = covers[rule->class] };
 
 		if (!is_for_line(s, rule) || !has_status(rule, f.web.status) || !holds(s, rule))
 			continue;
 		if (f.is_web)
 			follow_pairs(s, i, &f, &found);
-		if (rule->is_part)
+		if (rule->is_own || (rule->is_part && !s->tells_parts))
 			continue;
 		if (f.is_syslog)
 			keep_for_later(s, rule, &f, &found);

@@ -138,6 +138,8 @@ static enum err read_first(struct adding *a, const json_t *item, struct hunt_rul
 		is_plain = false;
 		TRY(texts_of(a, json_object_get(item, "match"), "line", texts, &count));
 	}
+	if (count == 0 && rule->is_own)
+		return OK; /* it only says more about what others find */
 	if (count == 0)
 		return data_fail(a->d, item, a->error, "'%s' needs words: texts of which one is in every line that it is about", rule->id);
 	for (size_t log = 0; log < hunt_layout_logs(a->l); log++) {

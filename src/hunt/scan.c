@@ -55,6 +55,11 @@ void hunt_scan_free(struct hunt_scan **ps)
 	free(s);
 }
 
+void hunt_scan_tell_parts(struct hunt_scan *s)
+{
+	s->tells_parts = true;
+}
+
 enum layout_format scan_format(const struct hunt_scan *s)
 {
 	return hunt_layout_log(s->layout, (size_t)s->log)->format;

@@ -15,6 +15,8 @@ struct hunt_scan *hunt_scan_new(struct hunt_rules *rules, struct hunt_layout *la
 void hunt_scan_free(struct hunt_scan **s);
 /* What a source gives its files to; progress is NULL. Lives as long as s. */
 struct hunt_sink hunt_scan_sink(struct hunt_scan *s);
+/* Halves of pairs are told by themselves too, for the packs' own tests. */
+void hunt_scan_tell_parts(struct hunt_scan *s);
 /* Sums up. Fills verdict, counts, files, coverage and reasons; exposed_from_us and exposed_to_us must be set. Its lists live as long as
  * s. */
 void hunt_scan_sum_up(struct hunt_scan *s, struct hunt_summary *sum);

@@ -46,6 +46,7 @@ struct hunt_scan {
 	struct hunt_rules *rules;
 	struct hunt_layout *layout;
 	const struct hunt_output *out;
+	bool tells_parts;
 	/* the file */
 	struct hunt_file file;
 	char path[LAYOUT_PATH_MAX], where[LAYOUT_PATH_MAX * 2], user[64], target[LAYOUT_PATH_MAX];
