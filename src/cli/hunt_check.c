@@ -61,12 +61,27 @@ static int64_t time_of(const json_t *test, const char *key, int64_t otherwise)
 	return value && when_parse(bytes_str(value), 0, false, &us) == OK ? (int64_t)(us / 1000000) : otherwise;
 }
 
+/* Content that is no text: pairs of hexadecimal digits. */
+static struct bytes content_of(const json_t *test, unsigned char mem[256])
+{
+	const char *hex = text_of(test, "hex", NULL);
+	size_t n = 0;
+	unsigned octet;
+
+	if (!hex)
+		return bytes_str(json_is_string(test) ? json_string_value(test) : text_of(test, "content", ""));
+	for (; n < 256 && sscanf(hex + 2 * n, "%2x", &octet) == 1; n++)
+		mem[n] = (unsigned char)octet;
+	return bytes_of(mem, n);
+}
+
 static bool finds(const struct hunt_ready *r, const struct hunt_rule *rule, const json_t *test)
 {
 	static const char *const kinds[] = { "regular", "directory", "symlink", "other" };
 	struct checking c = { .rule = rule };
 	const struct hunt_output out = { on_summary, on_finding, on_problem, on_summary, &c };
-	const char *content = json_is_string(test) ? json_string_value(test) : text_of(test, "content", "");
+	unsigned char mem[256];
+	struct bytes content = content_of(test, mem);
 	struct hunt_scan *scan = hunt_scan_new(r->rules, r->layout, &out);
 	struct hunt_file f = { .path = text_of(test, "path", example_of(r, rule)), .has_owner = true, .has_times = true, .user = "", .group = "",
 		.target = text_of(test, "link", ""), .mode = (uint32_t)strtoul(text_of(test, "mode", "0444"), NULL, 8),
@@ -78,15 +93,15 @@ static bool finds(const struct hunt_ready *r, const struct hunt_rule *rule, cons
 	f.where = f.path;
 	f.size = strtoull(text_of(test, "size", "0"), NULL, 10);
 	if (!json_object_get(test, "size"))
-		f.size = strlen(content);
+		f.size = content.len;
 	for (size_t i = 0; i < COUNT_OF(kinds); i++)
 		if (strcmp(text_of(test, "type", "regular"), kinds[i]) == 0)
 			f.kind = (enum hunt_kind)i;
 	hunt_scan_tell_parts(scan);
 	sink = hunt_scan_sink(scan);
 	if (sink.file(sink.ctx, &f)) {
-		sink.bytes(sink.ctx, bytes_str(content), 0);
-		sink.bytes(sink.ctx, BYTES("\n"), strlen(content));
+		sink.bytes(sink.ctx, content, 0);
+		sink.bytes(sink.ctx, BYTES("\n"), content.len);
 		sink.end(sink.ctx, OK);
 	}
 	hunt_scan_free(&scan);

@@ -244,6 +244,26 @@ static bool is_own_line(struct hunt_scan *s, const struct fields *f, bool covers
 	return any;
 }
 
+static bool on_word(void *ctx, unsigned id, uint64_t end)
+{
+	(void)id;
+	(void)end;
+	*(bool *)ctx = true;
+	return false;
+}
+
+/* The first pass stops at everything that is encoded without need; mostly, what it decodes to is nothing. */
+static bool is_worth_it(struct hunt_scan *s, struct bytes line)
+{
+	bool has_word = false;
+	struct text t;
+
+	text_init(&t, s->decode_mem[0], sizeof(s->decode_mem[0]));
+	weblog_decode_all(line, &t);
+	patterns_scan(s->rules->again, text_bytes(&t), on_word, &has_word);
+	return has_word;
+}
+
 void scan_line(struct hunt_scan *s, struct bytes line, uint64_t number, uint64_t offset)
 {
 	bool covers[HUNT_CLASS_COUNT] = { false };
@@ -252,6 +272,8 @@ void scan_line(struct hunt_scan *s, struct bytes line, uint64_t number, uint64_t
 	if (line.len && line.at[line.len - 1] == '\r')
 		line.len--;
 	line = bytes_cut(line, 0, SCAN_LINE_MAX);
+	if (scan_format(s) == LAYOUT_WEB && !is_worth_it(s, line))
+		return;
 	take_fields(s, line, &f);
 	clear_hits(s);
 	for (unsigned i = 0; i < FIELD_COUNT; i++)
@@ -263,13 +285,13 @@ void scan_line(struct hunt_scan *s, struct bytes line, uint64_t number, uint64_t
 	(void)is_own_line(s, &f, covers);
 	for (unsigned i = 0; i < s->rules->count; i++) {
 		const struct hunt_rule *rule = &s->rules->at[i];
+		if (!is_for_line(s, rule) || !has_status(rule, f.web.status) || !holds(s, rule))
+			continue;
 		struct hunt_finding found = { .line = number, .offset = offset, .has_offset = true, .at_us = f.at_us, .when_how = f.when_how,
 			.client = f.client, .method = f.web.method, .url = f.is_web ? f.web.target : (struct bytes){ 0 },
 			.user_agent = f.web.user_agent, .user = f.is_web ? f.web.user : f.at[FIELD_USER], .status = f.web.status,
 			.excerpt = bytes_cut(line, 0, HUNT_EXCERPT_MAX), .is_own = covers[rule->class] };
 
-		if (!is_for_line(s, rule) || !has_status(rule, f.web.status) || !holds(s, rule))
-			continue;
 		if (f.is_web)
 			follow_pairs(s, i, &f, &found);
 		if (rule->is_own || (rule->is_part && !s->tells_parts))

@@ -36,6 +36,7 @@ struct hunt_rules *hunt_rules_new(void)
 	for (size_t i = 0; r && i < LAYOUT_LOGS_MAX; i++)
 		ok = (r->first[i] = patterns_new(PATTERNS_LINES)) && ok;
 	ok = r && (r->content = patterns_new(PATTERNS_STREAM)) && ok;
+	ok = r && (r->again = patterns_new(PATTERNS_FIELD)) && ok;
 	ok = r && (r->at = calloc(RULES_MAX, sizeof(*r->at))) && ok;
 	ok = r && (r->packs = (struct data **)calloc(PACKS_MAX, sizeof(*r->packs))) && ok;
 	ok = r && (r->names = (const char **)calloc(PACKS_MAX, sizeof(*r->names))) && ok;
@@ -56,6 +57,7 @@ void hunt_rules_free(struct hunt_rules **pr)
 	for (size_t i = 0; i < LAYOUT_LOGS_MAX; i++)
 		patterns_free(&r->first[i]);
 	patterns_free(&r->content);
+	patterns_free(&r->again);
 	for (size_t i = 0; i < r->count; i++)
 		free(r->at[i].advisories);
 	for (size_t i = 0; i < r->pack_count; i++)
@@ -147,8 +149,11 @@ static enum err read_first(struct adding *a, const json_t *item, struct hunt_rul
 			continue;
 		for (size_t i = 0; i < count; i++)
 			TRY(add_pattern(a, item, a->r->first[log], texts[i], is_plain, &id));
-		if (hunt_layout_log(a->l, log)->format == LAYOUT_WEB)
-			TRY(add_pattern(a, item, a->r->first[log], encoded, false, &id));
+		if (hunt_layout_log(a->l, log)->format != LAYOUT_WEB)
+			continue;
+		for (size_t i = 0; i < count; i++)
+			TRY(add_pattern(a, item, a->r->again, texts[i], is_plain, &id));
+		TRY(add_pattern(a, item, a->r->first[log], encoded, false, &id));
 	}
 	return OK;
 }
@@ -400,6 +405,7 @@ enum err hunt_rules_compile(struct hunt_rules *r, char error[DATA_ERROR_MAX])
 	for (size_t i = 0; i < LAYOUT_LOGS_MAX; i++)
 		TRY(compile(r->first[i], error));
 	TRY(compile(r->content, error));
+	TRY(compile(r->again, error));
 	r->is_compiled = true;
 	return OK;
 }

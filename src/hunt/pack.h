@@ -54,7 +54,7 @@ struct hunt_rules {
 	size_t pack_count;
 	struct patterns *fields[FIELD_COUNT];
 	struct patterns *first[LAYOUT_LOGS_MAX]; /* over many lines: where it is worth a second look */
-	struct patterns *content;
+	struct patterns *content, *again; /* again: words of rules about requests, for decoded targets */
 	bool is_compiled;
 };
 

@@ -94,7 +94,8 @@ static bool on_file(void *ctx, const struct hunt_file *f)
 	s->carry.len = 0;
 	s->carry.failed = false;
 	s->turns = s->last_month = 0;
-	s->last_syslog = (struct syslog_line){ 0 };
+	s->last_syslog = s->first_syslog = (struct syslog_line){ 0 };
+	s->has_first = false;
 	s->later_count = 0;
 	memset(s->told, 0, s->rules->count * sizeof(*s->told));
 	scan_file(s);
@@ -229,8 +230,9 @@ static void follow_months(struct hunt_scan *s, struct bytes line)
 		s->turns++;
 	s->last_month = month;
 	s->last_syslog = l;
-	if (!s->first_us) /* as if the year were this; put right at the end */
-		(void)!syslog_at(&l, 1972, &s->first_us);
+	if (!s->has_first)
+		s->first_syslog = l;
+	s->has_first = true;
 }
 
 static void scan_block(struct hunt_scan *s, struct bytes block, uint64_t offset)
@@ -331,22 +333,11 @@ static void add_span(struct hunt_scan *s, bool is_damaged)
 static void date_syslog(struct hunt_scan *s)
 {
 	uint64_t mtime_us = s->file.has_times && s->file.mtime_s > 0 ? (uint64_t)s->file.mtime_s * 1000000 : 0;
-	unsigned first_year = 0, year = 0;
-	uint64_t first = s->first_us;
 
-	s->first_us = s->last_us = 0;
-	if (!s->last_month || !mtime_us)
+	if (!s->has_first || !mtime_us)
 		return;
-	year = syslog_year(mtime_us, &s->last_syslog, 0);
-	first_year = syslog_year(mtime_us, &s->last_syslog, s->turns);
-	(void)!syslog_at(&s->last_syslog, year, &s->last_us);
-	if (first && first_year) { /* the moment in 1972, moved */
-		uint64_t from = 0, to = 0;
-
-		(void)!civil_us(&(struct civil){ 1972, 3, 1, 0, 0, 0 }, 0, &from);
-		(void)!civil_us(&(struct civil){ first_year, 3, 1, 0, 0, 0 }, 0, &to);
-		s->first_us = first + to - from;
-	}
+	(void)!syslog_at(&s->last_syslog, syslog_year(mtime_us, &s->last_syslog, 0), &s->last_us);
+	(void)!syslog_at(&s->first_syslog, syslog_year(mtime_us, &s->last_syslog, s->turns), &s->first_us);
 }
 
 static void on_end(void *ctx, enum err e)

@@ -59,7 +59,8 @@ struct hunt_scan {
 	struct bytes block;
 	size_t counted, line_end;
 	unsigned turns, last_month;
-	struct syslog_line last_syslog;
+	struct syslog_line first_syslog, last_syslog;
+	bool has_first;
 	struct later *later;
 	size_t later_count;
 	unsigned *told; /* per rule, in this file */

@@ -162,17 +162,26 @@ static int hex(unsigned char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* One round in place; how many octets remain. */
-static size_t decode_once(unsigned char *at, size_t len, const char *lead)
+/* One round in place; how many octets remain. What stands between two of lead is moved as a whole. */
+static size_t decode_once(unsigned char *at, size_t len, unsigned char lead, size_t width)
 {
-	size_t width = strlen(lead), to = 0;
+	size_t to = 0;
 
-	for (size_t i = 0; i < len; i++) {
-		if (len - i >= width + 2 && memcmp(at + i, lead, width) == 0 && hex(at[i + width]) >= 0 && hex(at[i + width + 1]) >= 0) {
+	for (size_t i = 0; i < len;) {
+		const unsigned char *p = memchr(at + i, lead, len - i);
+		size_t n = p ? (size_t)(p - (at + i)) : len - i;
+
+		if (n && to != i)
+			memmove(at + to, at + i, n);
+		to += n;
+		i += n;
+		if (i == len)
+			break;
+		if (len - i >= width + 2 && (width == 1 || at[i + 1] == 'x') && hex(at[i + width]) >= 0 && hex(at[i + width + 1]) >= 0) {
 			at[to++] = (unsigned char)(hex(at[i + width]) * 16 + hex(at[i + width + 1]));
-			i += width + 1;
+			i += width + 2;
 		} else {
-			at[to++] = at[i];
+			at[to++] = at[i++];
 		}
 	}
 	return to;
@@ -185,9 +194,9 @@ void weblog_decode_all(struct bytes target, struct text *out)
 	text_add(out, target);
 	if (out->failed)
 		return;
-	len = decode_once(out->at + begin, target.len, "\\x");
+	len = decode_once(out->at + begin, target.len, '\\', 2);
 	for (int i = 0; i < DECODE_ROUNDS; i++) {
-		size_t n = decode_once(out->at + begin, len, "%");
+		size_t n = decode_once(out->at + begin, len, '%', 1);
 
 		if (n == len)
 			break;
