@@ -17,6 +17,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -47,7 +48,13 @@ static enum err landlock_reads(int ruleset, const char *const *reads)
 		AUTO(fd_close) int dir = open(*reads, O_PATH | O_CLOEXEC);
 		struct landlock_path rule = { LANDLOCK_FS_READ_FILE | LANDLOCK_FS_READ_DIR, dir };
 
-		if (dir < 0 || syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_PATH, &rule, 0) < 0)
+		struct stat st;
+
+		if (dir < 0 || fstat(dir, &st) < 0)
+			return ERR_DENIED;
+		if (!S_ISDIR(st.st_mode)) /* the kernel refuses a folder's right on a file */
+			rule.allowed = LANDLOCK_FS_READ_FILE;
+		if (syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_PATH, &rule, 0) < 0)
 			return ERR_DENIED;
 	}
 	return OK;

@@ -21,7 +21,8 @@ struct jail {
 #define JAIL_END (-1)
 /* The lists, one per role (jail/lists.c): a new system call is a line there. */
 extern const int jail_base[], jail_worker[], jail_keeper[], jail_dialer[], jail_prober[], jail_scribe[], jail_check[],
-	jail_tree[], jail_ledger[];
+	jail_tree[], jail_ledger[],
+	jail_hunter[];
 
 /* The first half alone: changes the user, asks to die with the parent. Early, so that even the start-up code runs
  * without root. ERR_DENIED when root could not be left. */

@@ -62,3 +62,9 @@ const int jail_ledger[] = {
 	SYS_fchown,
 	JAIL_END,
 };
+
+const int jail_hunter[] = {
+	/* folders and files, to read */
+	SYS_openat, SYS_statx, SYS_newfstatat, SYS_readlinkat, SYS_getdents64, SYS_pread64, SYS_ioctl,
+	JAIL_END,
+};

@@ -1,0 +1,69 @@
+/* Indicator packs (rules/hunt, docs/hunt.md): what in a log's line, a file's name, its rights or its content is a sign of an attack, as
+ * data. Reads and checks them, and compiles what they look for. Which indicators there are, no code knows. */
+#ifndef HUNT_PACK_H
+#define HUNT_PACK_H
+
+#include "hunt/layout.h"
+#include "hunt/patterns.h"
+
+#define RULES_MAX	     4096
+#define RULE_CONDITIONS_MAX  12
+#define RULE_ALTERNATIVES_MAX 24
+#define RULE_STATUSES_MAX    12
+
+enum rule_kind { RULE_ACCESS, RULE_LINE, RULE_FILE, RULE_CONTENT, RULE_PAIR };
+/* What a condition looks at. path: of a request, decoded, both as sent and without dot segments; decoded: the whole target, decoded;
+ * file: the path of a file; link: a link's target. */
+enum rule_field { FIELD_PATH, FIELD_TARGET, FIELD_DECODED, FIELD_METHOD, FIELD_USER_AGENT, FIELD_REFERER, FIELD_LINE, FIELD_COMMAND, FIELD_USER, FIELD_FILE,
+	FIELD_LINK, FIELD_COUNT };
+
+struct rule_condition {
+	enum rule_field field;
+	bool is_not;
+	unsigned count, ids[RULE_ALTERNATIVES_MAX]; /* of the field's patterns; one of them is enough */
+};
+struct hunt_rule {
+	const char *id, *title, *source, *note;
+	char *advisories; /* joined with spaces */
+	enum hunt_class class;
+	enum hunt_confidence confidence;
+	enum rule_kind kind;
+	bool is_own, covers[HUNT_CLASS_COUNT]; /* is_own: what else is found in the same line, of the classes covered, is tagged */
+	bool is_part, is_unconfirmed;	       /* is_part: only told as half of a pair */
+	uint32_t logs;			       /* RULE_LINE: a bit per log of the layout */
+	struct rule_condition conditions[RULE_CONDITIONS_MAX];
+	unsigned condition_count, status_count, statuses[RULE_STATUSES_MAX];
+	uint32_t mode_any, mode_none, mode; /* permission bits: one of these, none of these, exactly these (UINT32_MAX: any) */
+	bool has_owner, is_timestomp;	    /* is_timestomp: changed before it was made */
+	uint32_t owner;
+	const char *owner_name;
+	enum hunt_kind file_kind;
+	bool has_file_kind;
+	uint64_t newer_us, size_least, size_most;
+	unsigned first, then; /* RULE_PAIR: rules */
+	uint64_t within_s;
+	unsigned content_count, content[RULE_ALTERNATIVES_MAX];
+	const json_t *tests;
+	const struct data *from;
+};
+struct hunt_rules {
+	struct hunt_rule *at;
+	size_t count;
+	struct data **packs;
+	const char **names;
+	size_t pack_count;
+	struct patterns *fields[FIELD_COUNT];
+	struct patterns *first[LAYOUT_LOGS_MAX]; /* over many lines: where it is worth a second look */
+	struct patterns *content, *again; /* again: words of rules about requests, for decoded targets */
+	bool is_compiled;
+};
+
+/* NULL without memory. */
+struct hunt_rules *hunt_rules_new(void) MUST_USE;
+void hunt_rules_free(struct hunt_rules **r);
+/* Adds a pack's entries. ERR_SYNTAX and ERR_LIMIT with error. After an error the rules can only be freed. */
+enum err hunt_rules_add(struct hunt_rules *r, const struct hunt_layout *l, struct bytes text, const char *name, char error[DATA_ERROR_MAX]) MUST_USE;
+/* Once, after the last pack. */
+enum err hunt_rules_compile(struct hunt_rules *r, char error[DATA_ERROR_MAX]) MUST_USE;
+
+#endif
