@@ -107,9 +107,9 @@ void plan_blockers(const struct plan *p, const char *step, bool is_undo, struct 
 /* --- handing over --- */
 
 struct plan_words { /* what people read, in their language */
-	const char *lang, *title, *advisory, *appliance, *made, *progress, *state[PLAN_STATE_COUNT], *after, *commands, *source, *unconfirmed, *who,
-		*when, *note, *evidence, *wants_evidence, *not_in_ledger, *history, *step, *printed, *taken_back, *done_word;
-	const char *phases[8]; /* "contain=Contain", ...; ends with NULL */
+	const char *lang, *title, *advisory, *appliance, *made, *progress, *state[PLAN_STATE_COUNT], *after, *source, *unconfirmed, *who, *when,
+		*note, *evidence, *wants_evidence, *not_in_ledger, *history, *step, *taken_back, *done_word;
+	const char *phases[8]; /* "contain=Contain", ... */
 };
 void plan_markdown(const struct plan *p, enum plan_lang l, const struct plan_words *w, struct text *out);
 /* One page that stands alone: no script, nothing fetched. */
