@@ -1,7 +1,7 @@
 /* A plan's tree was checked when it was taken, so that everything here reads it without looking twice. */
-#include "response/plan_priv.h"
+#include "response/plan.h"
 
-#include "base/clock.h"
+#include "response/plan_priv.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -131,21 +131,19 @@ struct filling {
 	const struct plan_facts *facts;
 	const struct plan_item *item; /* NULL: the step is not for each of something */
 	const json_t *without;	      /* what stands for an item where none is known; NULL: there is one */
-	const char *lang;
+	const char *none;	      /* the same, filled, in the language of the moment */
 };
 
 static const char *value_of(const struct filling *f, struct bytes name)
 {
-	const char *without = json_string_value(json_object_get(f->without, f->lang));
-
 	if (bytes_eq(name, BYTES("{advisory}")))
 		return f->facts->advisory;
 	if (bytes_eq(name, BYTES("{appliance}")))
 		return f->facts->appliance;
 	if (bytes_eq(name, BYTES("{item}")))
-		return f->item ? f->item->name : without;
+		return f->item ? f->item->name : f->none;
 	if (bytes_eq(name, BYTES("{detail}")))
-		return f->item ? f->item->detail : without ? "" : NULL;
+		return f->item ? f->item->detail : f->none ? "" : NULL;
 	return NULL;
 }
 
@@ -170,6 +168,22 @@ static json_t *filled(const struct filling *f, const char *in)
 	return t.failed ? NULL : json_stringn(t.len ? mem : "", t.len);
 }
 
+/* The words for no item may name the appliance themselves. */
+static json_t *filled_in(struct filling *f, const char *in, const char *lang)
+{
+	const char *words = json_string_value(json_object_get(f->without, lang));
+	json_t *none, *out;
+
+	if (!words)
+		return filled(f, in);
+	none = filled(&(struct filling){ .facts = f->facts }, words);
+	f->none = json_string_value(none);
+	out = none ? filled(f, in) : NULL;
+	f->none = NULL;
+	json_decref(none);
+	return out;
+}
+
 static enum err fill_languages(struct filling *f, const json_t *from, json_t *to, const char *key)
 {
 	const json_t *texts = json_object_get(from, key);
@@ -179,9 +193,8 @@ static enum err fill_languages(struct filling *f, const json_t *from, json_t *to
 	for (int i = 0; ok && i < 2; i++) {
 		json_t *s;
 
-		f->lang = i ? "nl" : "en";
-		s = filled(f, json_string_value(json_object_get(texts, f->lang)));
-		ok = s && json_object_set_new(out, f->lang, s) == 0;
+		s = filled_in(f, json_string_value(json_object_get(texts, i ? "nl" : "en")), i ? "nl" : "en");
+		ok = s && json_object_set_new(out, i ? "nl" : "en", s) == 0;
 	}
 	if (json_object_set_new(to, key, out) < 0 || !ok)
 		return ERR_LIMIT;
@@ -192,9 +205,8 @@ static enum err fill_lines(struct filling *f, const json_t *from, json_t *to)
 {
 	json_t *out = json_array();
 
-	f->lang = "en";
 	for (size_t i = 0; i < json_array_size(from); i++) {
-		json_t *s = filled(f, json_string_value(json_array_get(from, i)));
+		json_t *s = filled_in(f, json_string_value(json_array_get(from, i)), "en");
 
 		if (json_array_append_new(out, s) < 0) { /* s may be NULL: too long */
 			json_decref(out);

@@ -175,19 +175,19 @@ def test_exports(plans):
 def test_the_ledger_has_who_and_when(world):
     s = world.serve(world.nginx("n"))
     wait_for(lambda: is_written(s), "the ledger's first batches")
-    made = json.loads(s.cli("plan", "new", "--advisory", "CVE-2019-19781", "--appliance", "adc1", "--json").stdout)
+    made = json.loads(s.cli("-c", s.file, "plan", "new", "--advisory", "CVE-2019-19781", "--appliance", "adc1", "--json").stdout)
     assert made["ledger"]
     evidence = os.path.join(world.dir, "evidence")
     with open(evidence, "w") as f:
         f.write("12:00")
-    r = s.cli("plan", "done", made["id"], "clock", "--evidence", evidence, "--lang", "en")
+    r = s.cli("-c", s.file, "plan", "done", made["id"], "clock", "--evidence", evidence, "--lang", "en")
     assert "ledger" not in r.stderr
     name = f"plan done {made['id']} clock"
     [record] = wait_for(lambda: rows(s, "SELECT * FROM record WHERE kind='command' AND name=?", (name,)), "the record")
     assert record["user"] == f"uid {os.getuid()}" and record["detail"] == "evidence sha256 " + hashlib.sha256(b"12:00").hexdigest()
     assert record["outcome"] == "noted"
     assert os.path.exists(os.path.join(s.config["state_dir"], "plans", made["id"] + ".json"))
-    shown = json.loads(s.cli("plan", "show", made["id"], "--json").stdout)
+    shown = json.loads(s.cli("-c", s.file, "plan", "show", made["id"], "--json").stdout)
     assert shown["steps"][0]["done"]["ledger"]
 
 
