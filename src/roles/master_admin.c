@@ -10,6 +10,7 @@
 #include <signal.h>
 
 #define CONFIRM_MOST_S 86400
+#define NOTE_MOST      200 /* so that the ledger cuts nothing */
 
 json_t *admin_error(const char *what)
 {
@@ -305,6 +306,33 @@ static json_t *do_reopen(struct master *m, struct admin_conn *c, const json_t *r
 	return admin_ok();
 }
 
+/* Printable ASCII of 1 to most octets. */
+static bool is_line(const char *s, size_t most)
+{
+	size_t n = s ? strlen(s) : 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (s[i] < 0x20 || s[i] > 0x7e)
+			return false;
+	return n > 0 && n <= most;
+}
+
+/* Work that people did and that belongs into the ledger with who and when. Only what begins with a topic of this list: a note must
+ * never look like a command that sluisd carried out. */
+static json_t *do_note(struct master *m, struct admin_conn *c, const json_t *request)
+{
+	static const char *const topics[] = { "plan " };
+	const char *text = json_string_value(json_object_get(request, "text"));
+	const char *detail = json_string_value(json_object_get(request, "detail"));
+
+	if (!is_line(text, NOTE_MOST) || (detail && *detail && !is_line(detail, NOTE_MOST)))
+		return admin_error("text and detail are printable ASCII, at most 200 characters");
+	for (size_t i = 0; i < COUNT_OF(topics); i++)
+		if (bytes_starts(bytes_str(text), bytes_str(topics[i])))
+			return json_pack("{s:b,s:b}", "ok", 1, "ledger", (int)master_ledger_note(m, text, detail ? detail : "", c->uid));
+	return admin_error("a note begins with what it is about: plan ...");
+}
+
 static const struct {
 	const char *name;
 	json_t *(*run)(struct master *m, struct admin_conn *c, const json_t *request); /* NULL: answered later */
@@ -317,6 +345,7 @@ static const struct {
 	{ "history", do_history, false },
 	{ "isolate", master_isolate, true },
 	{ "isolated", master_isolated, false },
+	{ "note", do_note, false },
 	{ "reload", do_reload, true },
 	{ "release", master_release, true },
 	{ "reopen", do_reopen, true },

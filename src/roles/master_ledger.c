@@ -259,6 +259,15 @@ void master_ledger_command(struct master *m, const char *command, const char *wh
 	(void)ledger_ring_write(m->records, &r);
 }
 
+bool master_ledger_note(struct master *m, const char *text, const char *detail, unsigned uid)
+{
+	char user[24];
+
+	snprintf(user, sizeof(user), "uid %u", uid);
+	return is_on(m) && ledger_ring_write(m->records, &(struct ledger_record){ .kind = LEDGER_COMMAND, .name = bytes_str(text),
+		.user = bytes_str(user), .outcome = BYTES("noted"), .detail = bytes_str(detail) });
+}
+
 void master_ledger_isolation(struct master *m, const char *kind, struct bytes what, unsigned uid, const char *outcome,
 	const char *why)
 {

@@ -153,6 +153,8 @@ void master_ledger_config(struct master *m, struct generation *g); /* came into 
 void master_ledger_isolation(struct master *m, const char *kind, struct bytes what, unsigned uid, const char *outcome,
 	const char *why);
 void master_ledger_command(struct master *m, const char *command, const char *what, unsigned uid, const char *outcome);
+/* What people did and said. False: there is no ledger, or no room in the ring. */
+bool master_ledger_note(struct master *m, const char *text, const char *detail, unsigned uid);
 /* Asks the scribe to write what is left, then ends g's singles. False: there is nobody to ask. */
 bool master_ledger_flush(struct generation *g);
 void master_ledger_flushed(struct master *m); /* or it will not be */
