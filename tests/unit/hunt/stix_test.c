@@ -99,7 +99,7 @@ static void test_a_bundle(void **state)
 		assert_string_equal(json_string_value(json_object_get(o, "spec_version")), "2.1");
 		assert_true(json_object_get(o, "object_marking_refs") || strcmp(json_string_value(json_object_get(o, "type")), "marking-definition") == 0);
 		if (strcmp(json_string_value(json_object_get(o, "type")), "indicator") == 0 && json_object_get(o, "external_references"))
-			assert_string_equal(json_string_value(json_object_get(o, "pattern")), "[url:value = '/a\\'b\\\\??']");
+			assert_string_equal(json_string_value(json_object_get(o, "pattern")), "[url:value = '/a\\'b\\\\?\?']");
 	}
 	json_decref(j);
 }
