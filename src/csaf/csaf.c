@@ -298,6 +298,8 @@ enum err csaf_file_name(const char *id, char out[256])
 	size_t n = 0;
 	bool is_gap = false;
 
+	if (!*id)
+		return ERR_SYNTAX;
 	for (; *id; id++) {
 		unsigned char c = ascii_lower((unsigned char)*id);
 		bool fits = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '-';
