@@ -149,7 +149,7 @@ static const struct {
 	{ "6.1.30", "integers and others", { { TRK "/revision_history/0/number", "'1.0.0'" } } },
 	{ "6.1.31", "a sign", { { TREE "/branches/0/branches/0/name", "'<= 1.0'" } } },
 	{ "6.1.31", "a word", { { TREE "/branches/0/branches/0/name", "'1.0 and Earlier'" } } },
-	{ NULL, "a word within another", { { TREE "/branches/0/branches/0/name", "'1.0-small'" } } },
+	{ NULL, "a word within another", { { TREE "/branches/0/branches/0/name", "'1.0-small all-in-one'" } } },
 	{ "6.1.32", "a flag for nothing", { { VUL "/flags/0/product_ids", NULL } } },
 	{ NULL, "a flag for a group", { { VUL "/flags/-", "{'label':'vulnerable_code_not_present','group_ids':['G']}" } } },
 	{ "6.1.33", "two flags for one product", { { VUL "/flags/-", "{'label':'vulnerable_code_not_present','product_ids':['C']}" } } },
