@@ -1,5 +1,7 @@
 /* The order of things: the structure first, then every test of the table; each takes what it needs and says nothing about what the
  * structure has already been found wrong about. */
+#include "csaf/csaf.h"
+
 #include "csaf/csaf_priv.h"
 
 #include <stdlib.h>
