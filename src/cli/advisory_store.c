@@ -14,7 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define ANSWER_MAX (64u << 20)
+#define ANSWER_MAX    (64u << 20)
+#define CHILD_SECONDS 120 /* a document made to be slow ends its own child */
 
 bool advisory_locate(const struct cli *cli, struct advisory_place *out)
 {
@@ -121,6 +122,7 @@ static NORETURN void run_child(confined_fn *fn, struct bytes in, int fd, void *c
 {
 	struct text answer;
 
+	alarm(CHILD_SECONDS);
 	if (cli_confine() != OK)
 		_exit(3);
 	text_init_growing(&answer, ANSWER_MAX);

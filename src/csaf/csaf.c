@@ -1,5 +1,7 @@
 /* The order of things: the structure first, then every test of the table; each takes what it needs and says nothing about what the
  * structure has already been found wrong about. */
+#include "csaf/csaf.h"
+
 #include "csaf/csaf_priv.h"
 
 #include <stdlib.h>
@@ -298,6 +300,8 @@ enum err csaf_file_name(const char *id, char out[256])
 	size_t n = 0;
 	bool is_gap = false;
 
+	if (!*id)
+		return ERR_SYNTAX;
 	for (; *id; id++) {
 		unsigned char c = ascii_lower((unsigned char)*id);
 		bool fits = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '-';

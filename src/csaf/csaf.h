@@ -64,7 +64,7 @@ void csaf_summarise(const json_t *doc, struct csaf_summary *out);
 const char *csaf_product_name(const json_t *doc, const char *id);
 /* Versions of documents: 1 < 2, 1.0.0-1 < 1.0.0 < 1.2.0; build metadata does not count. What is no version comes first. */
 int csaf_version_cmp(const char *a, const char *b);
-/* The file's name that the standard (5.1) makes of an id: lower case, all but [a-z0-9+-] becomes _, ".json". ERR_LIMIT: too long. */
+/* The file's name that the standard (5.1) makes of an id: lower case, all but [a-z0-9+-] becomes _, ".json". ERR_LIMIT: too long; ERR_SYNTAX: empty. */
 enum err csaf_file_name(const char *id, char out[256]) MUST_USE;
 
 #endif

@@ -243,16 +243,17 @@ void test_double_hash(struct check *c)
 	each_product(c, check_hashes, NULL);
 }
 
-static bool is_word_byte(unsigned char b)
+/* A word stands between white space: after-eight is a name. */
+static bool is_space(unsigned char b)
 {
-	return (ascii_lower(b) >= 'a' && ascii_lower(b) <= 'z') || (b >= '0' && b <= '9');
+	return b <= ' ';
 }
 
 static bool has_word(struct bytes text, struct bytes word)
 {
 	for (size_t i = 0; i + word.len <= text.len; i++)
-		if (bytes_eq_nocase(bytes_cut(text, i, i + word.len), word) && (i == 0 || !is_word_byte(text.at[i - 1])) &&
-			(i + word.len == text.len || !is_word_byte(text.at[i + word.len])))
+		if (bytes_eq_nocase(bytes_cut(text, i, i + word.len), word) && (i == 0 || is_space(text.at[i - 1])) &&
+			(i + word.len == text.len || is_space(text.at[i + word.len])))
 			return true;
 	return false;
 }
