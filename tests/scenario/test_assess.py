@@ -18,7 +18,7 @@ import jsonschema
 import pytest
 import yaml
 
-from harness import BUILD, ROOT
+from harness import BUILD, ROOT, Nginx, Sluis, free_port, get, wait_for
 
 VERDICTS = os.path.join(ROOT, "rules", "verdicts")
 ADVISORIES = sorted(glob.glob(VERDICTS + "/*.yaml"))
@@ -33,7 +33,7 @@ def texts(path):
 
 
 def sluis(*args, status=None):
-    r = subprocess.run([BUILD + "/sluis", *map(str, args)], capture_output=True, text=True, timeout=120, env=dict(os.environ, LC_ALL="C"))
+    r = subprocess.run([BUILD + "/sluis", *map(str, args)], capture_output=True, text=True, timeout=120, env=dict(os.environ, LC_ALL="C", ASAN_OPTIONS="detect_leaks=0"))
     assert "Sanitizer" not in r.stderr, r.stderr
     assert status is None or r.returncode == status, (r.returncode, r.stdout[-2000:], r.stderr)
     return r
@@ -340,3 +340,53 @@ def test_mitigate_prints_the_commands(tmp_path):
     out = sluis("mitigate", "CVE-2019-19781", "--ns-conf", tmp_path / "ns.conf", status=3).stdout
     assert "bind responder global ctx267027 1 END -type REQ_OVERRIDE" in out and "not seen" in out and "CTX267679" in out
     assert "no mitigation" in sluis("mitigate", "CVE-2025-5777", "--ns-conf", tmp_path / "ns.conf").stdout
+
+
+def direct(s):
+    return get(s.port(), "/vpn/../vpns/cfg/smb.conf").status
+
+
+def served(world):
+    backend = Nginx(world, "app")
+    config = {"listeners": {"web": {"address": f"127.0.0.1:{free_port()}"}}, "pools": {"app": {"servers": [backend.address]}},
+              "routes": [{"pool": "app"}]}
+    return Sluis(world, config)
+
+
+def test_mitigate_turns_the_rule_set_on_with_a_way_back(world):
+    s = served(world)
+    before = open(s.file).read()
+    rules = ["--rules", os.path.join(ROOT, "rules")]
+    assert direct(s) != 403
+    off = s.cli("-c", s.file, *rules, "mitigate", "CVE-2019-19781", ok=False)
+    assert off.returncode == 1 and "is NOT on" in off.stdout and open(s.file).read() == before
+    on = s.cli("-c", s.file, *rules, "mitigate", "CVE-2019-19781", "--apply", "--confirm", "600")
+    assert "goes back in 600 seconds" in on.stdout and direct(s) == 403
+    assert yaml.safe_load(open(s.file)) == dict(s.config, rules=["netscaler"]) and open(s.file + ".before-mitigate").read() == before
+    s.cli("confirm")
+    assert "is on, against" in s.cli("-c", s.file, *rules, "mitigate", "CVE-2019-19781").stdout
+    assert json.loads(s.cli("-c", s.file, *rules, "mitigate", "CVE-2019-19781", "--json").stdout)["on"] is True
+
+
+def test_mitigate_goes_back_when_nobody_confirms(world):
+    s = served(world)
+    s.cli("-c", s.file, "--rules", os.path.join(ROOT, "rules"), "mitigate", "CVE-2019-19781", "--apply", "--confirm", "1")
+    wait_for(lambda: direct(s) != 403, "the configuration before is back")
+
+
+def test_mitigate_leaves_a_file_alone_that_it_cannot_edit(world):
+    s = served(world)
+    with open(s.file, "w") as f:
+        json.dump(s.config, f)  # valid YAML, all on one line
+    before = open(s.file).read()
+    r = s.cli("-c", s.file, "--rules", os.path.join(ROOT, "rules"), "mitigate", "CVE-2019-19781", "--apply", ok=False)
+    assert r.returncode == 2 and "rules: [netscaler]" in r.stderr and open(s.file).read() == before
+
+
+def test_mitigate_puts_the_file_back_when_it_is_refused(world):
+    s = served(world)
+    with open(s.file, "a") as f:
+        f.write("nonsense: 1\n")
+    before = open(s.file).read()
+    r = s.cli("-c", s.file, "--rules", os.path.join(ROOT, "rules"), "mitigate", "CVE-2019-19781", "--apply", ok=False)
+    assert r.returncode == 2 and "is again what it was" in r.stderr and open(s.file).read() == before
