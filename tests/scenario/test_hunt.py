@@ -24,7 +24,7 @@ def quiet(days=range(8, 22), per_day=20):
     return [QUIET.format(n=i % 250, day=d, m=i % 60, s=d) for d in days for i in range(per_day)]
 
 
-def hit(path="/vpn/../vpns/portal/abc.xml", status=200, client="203.0.113.7", method="GET", at="11/Jan/2020:10:00:05", agent="curl/7.58.0", version="1.1"):
+def hit(path="/vpn/../vpns/portal/abc.xml", status=200, client="203.0.113.7", method="GET", at="21/Jan/2020:11:00:05", agent="curl/7.58.0", version="1.1"):
     return f'{client} - - [{at} +0000] "{method} {path} HTTP/{version}" {status} 941 "-" "{agent}"'
 
 
@@ -169,7 +169,7 @@ def test_setuid_and_a_link_loop(root):
 
 def test_two_steps_of_one_client(root):
     put(root, "/var/log/httpaccess.log", quiet() + [
-        hit("/vpn/../vpns/portal/scripts/newbm.pl", method="POST", at="11/Jan/2020:10:00:00"), hit(client="203.0.113.8"), hit()])
+        hit("/vpn/../vpns/portal/scripts/newbm.pl", method="POST", at="11/Jan/2020:10:00:00"), hit(client="203.0.113.8", at="11/Jan/2020:10:00:05"), hit(at="11/Jan/2020:10:00:05")])
     two = [f for f in run(root, *WINDOW, want=1)[0] if f["rule.id"] == "cve-2019-19781-two-steps"]
     assert [f["source.ip"] for f in two] == ["203.0.113.7"]
     assert two[0]["@timestamp"] == "2020-01-11T10:00:05.000Z" and two[0]["http.response.status_code"] == 200
