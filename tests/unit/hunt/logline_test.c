@@ -2,6 +2,7 @@
 #include "hunt/logline.h"
 
 #include <setjmp.h>
+#include <stdarg.h>
 #include <stdint.h>
 #include <string.h>
 #include <cmocka.h>
