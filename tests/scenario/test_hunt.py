@@ -205,7 +205,7 @@ def test_every_packing_and_layers_of_it(root, tmp_path):
 
 
 def test_damage_is_told_and_the_rest_goes_on(root, tmp_path):
-    packed = gzip.compress(("\n".join([hit()] + [os.urandom(60).hex() for _ in range(3000)]) + "\n").encode())
+    packed = gzip.compress(("\n".join([hit(at="11/Jan/2020:10:00:05")] + [os.urandom(60).hex() for _ in range(3000)]) + "\n").encode())
     put(root, "/var/log/httpaccess.log.0.gz", packed[:len(packed) // 2])
     put(root, "/var/log/httpaccess.log.1.gz", packed[:5000] + b"\0\xff" * 40 + packed[5080:])
     put(root, "/var/tmp/sh", "x")
