@@ -32,6 +32,12 @@ static int by_time(const void *pa, const void *pb)
 	return a->first_us < b->first_us ? -1 : a->first_us > b->first_us;
 }
 
+/* Until when a damaged file may have told of: the next one's beginning. */
+static uint64_t missing_until(const struct hunt_scan *s, size_t i)
+{
+	return i + 1 < s->span_count && s->spans[i + 1].log == s->spans[i].log ? s->spans[i + 1].first_us : UINT64_MAX;
+}
+
 /* Whether log's files follow each other within the window; and none of them is damaged. */
 static bool is_whole(struct hunt_scan *s, unsigned log, const struct hunt_summary *sum)
 {
@@ -44,7 +50,7 @@ static bool is_whole(struct hunt_scan *s, unsigned log, const struct hunt_summar
 
 		if (p->log != log)
 			continue;
-		if (p->is_damaged && (!p->first_us || (p->last_us >= from && p->first_us <= to))) {
+		if (p->is_damaged && (!p->first_us || (missing_until(s, i) >= from && p->first_us <= to))) {
 			reason(s, "a file of the %s log is damaged; lines are missing", s->logs[log].kind);
 			whole = false;
 		}

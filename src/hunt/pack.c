@@ -366,6 +366,7 @@ enum err hunt_rules_add(struct hunt_rules *r, const struct hunt_layout *l, struc
 	struct adding a = { r, l, NULL, error };
 	struct data *d = NULL;
 	const json_t *list, *item;
+	enum err e;
 	size_t i;
 
 	CHECK(!r->is_compiled);
@@ -382,7 +383,11 @@ enum err hunt_rules_add(struct hunt_rules *r, const struct hunt_layout *l, struc
 	json_array_foreach(list, i, item) {
 		if (r->count == RULES_MAX)
 			return data_fail(d, item, error, "more than %d entries", RULES_MAX);
-		TRY(read_entry(&a, item, &r->at[r->count]));
+		e = read_entry(&a, item, &r->at[r->count]);
+		if (e != OK) {
+			free(r->at[r->count].advisories);
+			return e;
+		}
 		r->count++;
 	}
 	return OK;

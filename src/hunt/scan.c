@@ -1,8 +1,9 @@
 /* A log goes through one database in pieces as they come; only where something is found is a line looked for. What remains of a piece
  * behind its last line feed is carried over to the next. */
 #define _GNU_SOURCE
-#include "hunt/scan_priv.h"
+#include "hunt/scan.h"
 
+#include "hunt/scan_priv.h"
 #include "hunt/stamp_priv.h"
 
 #include <stdio.h>

@@ -1,0 +1,311 @@
+"""sluis hunt over appliances that the tests make: each advisory's signs are found where they are, a clean one gives nothing, logs that are
+too short give no verdict, and what is damaged, hostile or built to be a trap harms nothing but itself."""
+import bz2
+import gzip
+import io
+import json
+import lzma
+import os
+import subprocess
+import tarfile
+import time
+import zipfile
+
+import pytest
+import yaml
+
+from harness import BUILD, ROOT
+
+QUIET = '198.51.100.{n} - - [{day:02d}/Jan/2020:10:{m:02d}:{s:02d} +0000] "GET /vpn/index.html HTTP/1.1" 200 143 "-" "Mozilla/5.0"'
+WINDOW = ["--exposed-from", "2020-01-09", "--exposed-to", "2020-01-20"]
+
+
+def quiet(days=range(8, 22), per_day=20):
+    return [QUIET.format(n=i % 250, day=d, m=i % 60, s=d) for d in days for i in range(per_day)]
+
+
+def hit(path="/vpn/../vpns/portal/abc.xml", status=200, client="203.0.113.7", method="GET", at="21/Jan/2020:11:00:05", agent="curl/7.58.0", version="1.1"):
+    return f'{client} - - [{at} +0000] "{method} {path} HTTP/{version}" {status} 941 "-" "{agent}"'
+
+
+def put(root, path, content, mtime=1579600000, mode=0o444):
+    full = os.path.join(root, path.lstrip("/"))
+    os.makedirs(os.path.dirname(full), exist_ok=True)
+    data = content if isinstance(content, bytes) else ("\n".join(content) + "\n" if isinstance(content, list) else content).encode("latin-1")
+    with open(full, "wb") as f:
+        f.write(data)
+    os.chmod(full, mode)
+    os.utime(full, (mtime, mtime))
+    return full
+
+
+def clean(root):
+    put(root, "/var/log/httpaccess.log", quiet())
+    put(root, "/var/log/httperror.log", "[Thu Jan 09 12:34:56 2020] [error] [client 198.51.100.3] File does not exist: /netscaler/ns_gui/favicon.ico\n")
+    put(root, "/var/log/bash.log", 'Jan 10 03:04:05 <local7.notice> ns bash[4242]: nsroot on /dev/pts/0 shell_command="ls"\n')
+    put(root, "/var/log/cron", "Jan 10 03:05:00 <cron.info> ns cron[99]: (root) CMD (newsyslog)\n")
+    put(root, "/nsconfig/ns.conf", "#NS12.1 Build 51.19\nset ns hostName gw1\n")
+    put(root, "/nsconfig/rc.netscaler", "nsapimgr_wr.sh -ys skip_systemaccess_policyeval=0\n")
+    put(root, "/etc/httpd.conf", "php_flag engine off\nRequire all denied\n")
+    put(root, "/netscaler/portal/scripts/newbm.pl", "#!/usr/bin/perl\n", mode=0o555)
+    put(root, "/netscaler/portal/templates/bm_prefix_a.xml", "<bookmark/>")
+    put(root, "/var/vpn/themes/Default/css/base.css", "a{}")
+    return root
+
+
+def run(*args, want, table=False):
+    r = subprocess.run([os.path.join(BUILD, "sluis"), "hunt", *args, *([] if table else ["--json"])], capture_output=True, timeout=300,
+                       env=dict(os.environ, ASAN_OPTIONS="detect_leaks=0", LC_ALL="C"))
+    err = r.stderr.decode()
+    assert "Sanitizer" not in err and "runtime error" not in err, err
+    assert r.returncode == want, (r.returncode, r.stdout[-2000:], err)
+    if table:
+        return r.stdout.decode(), err
+    lines = [json.loads(line) for line in r.stdout.decode("utf-8").splitlines()]
+    findings = [x for x in lines if x["event.kind"] == "alert"]
+    for f in findings:
+        assert f["rule.id"] and f["file.path"].startswith("/") and ("sluis.line" in f or "sluis.offset" in f)
+        assert f["sluis.class"] in ("compromise", "probe", "attempt", "trace") and f["sluis.confidence"] in ("low", "medium", "high")
+    assert lines[-1]["event.kind"] == "state" and "sluis.verdict" in lines[-1]
+    return findings, lines[-1], [x for x in lines if x["event.kind"] == "pipeline_error"]
+
+
+def rules_of(findings):
+    return {f["rule.id"] for f in findings}
+
+
+def tar_of(root, out, mode="w:gz", prefix="collector_P_192.0.2.1_20Jan2020/"):
+    with tarfile.open(out, mode) as t:
+        for folder, _, names in os.walk(root):
+            for name in sorted(names):
+                full = os.path.join(folder, name)
+                t.add(full, prefix + os.path.relpath(full, root), recursive=False)
+    return out
+
+
+@pytest.fixture
+def root(tmp_path):
+    return clean(str(tmp_path / "disk"))
+
+
+def test_a_clean_appliance_gives_nothing(root):
+    findings, end, problems = run(root, *WINDOW, want=0)
+    assert findings == [] and problems == [] and end["sluis.verdict"] == "nothing-found" and end["sluis.covered"] is True
+    [access] = [c for c in end["sluis.coverage"] if c["log"] == "access"]
+    assert access["first"] == "2020-01-08T10:00:08.000Z" and access["last"] == "2020-01-21T10:19:21.000Z" and access["lines"] == 280
+    [shell] = [c for c in end["sluis.coverage"] if c["log"] == "shell"]
+    assert shell["first"] == "2020-01-10T03:04:05.000Z"
+    out, _ = run(root, *WINDOW, "--lang", "nl", want=0, table=True)
+    assert "Oordeel: niets gevonden" in out
+
+
+def test_logs_that_do_not_cover_the_window_give_no_verdict(root):
+    for window in (["--exposed-from", "2020-01-05"], ["--exposed-from", "2020-01-09", "--exposed-to", "2020-02-01"]):
+        findings, end, _ = run(root, *window, want=3)
+        assert findings == [] and end["sluis.verdict"] == "cannot-tell" and any("no evidence available" in r for r in end["sluis.reasons"])
+    put(root, "/var/log/httpaccess.log", quiet(range(15, 22)))
+    put(root, "/var/log/httpaccess.log.0.gz", gzip.compress("\n".join(quiet(range(8, 12))).encode()))
+    _, end, _ = run(root, *WINDOW, want=3)
+    assert any("nothing between 2020-01-11" in r for r in end["sluis.reasons"])
+    os.unlink(root + "/var/log/httpaccess.log")
+    os.unlink(root + "/var/log/httpaccess.log.0.gz")
+    _, end, _ = run(root, want=3)
+    assert end["sluis.verdict"] == "cannot-tell"
+
+
+SIGNS = [
+    ("/var/log/httpaccess.log", hit(), "cve-2019-19781-template", 281),
+    ("/var/log/httpaccess.log", hit("/vpn/../vpns/cfg/smb.conf"), "cve-2019-19781-probe", 281),
+    ("/var/log/httpaccess.log", hit("/vpn/../vpns/portal/scripts/a.pl", 304, method="POST"), "cve-2019-19781-single-request", 281),
+    ("/var/log/httpaccess-vpn.log", hit("/%2576pn/%2e%2e/VPNS/portal/a%2exml", method="HEAD", version="1.0"), "cve-2019-19781-template", 1),
+    ("/var/log/httperror.log", "cat: /proc/version: No such file or directory", "cve-2019-19781-error-tools", 2),
+    ("/var/log/bash.log", 'Jan 12 03:04:05 <local7.notice> ns bash[4242]: nobody on /dev/pts/1 shell_command="id"', "cve-2019-19781-shell-nobody", 2),
+    ("/var/log/cron", "Jan 12 03:05:00 <cron.info> ns cron[99]: (nobody) CMD (/var/nstmp/.nscache/httpd)", "cve-2019-19781-cron-nobody", 2),
+    ("/var/cron/tabs/nobody", "* * * * * /var/nstmp/.nscache/httpd", "cve-2019-19781-crontab-content", 1),
+    ("/tmp/.init/httpd", "x", "cve-2019-19781-notrobin", None),
+    ("/var/vpn/theme/.theme.php", "<?php", "cve-2023-3519-files", None),
+    ("/var/netscaler/logon/LogonPoint/uiareas/x.php", "a @array_filter(x", "cve-2023-3519-webshell", None),
+    ("/var/log/sh.log", 'Jul 12 03:04:05 <local7.notice> ns sh[1]: root on (null) shell_command="openssl des3 -salt"', "cve-2023-3519-shell", 1),
+    ("/var/log/httpaccess.log", hit("/oauth/idp/.well-known/openid-configuration"), "cve-2023-4966-discovery", 281),
+    ("/var/log/httpaccess.log", hit("/p/u/doAuthentication.do", method="POST"), "cve-2025-5777-login", 281),
+    ("/nsconfig/rc.netscaler", 'python3 -c "import zlib"', "cve-2025-6543-startup", 2),
+    ("/etc/httpd.conf", "# php_flag engine off", "cve-2025-6543-httpd", 3),
+    ("/var/tmp/sh", "x", "cve-2025-6543-setuid-sh", None),
+    ("/var/vpn/themes/q.xhtml", '<?php @eval($_POST["a"]);', "cve-2025-7775-webshell", None),
+]
+
+
+@pytest.mark.parametrize("path,line,rule,number", SIGNS, ids=[s[2] + str(i) for i, s in enumerate(SIGNS)])
+def test_a_sign_is_found_where_it_is(root, tmp_path, path, line, rule, number):
+    full = root + path
+    before = open(full, "rb").read() if os.path.exists(full) else b""
+    put(root, path, before + line.encode() + b"\n")
+    got = run(root, *WINDOW, want=run_status(rule))[0]
+    mine = [f for f in got if f["rule.id"] == rule]
+    assert mine and mine[0]["file.path"] == path and mine[0].get("sluis.line") == number
+    if number:
+        assert mine[0]["sluis.offset"] == len(before)
+    bundle = tar_of(root, str(tmp_path / "bundle.tar.gz"))
+    [again] = [f for f in run(bundle, *WINDOW, want=run_status(rule))[0] if f["rule.id"] == rule][:1]
+    assert again["file.path"] == path and again["log.file.path"].startswith(bundle + "!") and again["message"] == mine[0]["message"]
+
+
+def run_status(rule):
+    for pack in os.listdir(os.path.join(ROOT, "rules/hunt")):
+        with open(os.path.join(ROOT, "rules/hunt", pack), encoding="utf-8") as f:
+            for entry in yaml.load(f, yaml.BaseLoader)["entries"]:
+                if entry["id"] == rule:
+                    return 1 if entry["class"] in ("compromise", "probe") else 0
+    raise AssertionError(rule)
+
+
+def test_setuid_and_a_link_loop(root):
+    put(root, "/var/tmp/a", "x", mode=0o4755)
+    os.symlink("..", root + "/var/loop")
+    os.symlink("/", root + "/var/out")
+    findings, _, _ = run(root, *WINDOW, want=1)
+    assert rules_of(findings) == {"cve-2023-3519-setuid"} and findings[0]["file.mode"] == "4755"
+
+
+def test_two_steps_of_one_client(root):
+    put(root, "/var/log/httpaccess.log", quiet() + [
+        hit("/vpn/../vpns/portal/scripts/newbm.pl", method="POST", at="11/Jan/2020:10:00:00"), hit(client="203.0.113.8", at="11/Jan/2020:10:00:05"), hit(at="11/Jan/2020:10:00:05")])
+    two = [f for f in run(root, *WINDOW, want=1)[0] if f["rule.id"] == "cve-2019-19781-two-steps"]
+    assert [f["source.ip"] for f in two] == ["203.0.113.7"]
+    assert two[0]["@timestamp"] == "2020-01-11T10:00:05.000Z" and two[0]["http.response.status_code"] == 200
+
+
+def test_attempts_and_own_scanners_are_no_finding(root):
+    put(root, "/var/log/httpaccess.log", quiet() + [hit(status=403), hit(status=403, agent="Nessus SOAP")])
+    findings, end, _ = run(root, *WINDOW, want=0)
+    assert [f.get("sluis.own", False) for f in findings] == [False, True]
+    assert end["sluis.counts"] == {"compromise": 0, "probe": 0, "attempt": 1, "trace": 0, "own": 1}
+    put(root, "/var/log/httpaccess.log", quiet() + [hit(agent="Nessus SOAP")])
+    assert run(root, *WINDOW, want=1)[1]["sluis.counts"]["compromise"] == 1
+
+
+def test_every_packing_and_layers_of_it(root, tmp_path):
+    lines = ("\n".join(quiet() + [hit()]) + "\n").encode()
+    packed = {"gz": gzip.compress(lines), "xz": lzma.compress(lines), "bz2": bz2.compress(lines),
+              "zst": subprocess.run(["zstd", "-c"], input=lines, capture_output=True, check=True).stdout}
+    for end, data in packed.items():
+        single = put(str(tmp_path), "httpaccess.log.3." + end, data)
+        [f] = run(single, *WINDOW, want=1)[0]
+        assert f["file.path"] == "/var/log/httpaccess.log.3." + end and f["sluis.line"] == 281 and f["sluis.offset"] == len(lines) - len(hit()) - 1
+        put(root, "/var/log/httpaccess.log.3." + end, data)
+    os.unlink(root + "/var/log/httpaccess.log")
+    bundle = tar_of(root, str(tmp_path / "b.tar.xz"), "w:xz")
+    assert len(run(bundle, want=1)[0]) == 4
+    with zipfile.ZipFile(tmp_path / "b.zip", "w") as z:
+        z.writestr("x/var/log/httpaccess.log", lines, zipfile.ZIP_DEFLATED)
+        z.write(bundle, "support.tar.xz")
+    assert len(run(str(tmp_path / "b.zip"), want=1)[0]) == 5
+    other = put(str(tmp_path), "copied-by-hand.txt", lines)
+    assert rules_of(run(other, want=1)[0]) == {"cve-2019-19781-template"}
+
+
+def test_damage_is_told_and_the_rest_goes_on(root, tmp_path):
+    packed = gzip.compress(("\n".join([hit(at="11/Jan/2020:10:00:05")] + [os.urandom(60).hex() for _ in range(3000)]) + "\n").encode())
+    put(root, "/var/log/httpaccess.log.0.gz", packed[:len(packed) // 2])
+    put(root, "/var/log/httpaccess.log.1.gz", packed[:5000] + b"\0\xff" * 40 + packed[5080:])
+    put(root, "/var/tmp/sh", "x")
+    findings, end, problems = run(root, *WINDOW, want=1)
+    assert "cve-2025-6543-setuid-sh" in rules_of(findings)
+    assert {os.path.basename(p["log.file.path"]) for p in problems} == {"httpaccess.log.0.gz", "httpaccess.log.1.gz"}
+    assert [f["file.path"] for f in findings if f["rule.id"] == "cve-2019-19781-template"] == ["/var/log/httpaccess.log.0.gz", "/var/log/httpaccess.log.1.gz"]
+    assert any("damaged" in r for r in end["sluis.reasons"])
+    bundle = tar_of(root, str(tmp_path / "b.tar.gz"))
+    whole = open(bundle, "rb").read()
+    cut = put(str(tmp_path), "cut.tar.gz", whole[:len(whole) * 2 // 3])
+    assert run(cut, want=subprocess.run([os.path.join(BUILD, "sluis"), "hunt", cut, "--json"], capture_output=True).returncode)[2]
+
+
+def test_a_damaged_log_within_the_window_gives_no_verdict(root):
+    packed = gzip.compress(("\n".join(quiet(range(9, 12), 2000)) + "\n").encode())
+    put(root, "/var/log/httpaccess.log.0.gz", packed[:-8] + b"\1\2\3\4\5\6\7\10")
+    _, end, problems = run(root, *WINDOW, want=3)
+    assert len(problems) == 1 and any("damaged" in r for r in end["sluis.reasons"])
+
+
+def test_bombs_are_bounded(root, tmp_path):
+    bomb = gzip.compress(b"\0" * (200 << 20), 9)
+    put(root, "/var/tmp/bomb.gz", bomb)
+    put(root, "/var/tmp/sh", "x")
+    findings, end, problems = run(root, want=1)
+    assert "bomb" in problems[0]["error.message"] and end["sluis.bytes"] < 150 << 20 and "cve-2025-6543-setuid-sh" in rules_of(findings)
+    deep = b"\n".join([hit().encode()])
+    for _ in range(12):
+        deep = gzip.compress(deep)
+    _, _, problems = run(put(str(tmp_path), "deep.gz", deep), want=3)
+    assert "more layers" in problems[0]["error.message"]
+    with tarfile.open(tmp_path / "long.tar", "w") as t:
+        info = tarfile.TarInfo("a/" * 5000 + "x")
+        t.addfile(info, io.BytesIO(b""))
+        info = tarfile.TarInfo("../../var/tmp/sh")
+        t.addfile(info, io.BytesIO(b""))
+    findings, _, problems = run(str(tmp_path / "long.tar"), want=1)
+    assert len(problems) == 1 and findings[0]["file.path"] == "/var/tmp/sh"
+
+
+def test_hostile_bytes_stay_bytes(root):
+    nasty = hit("/vpn/../vpns/portal/\x1b]0;x\x07\xff\xfe.xml", client="203.0.113.7", agent='\\"><script>\x00')
+    put(root, "/var/log/httpaccess.log", quiet() + [nasty, "\x00" * 70000, hit("/vpn/../vpns/cfg/smb.conf"), "[[[[" * 500, '"'])
+    findings, _, _ = run(root, *WINDOW, want=1)
+    assert {"cve-2019-19781-template", "cve-2019-19781-probe"} <= rules_of(findings)
+    assert [f["sluis.line"] for f in findings if f["rule.id"] == "cve-2019-19781-template"] == [281]
+    out, _ = run(root, *WINDOW, want=1, table=True)
+    assert "\x1b" not in out and "\x07" not in out and "\\x1b" in out
+
+
+def test_years_of_logs_without_years(root):
+    lines = ["Dec 30 10:00:00 <local7.notice> ns bash[1]: nobody on /dev/pts/1 shell_command=\"id\"",
+             "Jan  2 10:00:00 <local7.notice> ns bash[1]: nsroot on /dev/pts/1 shell_command=\"ls\"",
+             "Dec 30 10:00:00 <local7.notice> ns bash[1]: nobody on /dev/pts/1 shell_command=\"id\"",
+             "Jan  2 10:00:00 <local7.notice> ns bash[1]: nobody on /dev/pts/1 shell_command=\"id\""]
+    put(root, "/var/log/bash.log", lines, mtime=int(time.mktime((2020, 1, 3, 0, 0, 0, 0, 0, 0))))
+    findings, _, _ = run(root, *WINDOW, want=1)
+    assert [f["@timestamp"][:10] for f in findings] == ["2018-12-30", "2019-12-30", "2020-01-02"]
+    assert all("mtime" in f["sluis.time_from"] for f in findings)
+
+
+def encodings(line):
+    """The same request in other words: the path's letters encoded once, twice, and in the other case; other methods and versions."""
+    head, rest = line.split('"', 1)
+    request, tail = rest.split('"', 1)
+    method, target = request.split(" ", 1)
+    target, version = target.rsplit(" ", 1)
+    path, mark, query = target.partition("?")
+    once = "".join(f"%{ord(c):02x}" if c.isalnum() else c for c in path) if "%" not in path else path.replace("a", "%61")
+    for changed in (once, once.replace("%", "%25"), path.swapcase() if "%" not in path else path, path.replace("/", "/./") if ".." not in path else path):
+        yield f'{head}"{method} {changed}{mark}{query} HTTP/1.0"{tail}'
+    yield f'{head}"{method} http://gw.example{path}{mark}{query} {version}"{tail}'
+
+
+def test_every_request_is_found_in_every_encoding(tmp_path):
+    want, lines = [], []
+    for pack in sorted(os.listdir(os.path.join(ROOT, "rules/hunt"))):
+        with open(os.path.join(ROOT, "rules/hunt", pack), encoding="utf-8") as f:
+            entries = yaml.load(f, yaml.BaseLoader)["entries"]
+        for e in entries:
+            if e["kind"] != "access" or "own" in e or "part" in e or "decoded" in e["match"]:
+                continue
+            for line in e["tests"]["hits"]:
+                for changed in encodings(line):
+                    lines.append(changed)
+                    want.append((e["id"], len(lines), changed))
+    log = put(str(tmp_path), "httpaccess.log", lines)
+    findings, _, _ = run(log, want=1)
+    got = {(f["rule.id"], f["sluis.line"]) for f in findings}
+    missing = [w for w in want if w[:2] not in got]
+    assert len(want) > 60 and missing == []
+
+
+def test_what_is_asked_wrongly_is_told(root, tmp_path):
+    pack = put(str(tmp_path), "mine.yaml", "name: mine\ntitle: x\nentries:\n  - id: a\n    title: t\n    kind: access\n    class: probe\n    confidence: low\n"
+               "    source: s\n    words: [x]\n    match: {path: '(?=x)'}\n")
+    for args, words in ([["/nothing"], "/nothing cannot be read"], [[root, "--exposed-from", "soon"], "is no time"],
+                        [[root, "--exposed-to", "2020-01-01"], "needs --exposed-from"], [[root, "--bogus"], "is no option"],
+                        [[root, "--pack", pack], "mine.yaml:11: '(?=x)' is no expression"], [[], "name what to look at"],
+                        [[root, "--format", "xml"], "--format is"]):
+        _, err = run(*args, want=2, table=True)
+        assert words in err, err
