@@ -24,13 +24,14 @@ enum { STATUS_NOTHING, STATUS_FOUND, STATUS_ERROR, STATUS_CANNOT_TELL };
 struct asked {
 	const char *paths[PATHS_MAX + 1], *packs[HUNT_PACKS_MAX + 1];
 	size_t path_count, pack_count;
-	const char *from, *to, *format, *output;
+	const char *from, *to, *format, *output, *organisation, *tlp;
+	struct hunt_report_options report;
 	uint64_t from_us, to_us;
 	bool checks_packs;
 	struct source_options source;
 };
 
-static const char usage[] = "usage: sluis hunt PATH... [--exposed-from T] [--exposed-to T] [--pack FILE] [--format json] [--output FILE] [--one-file-system]";
+static const char usage[] = "usage: sluis hunt PATH... [--exposed-from T] [--exposed-to T] [--pack FILE] [--format json|ocsf|stix|html] [--output FILE] [--one-file-system]";
 static bool has_terminal; /* asked while it may be asked */
 
 static bool take_value(int *i, int argc, char **argv, const char *name, const char **to)
@@ -47,7 +48,8 @@ static int take_options(struct asked *a, int argc, char **argv)
 
 	for (int i = 0; i < argc; i++) {
 		if (take_value(&i, argc, argv, "--exposed-from", &a->from) || take_value(&i, argc, argv, "--exposed-to", &a->to) ||
-			take_value(&i, argc, argv, "--format", &a->format) || take_value(&i, argc, argv, "--output", &a->output))
+			take_value(&i, argc, argv, "--format", &a->format) || take_value(&i, argc, argv, "--output", &a->output) ||
+			take_value(&i, argc, argv, "--organisation", &a->organisation) || take_value(&i, argc, argv, "--tlp", &a->tlp))
 			continue;
 		if (take_value(&i, argc, argv, "--pack", &pack)) {
 			if (a->pack_count == HUNT_PACKS_MAX)
@@ -168,7 +170,7 @@ static int read_paths(const struct asked *a, struct hunt_ready *ready, const str
 	int status = 0;
 
 	for (size_t i = 0; i < a->path_count; i++) {
-		enum err e = hunt_source_read(a->paths[i], ready->layout, &a->source, sink);
+		enum err e = hunt_read_path(a->paths[i], ready->layout, &a->source, sink);
 
 		if (has_terminal)
 			fputs("\r\033[K", stderr);
@@ -180,14 +182,15 @@ static int read_paths(const struct asked *a, struct hunt_ready *ready, const str
 
 static int hunt(const struct cli *cli, const struct asked *a, struct hunt_ready *ready, FILE *to)
 {
-	struct hunt_output out = cli->as_json || (a->format && strcmp(a->format, "json") == 0) ? hunt_json_output(to) : hunt_table_output(cli, to);
 	struct hunt_summary sum = { .exposed_from_us = a->from_us, .exposed_to_us = a->to_us, .begin_us = clock_real_us(), .version = SLUIS_VERSION, .host = "",
 		.packs = ready->rules->names, .pack_count = ready->rules->pack_count };
-	struct hunt_scan *scan = hunt_scan_new(ready->rules, ready->layout, &out);
+	struct hunt_report report;
+	struct hunt_output out;
+	struct hunt_scan *scan;
 	struct hunt_sink sink;
 	int status;
 
-	if (!scan)
+	if (hunt_report_open(cli, &a->report, to, &report, &out) != OK || !(scan = hunt_scan_new(ready->rules, ready->layout, &out)))
 		return cli_fail(STATUS_ERROR, "out of memory");
 	sink = hunt_scan_sink(scan);
 	sink.progress = has_terminal ? on_progress : NULL;
@@ -197,7 +200,7 @@ static int hunt(const struct cli *cli, const struct asked *a, struct hunt_ready 
 	sum.end_us = clock_real_us();
 	out.end(out.ctx, &sum);
 	hunt_scan_free(&scan);
-	if (ferror(to))
+	if (hunt_report_close(&report) != OK)
 		status = cli_fail(STATUS_ERROR, "the report could not be written to its end");
 	if (status)
 		return status;
@@ -210,9 +213,25 @@ static int check_paths(const struct asked *a)
 	for (size_t i = 0; i < a->path_count; i++)
 		if (access(a->paths[i], R_OK) < 0)
 			return cli_fail(STATUS_ERROR, "%s cannot be read: %s", a->paths[i], strerror(errno));
-	if (a->format && strcmp(a->format, "json") != 0 && strcmp(a->format, "table") != 0)
-		return cli_fail(STATUS_ERROR, "--format is table or json");
 	return 0;
+}
+
+static int take_format(const struct cli *cli, struct asked *a)
+{
+	static const char *const tlps[] = { "clear", "green", "amber", "red" };
+
+	a->report = (struct hunt_report_options){ .format = cli->as_json ? HUNT_FORMAT_JSON : HUNT_FORMAT_TABLE, .organisation = a->organisation,
+		.tlp = HUNT_TLP_AMBER };
+	if (a->format && !hunt_format_find(a->format, &a->report.format))
+		return cli_fail(STATUS_ERROR, "--format is table, json, ocsf, stix or html");
+	if ((a->organisation || a->tlp) && a->report.format != HUNT_FORMAT_STIX)
+		return cli_fail(STATUS_ERROR, "--organisation and --tlp belong to --format stix");
+	for (size_t i = 0; a->tlp && i < COUNT_OF(tlps); i++)
+		if (strcmp(a->tlp, tlps[i]) == 0) {
+			a->report.tlp = (enum hunt_tlp)i;
+			return 0;
+		}
+	return a->tlp ? cli_fail(STATUS_ERROR, "--tlp is clear, green, amber or red") : 0;
 }
 
 int cli_hunt(const struct cli *cli, int argc, char **argv)
@@ -226,6 +245,8 @@ int cli_hunt(const struct cli *cli, int argc, char **argv)
 		status = take_times(&a);
 	if (!status)
 		status = check_paths(&a);
+	if (!status)
+		status = take_format(cli, &a);
 	if (!status)
 		status = hunt_get_ready(cli, a.packs, &ready);
 	if (!status && a.checks_packs)

@@ -3,8 +3,12 @@
 #define CLI_HUNT_PRIV_H
 
 #include "cli/cli.h"
+#include "hunt/ocsf.h"
 #include "hunt/output.h"
+#include "hunt/page.h"
 #include "hunt/scan.h"
+#include "hunt/source.h"
+#include "hunt/stix.h"
 
 #define HUNT_PACKS_MAX 64
 
@@ -22,6 +26,26 @@ int hunt_check_packs(const struct cli *cli, const struct hunt_ready *r);
 /* Outputs; o->ctx is theirs. They write to `to`. */
 struct hunt_output hunt_table_output(const struct cli *cli, FILE *to);
 struct hunt_output hunt_json_output(FILE *to);
+enum hunt_format { HUNT_FORMAT_TABLE, HUNT_FORMAT_JSON, HUNT_FORMAT_OCSF, HUNT_FORMAT_STIX, HUNT_FORMAT_HTML };
+struct hunt_report_options {
+	enum hunt_format format;
+	const char *organisation; /* of STIX: who says it; NULL: not named */
+	enum hunt_tlp tlp;
+};
+struct hunt_report {
+	FILE *to;
+	struct hunt_ocsf *ocsf;
+	struct hunt_stix *stix;
+	struct hunt_page *page;
+	struct text text;
+};
+bool hunt_format_find(const char *name, enum hunt_format *out);
+/* *out tells what is found; the report is whole after hunt_report_close, which says whether it could be written. */
+enum err hunt_report_open(const struct cli *cli, const struct hunt_report_options *o, FILE *to, struct hunt_report *r, struct hunt_output *out) MUST_USE;
+enum err hunt_report_close(struct hunt_report *r) MUST_USE;
+/* hunt_source_read, and disk images too. */
+enum err hunt_read_path(const char *path, struct hunt_layout *layout, const struct source_options *o, const struct hunt_sink *sink) MUST_USE;
+
 /* Raw bytes so that a terminal shows them and does nothing: what is not printable ASCII as \xNN. At most `most` octets of b. */
 void hunt_print_quoted(FILE *to, struct bytes b, size_t most);
 

@@ -309,3 +309,36 @@ def test_what_is_asked_wrongly_is_told(root, tmp_path):
                         [[root, "--format", "xml"], "--format is"]):
         _, err = run(*args, want=2, table=True)
         assert words in err, err
+
+
+@pytest.mark.parametrize("form", ["ocsf", "stix", "html"])
+def test_reports_for_others(root, tmp_path, form):
+    """The same findings, in the form that a data lake, a CSIRT or a manager reads; written into a file by a confined process."""
+    put(root, "/var/log/httpaccess.log", quiet() + [hit(path="/vpn/../vpns/portal/<b>.xml")])
+    to = str(tmp_path / "report")
+    more = ["--organisation", "Example Hospital", "--tlp", "green"] if form == "stix" else []
+    out, _ = run(root, *WINDOW, "--format", form, "--output", to, *more, want=1, table=True)
+    assert out == ""
+    text = open(to).read()
+    if form == "ocsf":
+        lines = [json.loads(line) for line in text.splitlines()]
+        assert lines and all(line["class_uid"] == 2004 and line["category_uid"] == 2 for line in lines)
+    elif form == "stix":
+        bundle = json.loads(text)
+        assert bundle["type"] == "bundle" and {"identity", "indicator", "observed-data", "sighting"} <= {o["type"] for o in bundle["objects"]}
+        assert "Example Hospital" in text
+    else:
+        assert text.startswith("<!doctype html>") and "<script" not in text and "&lt;b&gt;" in text and "<b>.xml" not in text
+    assert run(root, "--format", "xml", want=2, table=True)[1].startswith("sluis: --format is ")
+
+
+def test_a_disk_image(root, tmp_path):
+    """A UFS2 image as dd over the appliance's shell makes it: with " Done" at its end."""
+    put(root, "/var/log/httpaccess.log", quiet() + [hit()])
+    image = str(tmp_path / "disk.img")
+    subprocess.run(["makefs", "-t", "ffs", "-o", "version=2,bsize=65536,fsize=8192", "-s", "64m", image, root], check=True, capture_output=True)
+    with open(image, "ab") as f:
+        f.write(b" Done\n")
+    findings, _, problems = run(image, *WINDOW, want=1)
+    assert any(f["file.path"].endswith("/var/log/httpaccess.log") and f["sluis.class"] == "compromise" for f in findings), findings
+    assert any("Done" in json.dumps(p) for p in problems), problems
