@@ -182,7 +182,8 @@ static int read_paths(const struct asked *a, struct hunt_ready *ready, const str
 
 static int hunt(const struct cli *cli, const struct asked *a, struct hunt_ready *ready, FILE *to)
 {
-	struct hunt_summary sum = { .exposed_from_us = a->from_us, .exposed_to_us = a->to_us, .begin_us = clock_real_us(), .version = SLUIS_VERSION, .host = "",
+	struct hunt_summary sum = { .exposed_from_us = a->from_us, .exposed_to_us = a->to_us, .begin_us = clock_real_us(),
+		.in_dutch = cli->lang == LANG_NL && (a->report.format == HUNT_FORMAT_TABLE || a->report.format == HUNT_FORMAT_HTML), .version = SLUIS_VERSION, .host = "",
 		.packs = ready->rules->names, .pack_count = ready->rules->pack_count };
 	struct hunt_report report;
 	struct hunt_output out;

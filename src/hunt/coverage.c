@@ -51,13 +51,15 @@ static bool is_whole(struct hunt_scan *s, unsigned log, const struct hunt_summar
 		if (p->log != log)
 			continue;
 		if (p->is_damaged && (!p->first_us || (missing_until(s, i) >= from && p->first_us <= to))) {
-			reason(s, "a file of the %s log is damaged; lines are missing", s->logs[log].kind);
+			reason(s, sum->in_dutch ? "een bestand van het %s-logboek is beschadigd; er ontbreken regels" :
+				"a file of the %s log is damaged; lines are missing", s->logs[log].kind);
 			whole = false;
 		}
 		if (end && p->first_us > end + GAP_US && p->first_us > from && end < to && from) {
 			clock_rfc3339(end, a);
 			clock_rfc3339(p->first_us, b);
-			reason(s, "the %s log has nothing between %s and %s", s->logs[log].kind, a, b);
+			reason(s, sum->in_dutch ? "het %s-logboek heeft niets tussen %s en %s" :
+				"the %s log has nothing between %s and %s", s->logs[log].kind, a, b);
 			whole = false;
 		}
 		if (p->last_us > end)
@@ -73,19 +75,22 @@ static bool covers(struct hunt_scan *s, unsigned i, const struct hunt_summary *s
 	bool ok = true;
 
 	if (!log->first_us) {
-		reason(s, "no evidence available: there is no %s log with a line that has a time", log->kind);
+		reason(s, sum->in_dutch ? "geen bewijs beschikbaar: er is geen %s-logboek met een regel die een tijd heeft" :
+				"no evidence available: there is no %s log with a line that has a time", log->kind);
 		return false;
 	}
 	clock_rfc3339(log->first_us, a);
 	if (sum->exposed_from_us && log->first_us > sum->exposed_from_us + HOUR_US) {
 		clock_rfc3339(sum->exposed_from_us, b);
-		reason(s, "no evidence available from %s to %s: the %s log begins later than the exposure", b, a, log->kind);
+		reason(s, sum->in_dutch ? "geen bewijs beschikbaar van %s tot %s: het %s-logboek begint later dan de blootstelling" :
+				"no evidence available from %s to %s: the %s log begins later than the exposure", b, a, log->kind);
 		ok = false;
 	}
 	clock_rfc3339(log->last_us, a);
 	if (sum->exposed_to_us && log->last_us + HOUR_US < sum->exposed_to_us) {
 		clock_rfc3339(sum->exposed_to_us, b);
-		reason(s, "no evidence available from %s to %s: the %s log ends before the exposure did", a, b, log->kind);
+		reason(s, sum->in_dutch ? "geen bewijs beschikbaar van %s tot %s: het %s-logboek eindigt voor de blootstelling" :
+				"no evidence available from %s to %s: the %s log ends before the exposure did", a, b, log->kind);
 		ok = false;
 	}
 	return is_whole(s, i, sum) && ok;
@@ -98,18 +103,22 @@ void hunt_scan_sum_up(struct hunt_scan *s, struct hunt_summary *sum)
 	s->reason_count = 0;
 	qsort(s->spans, s->span_count, sizeof(*s->spans), by_time);
 	if (s->counts[HUNT_COMPROMISE])
-		reason(s, "signs of compromise: %zu", s->counts[HUNT_COMPROMISE]);
+		reason(s, sum->in_dutch ? "sporen van misbruik: %zu" :
+				"signs of compromise: %zu", s->counts[HUNT_COMPROMISE]);
 	if (s->counts[HUNT_PROBE])
-		reason(s, "probes that the system answered as a vulnerable one: %zu", s->counts[HUNT_PROBE]);
+		reason(s, sum->in_dutch ? "verkenningen waarop het systeem antwoordde als een kwetsbaar systeem: %zu" :
+				"probes that the system answered as a vulnerable one: %zu", s->counts[HUNT_PROBE]);
 	sum->is_covered = true;
 	for (unsigned i = 0; i < hunt_layout_logs(s->layout); i++)
 		if (hunt_layout_log(s->layout, i)->is_needed && !covers(s, i, sum))
 			sum->is_covered = false;
 	if (!sum->exposed_from_us)
-		reason(s, "no window of exposure was given: whether the logs go back far enough was not looked at");
+		reason(s, sum->in_dutch ? "er is geen periode van blootstelling gegeven: of de logboeken ver genoeg teruggaan is niet bekeken" :
+				"no window of exposure was given: whether the logs go back far enough was not looked at");
 	sum->verdict = is_found ? HUNT_FOUND : sum->is_covered ? HUNT_NOTHING_FOUND : HUNT_CANNOT_TELL;
 	if (sum->verdict == HUNT_NOTHING_FOUND)
-		reason(s, "no sign of the packs' was found in what was read; that is no proof that nothing happened");
+		reason(s, sum->in_dutch ? "geen van de gezochte sporen is gevonden in wat gelezen is; dat bewijst niet dat er niets gebeurd is" :
+				"no sign of the packs' was found in what was read; that is no proof that nothing happened");
 	for (size_t i = 0; i < HUNT_CLASS_COUNT; i++)
 		sum->counts[i] = s->counts[i];
 	sum->own = s->own;

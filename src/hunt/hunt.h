@@ -81,7 +81,8 @@ struct hunt_summary {
 	bool is_covered;			 /* the logs cover it */
 	const struct hunt_log *logs;
 	size_t log_count;
-	const char *const *reasons; /* of the verdict, in words (English); the first first */
+	bool in_dutch;		     /* the reasons, for people; else in English, also for programs */
+	const char *const *reasons; /* of the verdict, in words; the first first */
 	size_t reason_count;
 	uint64_t begin_us, end_us; /* of the hunt itself */
 	const char *version, *host; /* this program's; the examined system's name, "" when not known */

@@ -97,6 +97,7 @@ def test_a_clean_appliance_gives_nothing(root):
     assert shell["first"] == "2020-01-10T03:04:05.000Z"
     out, _ = run(root, *WINDOW, "--lang", "nl", want=0, table=True)
     assert "Oordeel: niets gevonden" in out
+    assert "dat bewijst niet dat er niets gebeurd is" in out and "no proof" not in out
 
 
 def test_logs_that_do_not_cover_the_window_give_no_verdict(root):
