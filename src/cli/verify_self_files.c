@@ -60,6 +60,8 @@ void self_manifest(struct self *s)
 		r->is_development ? W_SELF_R_DEVELOPMENT : W_SELF_R_RELEASE, text);
 }
 
+#define FOLDERS_MOST 4 /* below one of a release */
+
 /* --- the files --- */
 
 static bool is_sum(const char *hex, const unsigned char sum[SHA256_LEN])
@@ -107,29 +109,54 @@ static bool is_released(const struct self *s, const char *path)
 	return false;
 }
 
-/* What lies in a folder of ours and is not released: sluisd would start a program, and load rules, that it finds there. */
-static bool beside(struct self *s, const struct release_folder *f)
+/* A folder in which released files lie. */
+static bool has_released(const struct self *s, const char *path)
 {
-	char dir[PATH_MOST], path[PATH_MOST + 300];
+	char named[PATH_MOST];
+	size_t len = strlen(path);
+
+	for (size_t i = 0; i < s->release.r.file_count; i++) {
+		release_path(&s->place, s->release.r.files[i].path, named);
+		if (strncmp(named, path, len) == 0 && named[len] == '/')
+			return true;
+	}
+	return false;
+}
+
+/* f: whose names count in dir; NULL: all do. */
+static bool beside_in(struct self *s, const struct release_folder *f, const char *dir, unsigned depth)
+{
+	char path[PATH_MOST + 300];
 	size_t count;
-	char **names;
+	char **names = tree_names(&s->tree, dir, &count);
+	bool is_done = true;
 	struct stat st;
 
-	if (!release_folder_path(&s->place, f, dir))
-		return true;
-	names = tree_names(&s->tree, dir, &count);
 	if (!names)
 		return errno == ENOENT; /* its files are missing: that was told */
-	for (size_t i = 0; i < count; i++) {
-		snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
-		if (release_counts(&s->place, f, names[i]) && !is_released(s, path))
+	for (size_t i = 0; is_done && i < count; i++) {
+		int n = snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
+
+		if ((f && !release_counts(&s->place, f, names[i])) || is_released(s, path))
+			continue;
+		if (depth < FOLDERS_MOST && n < PATH_MOST && has_released(s, path))
+			is_done = beside_in(s, NULL, path, depth + 1);
+		else
 			self_find(s, SELF_PROGRAMS, DIFF_EXTRA, path, NULL);
 	}
 	names_free(names, count);
 	AUTO(fd_close) int fd = tree_file(&s->tree, dir, O_PATH);
 	if (fd >= 0 && fstat(fd, &st) == 0)
 		self_rights_of(s, dir, &st, RIGHT_PROGRAM);
-	return true;
+	return is_done;
+}
+
+/* What lies in a folder of ours and is not released: sluisd would start a program, and load rules, that it finds there. */
+static bool beside(struct self *s, const struct release_folder *f)
+{
+	char dir[PATH_MOST];
+
+	return !release_folder_path(&s->place, f, dir) || beside_in(s, f, dir, 0);
 }
 
 void self_programs(struct self *s)

@@ -161,7 +161,7 @@ def test_a_shipped_rule_file(installed):
     installed.only("programs", "changed", path)
 
 
-@pytest.mark.parametrize("name", ["libexec/sluis/sluis-helper", "libexec/sluis/.hidden", "bin/sluis-worker", "share/sluis/rules/more.yaml"])
+@pytest.mark.parametrize("name", ["libexec/sluis/sluis-helper", "libexec/sluis/.hidden", "bin/sluis-worker", "share/sluis/rules/more.yaml", "share/sluis/rules/hunt/more.yaml"])
 def test_an_extra_file(installed, name):
     installed.write(installed.path(name), "x")
     installed.only("programs", "extra", installed.path(name))
