@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define LINE_MOST (8u << 20) /* six octets for each that is examined in a line, several times */
+
 static const char *const verdicts[] = { "nothing-found", "found", "cannot-tell" };
 
 static void key(struct text *t, const char *name)
@@ -65,11 +67,13 @@ static void put_words(struct text *t, const char *name, const char *words)
 	text_byte(t, ']');
 }
 
+/* Whoever is looked for chose some of the texts: however long they are, a finding is never left out for it. */
 static void write_line(FILE *to, struct text *t)
 {
 	text_lit(t, "}\n");
-	if (!t->failed)
-		fwrite(t->at, 1, t->len, to);
+	CHECK(!t->failed);
+	fwrite(t->at, 1, t->len, to);
+	text_fini(t);
 }
 
 static void on_begin(void *ctx, const struct hunt_summary *s)
@@ -93,11 +97,10 @@ static void put_request(struct text *t, const struct hunt_finding *f)
 
 static void on_finding(void *ctx, const struct hunt_finding *f)
 {
-	static unsigned char mem[65536];
 	struct text t;
 	char mode[8];
 
-	text_init(&t, mem, sizeof(mem));
+	text_init_growing(&t, LINE_MOST);
 	text_lit(&t, "{\"event.kind\":\"alert\",\"event.module\":\"sluis\",\"event.dataset\":\"sluis.hunt\"");
 	put_time(&t, "@timestamp", f->at_us);
 	put_str(&t, "rule.id", f->rule);
@@ -129,10 +132,9 @@ static void on_finding(void *ctx, const struct hunt_finding *f)
 
 static void on_problem(void *ctx, const char *where, const char *what)
 {
-	unsigned char mem[32768];
 	struct text t;
 
-	text_init(&t, mem, sizeof(mem));
+	text_init_growing(&t, LINE_MOST);
 	text_lit(&t, "{\"event.kind\":\"pipeline_error\",\"event.module\":\"sluis\",\"event.dataset\":\"sluis.hunt\"");
 	put_str(&t, "log.file.path", where);
 	put_str(&t, "error.message", what);
@@ -170,10 +172,9 @@ static void put_coverage(struct text *t, const struct hunt_summary *s)
 
 static void on_end(void *ctx, const struct hunt_summary *s)
 {
-	static unsigned char mem[65536];
 	struct text t;
 
-	text_init(&t, mem, sizeof(mem));
+	text_init_growing(&t, LINE_MOST);
 	text_lit(&t, "{\"event.kind\":\"state\",\"event.module\":\"sluis\",\"event.dataset\":\"sluis.hunt\"");
 	put_time(&t, "@timestamp", s->end_us);
 	put_str(&t, "sluis.verdict", verdicts[s->verdict]);

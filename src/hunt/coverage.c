@@ -112,6 +112,11 @@ void hunt_scan_sum_up(struct hunt_scan *s, struct hunt_summary *sum)
 	for (unsigned i = 0; i < hunt_layout_logs(s->layout); i++)
 		if (hunt_layout_log(s->layout, i)->is_needed && !covers(s, i, sum))
 			sum->is_covered = false;
+	if (s->has_lost_spans) {
+		reason(s, sum->in_dutch ? "er zijn meer dan %d logbestanden: of ze op elkaar aansluiten is niet te zeggen" :
+				"there are more than %d log files: whether they follow each other cannot be told", SPANS_MAX);
+		sum->is_covered = false;
+	}
 	if (!sum->exposed_from_us)
 		reason(s, sum->in_dutch ? "er is geen periode van blootstelling gegeven: of de logboeken ver genoeg teruggaan is niet bekeken" :
 				"no window of exposure was given: whether the logs go back far enough was not looked at");

@@ -142,8 +142,7 @@ static void keep_for_later(struct hunt_scan *s, const struct hunt_rule *rule, co
 	*l = (struct later){ .rule = (unsigned)(rule - s->rules->at), .turn = s->turns, .at = f->syslog, .line = found->line,
 		.offset = found->offset, .is_own = found->is_own, .user_len = f->syslog.user.len, .excerpt_len = excerpt.len };
 	l->texts = malloc(l->user_len + l->excerpt_len + 1);
-	if (!l->texts)
-		return;
+	CHECK(l->texts);
 	if (l->user_len)
 		memcpy(l->texts, f->syslog.user.at, l->user_len);
 	if (excerpt.len)

@@ -326,8 +326,11 @@ static void add_span(struct hunt_scan *s, bool is_damaged)
 		log->first_us = s->first_us;
 	if (s->last_us > log->last_us)
 		log->last_us = s->last_us;
-	if (s->span_count < SPANS_MAX)
-		s->spans[s->span_count++] = (struct span){ (unsigned)s->log, s->first_us, s->last_us, is_damaged };
+	if (s->span_count == SPANS_MAX) {
+		s->has_lost_spans = true;
+		return;
+	}
+	s->spans[s->span_count++] = (struct span){ (unsigned)s->log, s->first_us, s->last_us, is_damaged };
 }
 
 /* The file's first and last time, now that its year is known. */

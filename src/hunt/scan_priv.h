@@ -74,6 +74,7 @@ struct hunt_scan {
 	struct hunt_log logs[LAYOUT_LOGS_MAX];
 	struct span *spans;
 	size_t span_count;
+	bool has_lost_spans; /* there were more files than SPANS_MAX */
 	size_t counts[HUNT_CLASS_COUNT], own, problems;
 	uint64_t files, bytes;
 	char reason_texts[SCAN_REASONS_MAX][300];

@@ -104,8 +104,11 @@ static void read_member(struct reading *r, struct archive *a, struct archive_ent
 	f.mtime_s = archive_entry_mtime(entry);
 	f.ctime_s = archive_entry_ctime_is_set(entry) ? archive_entry_ctime(entry) : 0;
 	f.birth_s = archive_entry_birthtime_is_set(entry) ? archive_entry_birthtime(entry) : 0;
-	if (archive_entry_hardlink(entry))
-		return; /* the file itself is another member */
+	if (archive_entry_hardlink(entry)) { /* its content is another member's; its name may be a sign by itself */
+		if (r->sink->file(r->sink->ctx, &f))
+			r->sink->end(r->sink->ctx, OK);
+		return;
+	}
 	s = stream_of_member(a, f.size);
 	if (!s) {
 		problem(r, where, words_of(ERR_MEMORY));

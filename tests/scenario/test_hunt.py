@@ -343,3 +343,22 @@ def test_a_disk_image(root, tmp_path):
     findings, _, problems = run(image, *WINDOW, want=1)
     assert any(f["file.path"].endswith("/var/log/httpaccess.log") and f["sluis.class"] == "compromise" for f in findings), findings
     assert any("Done" in json.dumps(p) for p in problems), problems
+
+
+def test_a_long_line_hides_nothing(root):
+    """Whoever attacks chooses path and agent: a finding is told however long they make it, and however it has to be quoted."""
+    put(root, "/var/log/httpaccess.log", quiet() + [hit(path="/vpn/../vpns/portal/" + "\x01" * 20000 + ".xml", agent="\x02" * 20000)])
+    findings, end, _ = run(root, *WINDOW, want=1)
+    assert end["sluis.counts"]["compromise"] == len([f for f in findings if f["sluis.class"] == "compromise"]) >= 1
+    assert any(len(f["url.original"]) > 20000 for f in findings)
+
+
+def test_a_hard_link_in_a_bundle_is_a_name_too(root, tmp_path):
+    bundle = str(tmp_path / "b.tar.gz")
+    with tarfile.open(bundle, "w:gz") as t:
+        t.add(os.path.join(root, "var/log/httpaccess.log"), "x/var/log/httpaccess.log")
+        link = tarfile.TarInfo("x/var/nstmp/.nscache/httpd")
+        link.type, link.linkname, link.mtime = tarfile.LNKTYPE, "x/var/log/httpaccess.log", 1579600000
+        t.addfile(link)
+    findings, _, _ = run(bundle, *WINDOW, want=1)
+    assert "/var/nstmp/.nscache/httpd" in {f["file.path"] for f in findings}
