@@ -189,13 +189,16 @@ static bool take_roots(const struct cli *cli, struct item_list *l, const char *p
 
 bool backup_list(const struct cli *cli, const struct site *s, bool with_ledger, struct item_list *out)
 {
+	static const char *const plain[] = { "history", "plans", "advisories" };
 	char dir[4200];
 	bool ok;
 
 	*out = (struct item_list){ .left_out = json_array() };
 	ok = add_configuration(cli, s, out) && add_folder(cli, out, s->state_dir, take_state);
-	snprintf(dir, sizeof(dir), "%s/history", s->state_dir);
-	ok = ok && add_folder(cli, out, dir, take_plain);
+	for (size_t i = 0; ok && i < COUNT_OF(plain); i++) {
+		snprintf(dir, sizeof(dir), "%s/%s", s->state_dir, plain[i]);
+		ok = add_folder(cli, out, dir, take_plain);
+	}
 	snprintf(dir, sizeof(dir), "%s/ledger", s->state_dir);
 	return ok && add_folder(cli, out, dir, with_ledger ? take_ledger : take_roots);
 }

@@ -22,13 +22,16 @@ def written(path, text):
 
 @pytest.fixture
 def site(world):
-    """Sluis with a certificate, something isolated, users and a key of the ledger."""
+    """Sluis with a certificate, something isolated, a plan, an advisory, users and a key of the ledger."""
     folder = os.path.join(world.dir, "site")
     os.makedirs(folder)
     ca = Authority(folder)
     s = serve_tls(world, world.scripted(), ca.issue("site.test"))
     state = s.config["state_dir"]
     written(os.path.join(state, "isolated.json"), '{"format":1,"isolated":[]}\n')
+    for name in ("plans", "advisories"):
+        os.mkdir(os.path.join(state, name), 0o700)
+        written(os.path.join(state, name, "x.json"), name)
     key = os.path.join(state, "ledger.key")
     if not os.path.exists(key):
         subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", key], check=True)
@@ -66,6 +69,8 @@ def test_everything_deleted_and_restored(site, world):
     assert f"sluis check {site.file}" in r.stdout and "(was sealed)" in r.stdout
     for path in (os.path.join(site.folder, "site.test-ecdsa.key"), os.path.join(site.state, "ledger.key")):
         assert os.stat(path).st_mode & 0o777 == 0o600
+    for name in ("plans", "advisories"):
+        assert open(os.path.join(site.state, name, "x.json")).read() == name
     assert site.cli("check", site.file).returncode == 0
     again = Process([os.path.join(BUILD, "sluisd"), "-c", site.file, "--rules", os.path.join(ROOT, "rules")],
                     os.path.join(world.dir, "again.log"), dict(ASAN_OPTIONS="detect_leaks=0"))
