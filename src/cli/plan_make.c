@@ -6,6 +6,7 @@
 #include "base/fd.h"
 #include "cli/files.h"
 #include "net/addr.h"
+#include "response/inventory.h"
 #include "window/page.h"
 
 #include <ctype.h>
@@ -25,7 +26,7 @@ struct found {
 	} sums[ITEMS_MOST];
 	char product[64];
 	bool is_cut;
-	char *texts[2 * ITEMS_MOST + ITEMS_MOST];
+	char *texts[5 * ITEMS_MOST]; /* two of a certificate, three of a system */
 	size_t text_count;
 };
 
@@ -71,67 +72,64 @@ static bool read_data(const struct plan_call *c, const char *path, struct data *
 
 /* --- the inventory --- */
 
-/* A certificate is a name, or a map with a name; what else is said of it is shown with its step. */
-static void take_certificate(struct found *f, const json_t *v)
+static void take_certificate(struct found *f, const struct inventory_certificate *c)
 {
-	const char *name = json_is_string(v) ? json_string_value(v) : text_of(v, "name");
-	char detail[900] = "";
-	const char *key;
-	json_t *value;
-	size_t n = 0;
+	char mem[900];
+	struct text detail;
 
-	if (!*name)
-		name = text_of(v, "subject");
-	json_object_foreach ((json_t *)(uintptr_t)v, key, value)
-		if (json_is_string(value) && strcmp(json_string_value(value), name) != 0 && n < sizeof(detail))
-			n += (size_t)snprintf(detail + n, sizeof(detail) - n, "%s%.40s: %.200s", n ? "; " : "", key, json_string_value(value));
-	if (*name && f->certificate_count < ITEMS_MOST)
-		f->certificates[f->certificate_count++] =
-			(struct plan_item){ keep(f, name, strlen(name)), keep(f, detail, strlen(detail)) };
-	else if (*name)
+	if (f->certificate_count == ITEMS_MOST) {
 		f->is_cut = true;
+		return;
+	}
+	text_init(&detail, mem, sizeof(mem));
+	text_str(&detail, c->is_wildcard ? "wildcard" : "");
+	for (size_t i = 0; i < json_array_size(c->also_on); i++) {
+		text_str(&detail, i ? ", " : c->is_wildcard ? "; also_on: " : "also_on: ");
+		text_add(&detail, bytes_cut(bytes_str(json_string_value(json_array_get(c->also_on, i))), 0, 200));
+	}
+	f->certificates[f->certificate_count++] =
+		(struct plan_item){ keep(f, c->name, strlen(c->name)), keep(f, mem, detail.len) };
 }
 
-static const json_t *find_appliance(const json_t *list, const char *name, struct text *others)
+static const struct inventory_appliance *find_appliance(const struct inventory *inv, const char *name, struct text *others)
 {
-	for (size_t i = 0; i < json_array_size(list); i++) {
-		const json_t *a = json_array_get(list, i);
-
-		if (strcmp(text_of(a, "name"), name) == 0)
-			return a;
-		if (*text_of(a, "name")) {
-			text_str(others, others->len ? ", " : "");
-			text_str(others, text_of(a, "name"));
-		}
+	for (size_t i = 0; i < inv->appliance_count; i++) {
+		if (strcmp(inv->appliances[i].name, name) == 0)
+			return &inv->appliances[i];
+		text_str(others, others->len ? ", " : "");
+		text_str(others, inv->appliances[i].name);
 	}
 	return NULL;
 }
 
-/* Appliances stand at the top or under customers. */
+/* The same inventory as sluis assess reads (docs/assess.md). */
 static bool read_inventory(const struct plan_call *c, struct found *f)
 {
-	const json_t *customers, *list, *a;
-	char mem[1000];
-	struct text others;
-	struct data *d = NULL;
+	const struct inventory_appliance *a;
+	char mem[1000], error[DATA_ERROR_MAX] = "";
+	struct inventory *inv = NULL;
+	struct text t, others;
+	enum err e;
 
-	if (!read_data(c, c->inventory, &d))
+	text_init_growing(&t, DATA_FILE_MAX);
+	e = file_read(c->inventory, &t);
+	if (e != OK)
+		cli_fail_in(c->cli, W_PLAN_FILE, c->inventory, e == ERR_LIMIT ? err_name(e) : strerror(errno));
+	else if ((e = inventory_read(text_bytes(&t), c->inventory, &inv, error)) != OK)
+		cli_fail(1, "%s", *error ? error : err_name(e));
+	text_fini(&t);
+	if (e != OK)
 		return false;
 	text_init(&others, mem, sizeof(mem) - 1);
-	customers = json_object_get(data_root(d), "customers");
-	a = find_appliance(json_object_get(data_root(d), "appliances"), c->appliance, &others);
-	for (size_t i = 0; !a && i < json_array_size(customers); i++)
-		a = find_appliance(json_object_get(json_array_get(customers, i), "appliances"), c->appliance, &others);
+	a = find_appliance(inv, c->appliance, &others);
 	mem[others.len] = 0;
-	if (a) {
-		list = json_object_get(a, "certificates");
-		for (size_t i = 0; i < json_array_size(list); i++)
-			take_certificate(f, json_array_get(list, i));
-		snprintf(f->product, sizeof(f->product), "%s", text_of(a, "product"));
-	} else {
+	for (size_t i = 0; a && i < a->certificate_count; i++)
+		take_certificate(f, &a->certificates[i]);
+	if (a)
+		snprintf(f->product, sizeof(f->product), "%s", a->product);
+	else
 		cli_fail_in(c->cli, W_PLAN_NOT_THERE, c->appliance, mem);
-	}
-	data_free(&d);
+	inventory_free(&inv);
 	return a != NULL;
 }
 

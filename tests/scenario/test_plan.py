@@ -15,11 +15,12 @@ from test_ledger import is_written, rows
 INVENTORY = """
 customers:
 - name: A
-  appliances:
-  - {name: other, product: netscaler}
-  - name: adc1
-    product: netscaler
-    certificates: ['*.site.test', {name: gw.site.test, issuer: 'A <CA>'}]
+appliances:
+- {name: other, product: netscaler, customer: A}
+- name: adc1
+  product: netscaler
+  customer: A
+  certificates: [{name: '*.site.test', wildcard: true}, {name: gw.site.test, also_on: ['A <CA>']}]
 """
 WINDOW = {"from": "", "to": "", "with": "10.0.0.5", "more": 0, "records_lost": 0, "days_without_ledger": "", "systems": [
     {"client": "10.0.0.5", "target": "10.0.0.11:443", "name": "app", "first": "2020-01-09T10:00:00.000Z", "last": "2020-01-10T10:00:00.000Z",
