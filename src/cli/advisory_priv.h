@@ -28,6 +28,8 @@ bool advisory_read(const char *path, json_t **out, char error[CSAF_WORDS_MAX]) M
 json_t *advisory_find(const struct cli *cli, const struct advisory_place *place, const char *what);
 /* No control characters of a stranger's text reach the terminal. */
 void advisory_print(FILE *to, const char *text);
+/* The same into out, cut to fit: what a stranger wrote, before it joins a sentence of ours. */
+void advisory_clean(struct bytes b, char *out, size_t size);
 /* {test, pointer, message} of each. */
 json_t *advisory_findings_json(const struct csaf_findings *f);
 

@@ -6,6 +6,7 @@
 #include "base/fd.h"
 #include "cli/output.h"
 #include "cli/site.h"
+#include "ledger/record.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -103,8 +104,24 @@ json_t *advisory_find(const struct cli *cli, const struct advisory_place *place,
 
 void advisory_print(FILE *to, const char *text)
 {
-	for (const unsigned char *p = (const unsigned char *)text; *p; p++)
-		fputc(*p < 0x20 || *p == 0x7f ? ' ' : *p, to);
+	while (*text) {
+		char mem[512];
+		size_t n = 0;
+		struct text t;
+
+		while (n < sizeof(mem) - 4 && (unsigned char)text[n] >= ' ') /* a text is cut between two characters */
+			n++;
+		while (n > 1 && n == sizeof(mem) - 4 && ((unsigned char)text[n] & 0xc0) == 0x80)
+			n--;
+		text_init(&t, mem, sizeof(mem));
+		ledger_text_clean(&t, bytes_of(text, n));
+		fwrite(mem, 1, t.len, to);
+		text += n;
+		if (n == 0) {
+			fputc(' ', to);
+			text++;
+		}
+	}
 }
 
 json_t *advisory_findings_json(const struct csaf_findings *f)
@@ -173,12 +190,20 @@ static void judge(struct bytes in, struct text *out, void *ctx)
 	}
 }
 
+void advisory_clean(struct bytes b, char *out, size_t size)
+{
+	struct text t;
+
+	text_init(&t, out, size - 1);
+	ledger_text_clean(&t, bytes_cut(b, 0, size - 4));
+	out[t.len] = 0;
+}
+
 static void next_line(struct bytes *left, char *out, size_t size)
 {
 	size_t end = bytes_find_byte(*left, '\n');
-	struct bytes line = bytes_cut(*left, 0, end);
 
-	snprintf(out, size, "%.*s", FMT(line));
+	advisory_clean(bytes_cut(*left, 0, end), out, size);
 	*left = end == SIZE_MAX ? BYTES("") : bytes_cut(*left, end + 1, left->len);
 }
 

@@ -217,8 +217,7 @@ static bool read_lines(lines_fn *fn, struct bytes in, struct text *out, char why
 
 	if (e == OK && out->len && out->at[0] == '+')
 		return true;
-	snprintf(why, FETCH_WORDS_MAX, "%.*s", (int)(e == OK && out->len > 1 ? (out->len - 1 < 250 ? out->len - 1 : 250) : 0),
-		out->len > 1 ? (const char *)out->at + 1 : "");
+	advisory_clean(e == OK ? bytes_cut(text_bytes(out), 1, 250) : BYTES(""), why, FETCH_WORDS_MAX);
 	if (!why[0])
 		snprintf(why, FETCH_WORDS_MAX, "it could not be read");
 	return false;
@@ -340,7 +339,7 @@ static void take_provider(struct sync *s, struct bytes lines, char name[256])
 
 		snprintf(value, sizeof(value), "%.*s", FMT(bytes_cut(line, 2, line.len)));
 		if (bytes_starts(line, BYTES("N ")))
-			snprintf(name, 256, "%.250s", value);
+			advisory_clean(bytes_str(value), name, 256);
 		else if (bytes_starts(line, BYTES("D ")))
 			take_directory(s, value);
 		else if (bytes_starts(line, BYTES("F ")) && take_listing(s, value, "", csaf_feed_lines) == FETCHED_NOT)
