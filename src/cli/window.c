@@ -335,6 +335,8 @@ static void print_events(const struct cli *cli, const struct ns_told *told)
 		clock_rfc3339(e->at_us, when);
 		printf("%.19s %s%-12s %-20s %-22s %s\n", when, e->is_suspect ? "!" : " ", e->kind, clean(e->user, user), clean(e->from, from), clean(e->what, what));
 	}
+	if (told->note[0])
+		printf("\n%s\n", cli_word(cli, W_WIN_HOW_NS));
 	if (told->more)
 		printf("%llu %s\n", (unsigned long long)told->more, cli_word(cli, W_WIN_EVENTS_MORE));
 }
@@ -348,7 +350,7 @@ static int write_page(const struct cli *cli, const struct asked *a, const struct
 		.user = cli_word(cli, W_WIN_USER), .target = cli_word(cli, W_WIN_TARGET), .name = cli_word(cli, W_WIN_NAME),
 		.first = cli_word(cli, W_WIN_FIRST), .last = cli_word(cli, W_WIN_LAST), .times = cli_word(cli, W_WIN_TIMES),
 		.in = cli_word(cli, W_WIN_IN), .out = cli_word(cli, W_WIN_OUT), .open = cli_word(cli, W_WIN_OPEN),
-		.before = cli_word(cli, W_WIN_BEFORE), .how = cli_word(cli, W_WIN_HOW), .more = cli_word(cli, W_WIN_MORE),
+		.before = cli_word(cli, W_WIN_BEFORE), .how = cli_word(cli, a->ns_log ? W_WIN_HOW_NS : W_WIN_HOW), .more = cli_word(cli, W_WIN_MORE),
 		.events = cli_word(cli, W_WIN_EVENTS) };
 	const struct window_view v = { .with = a->filter.value, .from_us = a->from_us, .to_us = a->to_us, .rows = f->rows, .count = shown,
 		.more = f->count - shown, .notes = notes, .events = told->events, .event_count = told->count, .words = &words };

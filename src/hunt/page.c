@@ -2,7 +2,7 @@
  * the examined system was chosen by a stranger and goes through text_html. */
 #include "hunt/page.h"
 
-#include "base/clock.h"
+#include "base/html.h"
 
 #include <stdlib.h>
 
@@ -38,7 +38,7 @@ static const char *const words[SAY_COUNT][2] = {
 	[SAY_OWN] = { "own or a known scanner's: not counted", "eigen of van een bekende scanner: niet geteld" },
 	[SAY_NONE] = { "None.", "Geen." },
 	[SAY_NO_WINDOW] = { "No window of exposure was given.", "Er is geen periode van blootstelling opgegeven." },
-	[SAY_REASONS] = { "Why (in English, as the program gives it)", "Waarom (in het Engels, zoals het programma het geeft)" },
+	[SAY_REASONS] = { "Why", "Waarom" },
 };
 static const char *const verdicts[][2] = {
 	[HUNT_NOTHING_FOUND] = { "No known signs were found. This is no proof that there was no compromise.",
@@ -60,14 +60,10 @@ static const char *const classes[HUNT_CLASS_COUNT][2] = { [HUNT_COMPROMISE] = { 
 	[HUNT_PROBE] = { "successful probe: it was vulnerable", "geslaagde proef: het was kwetsbaar" }, [HUNT_ATTEMPT] = { "failed attempt", "mislukte poging" },
 	[HUNT_TRACE] = { "trace", "spoor" } };
 
-static const char style[] = ":root{color-scheme:light dark;--fg:#1b1f24;--bg:#fff;--line:#d0d7de;--c0:#b3261e;--c1:#b35900;--c2:#8a6d00;--c3:#57606a;--ok:#1a7f37}"
-	"@media(prefers-color-scheme:dark){:root{--fg:#e6edf3;--bg:#0d1117;--line:#3d444d;--c0:#ff7b72;--c1:#f0a35e;--c2:#d4b106;--c3:#9198a1;--ok:#3fb950}}"
-	"body{font:16px/1.5 system-ui,sans-serif;color:var(--fg);background:var(--bg);max-width:72rem;margin:2rem auto;padding:0 1rem}.verdict{font-size:1.3rem;"
-	"border-left:8px solid var(--c3);padding:.3rem 1rem}.v0{border-color:var(--ok)}.v1{border-color:var(--c1)}.v9{border-color:var(--c0)}table{border-collapse:"
-	"collapse;width:100%;font-size:.85rem}th,td{text-align:left;vertical-align:top;padding:.3rem .5rem;border-bottom:1px solid var(--line);overflow-wrap:anywhere}"
-	"svg{width:100%;height:auto}svg text{fill:var(--fg);font:12px system-ui,sans-serif}.k0{color:var(--c0);fill:var(--c0)}.k1{color:var(--c1);fill:var(--c1)}"
-	".k2{color:var(--c2);fill:var(--c2)}.k3{color:var(--c3);fill:var(--c3)}.win{fill:var(--c1);opacity:.2}.log{fill:var(--ok)}code{white-space:pre-wrap}"
-	"@media print{body{margin:0;max-width:none;font-size:11px}}";
+static const char style[] = ":root{--c2:#8a6d00}@media(prefers-color-scheme:dark){:root{--c2:#d4b106}}.verdict{font-size:1.3rem;border-left:8px solid var(--soft);"
+	"padding:.3rem 1rem}.v0{border-color:var(--good)}.v1{border-color:var(--warn)}.v9{border-color:var(--bad)}.k0{color:var(--bad);fill:var(--bad)}"
+	".k1{color:var(--warn);fill:var(--warn)}.k2{color:var(--c2);fill:var(--c2)}.k3{color:var(--soft);fill:var(--soft)}.win{fill:var(--warn);opacity:.2}"
+	".log{fill:var(--good)}code{white-space:pre-wrap}";
 
 struct hunt_page {
 	struct text *to, rows, problems;
@@ -91,16 +87,10 @@ static void say(const struct hunt_page *p, enum say w)
 
 static void put_time(struct text *t, uint64_t us)
 {
-	char when[25];
-
-	if (!us) {
+	if (us)
+		html_time(t, us);
+	else
 		text_byte(t, '-');
-		return;
-	}
-	clock_rfc3339(us, when);
-	text_add(t, bytes_of(when, 10));
-	text_byte(t, ' ');
-	text_add(t, bytes_of(when + 11, 8));
 }
 
 /* What is no printable ASCII is shown as \xNN: a page must not be steered either. */
@@ -351,18 +341,17 @@ static void on_end(void *ctx, const struct hunt_summary *s)
 	struct hunt_page *p = ctx;
 	struct text *t = p->to;
 
-	text_fmt(t, "<!doctype html>\n<html lang=\"%s\">\n<head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">"
-		"<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\"><title>", p->lang ? "nl" : "en");
+	html_begin(t, p->lang ? "nl" : "en", bytes_str(words[SAY_TITLE][p->lang]), style);
+	text_lit(t, "<h1>");
 	say(p, SAY_TITLE);
-	text_lit(t, "</title><style>");
-	text_str(t, style);
-	text_lit(t, "</style></head>\n<body>\n<h1>");
-	say(p, SAY_TITLE);
-	text_lit(t, ": ");
-	put_raw(t, bytes_str(s->host && *s->host ? s->host : "?"));
+	if (s->host && *s->host) {
+		text_lit(t, ": ");
+		put_raw(t, bytes_str(s->host));
+	}
 	text_lit(t, "</h1>\n<p>");
 	put_time(t, s->end_us);
-	text_fmt(t, " UTC, Sluis %.40s, %llu files, %llu B</p>\n", s->version ? s->version : "", (unsigned long long)s->files, (unsigned long long)s->bytes);
+	text_fmt(t, " UTC, Sluis %.40s, %llu %s, %llu B</p>\n", s->version ? s->version : "", (unsigned long long)s->files, p->lang ? "bestanden" : "files",
+		(unsigned long long)s->bytes);
 	put_verdict(p, s);
 	text_lit(t, "<h2>");
 	say(p, SAY_COVERAGE);

@@ -2,32 +2,22 @@
  * somebody, and names of systems may come from an attacker's traffic: all of them are escaped. */
 #include "response/plan_priv.h"
 
-#include "base/clock.h"
+#include "base/html.h"
 
 #include <string.h>
 
 static const char style[] =
-	":root{color-scheme:light dark;--fg:#1b1f24;--bg:#fff;--line:#d0d7de;--soft:#57606a;--done:#1a7f37;--ready:#0b6bcb;--wait:#8c959f}"
-	"@media(prefers-color-scheme:dark){:root{--fg:#e6edf3;--bg:#0d1117;--line:#3d444d;--soft:#9198a1;--done:#3fb950;--ready:#6cb6ff;--wait:#6e7681}}"
-	"body{font:16px/1.5 system-ui,sans-serif;color:var(--fg);background:var(--bg);max-width:60rem;margin:2rem auto;padding:0 1rem}"
-	"h1{line-height:1.2;margin-bottom:.25rem}h2{margin-top:2.5rem;border-bottom:2px solid var(--line)}.soft{color:var(--soft)}"
+	"body{max-width:60rem}h1{line-height:1.2;margin-bottom:.25rem}h2{margin-top:2.5rem;border-bottom:2px solid var(--line)}.soft{color:var(--soft)}"
 	"dl.facts{display:grid;grid-template-columns:max-content 1fr;gap:.1rem 1rem}dl.facts dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere}"
-	"section.step{border-left:5px solid var(--wait);padding:.1rem 1rem .4rem;margin:1rem 0;break-inside:avoid}section.done{border-color:var(--done)}"
-	"section.ready{border-color:var(--ready)}h3{margin:.3rem 0}.state{font-size:.8rem;border:1px solid;border-radius:1rem;padding:.1rem .6rem;"
-	"margin-left:.5rem;white-space:nowrap;font-weight:400}.done .state{color:var(--done)}.ready .state{color:var(--ready)}.waiting .state{color:var(--soft)}"
+	"section.step{border-left:5px solid var(--line);padding:.1rem 1rem .4rem;margin:1rem 0;break-inside:avoid}section.done{border-color:var(--good)}"
+	"section.ready{border-color:var(--act)}h3{margin:.3rem 0}.state{font-size:.8rem;border:1px solid;border-radius:1rem;padding:.1rem .6rem;"
+	"margin-left:.5rem;white-space:nowrap;font-weight:400}.done .state{color:var(--good)}.ready .state{color:var(--act)}.waiting .state{color:var(--soft)}"
 	"code{font-size:.9em;overflow-wrap:anywhere}pre{border:1px solid var(--line);padding:.5rem;overflow-x:auto;white-space:pre-wrap}"
-	".proof{font-size:.9rem;border-top:1px solid var(--line);padding-top:.3rem}table{border-collapse:collapse;width:100%;font-size:.875rem}"
-	"th,td{text-align:left;vertical-align:top;padding:.25rem .5rem;border-bottom:1px solid var(--line);overflow-wrap:anywhere}"
-	"progress{width:100%;height:1rem}@media print{body{margin:0;max-width:none;font-size:12px}h2{margin-top:1.2rem}}";
+	".proof{font-size:.9rem;border-top:1px solid var(--line);padding-top:.3rem}progress{width:100%;height:1rem}@media print{body{max-width:none}h2{margin-top:1.2rem}}";
 
 static void put_time(struct text *t, uint64_t us)
 {
-	char when[25];
-
-	clock_rfc3339(us, when);
-	text_add(t, bytes_of(when, 10));
-	text_byte(t, ' ');
-	text_add(t, bytes_of(when + 11, 8));
+	html_time(t, us);
 	text_lit(t, " UTC");
 }
 
@@ -295,12 +285,8 @@ static void put_history(struct text *t, const struct plan *p, const struct plan_
 
 static void put_head(struct text *t, const struct plan *p, enum plan_lang l, const struct plan_words *w)
 {
-	text_fmt(t, "<!doctype html>\n<html lang=\"%s\">\n<head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">"
-		"<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\"><title>", w->lang);
-	put(t, plan_text(p, "title", l));
-	text_lit(t, "</title><style>");
-	text_str(t, style);
-	text_lit(t, "</style></head>\n<body>\n<h1>");
+	html_begin(t, w->lang, bytes_str(plan_text(p, "title", l)), style);
+	text_lit(t, "<h1>");
 	put(t, plan_text(p, "title", l));
 	text_lit(t, "</h1>\n<dl class=\"facts\">\n");
 	put_fact(t, w->title, plan_text(p, "id", l));

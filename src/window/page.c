@@ -1,7 +1,7 @@
 /* HTML, CSS and SVG by hand. Every text of the ledger was chosen by somebody outside, so all of them go through text_html. */
 #include "window/page.h"
 
-#include "base/clock.h"
+#include "base/html.h"
 
 #include <math.h>
 
@@ -9,28 +9,12 @@
 #define NODES_MOST 36
 #define BAR_WIDTH  600.0
 
-static const char style[] =
-	":root{color-scheme:light dark;--fg:#1b1f24;--bg:#fff;--line:#d0d7de;--a:#0b6bcb;--b:#b35900}"
-	"@media(prefers-color-scheme:dark){:root{--fg:#e6edf3;--bg:#0d1117;--line:#3d444d;--a:#6cb6ff;--b:#f0a35e}}"
-	"body{font:16px/1.5 system-ui,sans-serif;color:var(--fg);background:var(--bg);max-width:75rem;margin:2rem auto;padding:0 1rem}"
-	"table{border-collapse:collapse;width:100%;font-size:.875rem}th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid var(--line);"
-	"vertical-align:top;overflow-wrap:anywhere}td.n,th.n{text-align:right;white-space:nowrap}.note{border-left:4px solid var(--b);padding:.2rem .8rem}"
-	"svg{width:100%;height:auto}svg text{fill:var(--fg);font:12px system-ui,sans-serif}.bar{fill:var(--a)}.bar2{fill:var(--b)}"
-	".edge{stroke:var(--line);stroke-width:1.5}.wrap{overflow-x:auto}@media print{body{margin:0;max-width:none}}";
+static const char style[] = "td.n,th.n{text-align:right;white-space:nowrap}.note{border-left:4px solid var(--warn);padding:.2rem .8rem}.bar{fill:var(--act)}"
+	".bar2{fill:var(--warn)}.edge{stroke:var(--line);stroke-width:1.5}.wrap{overflow-x:auto}";
 
 static void put_words(struct text *t, const char *s)
 {
 	text_html(t, bytes_str(s));
-}
-
-static void put_time(struct text *t, uint64_t us)
-{
-	char when[25];
-
-	clock_rfc3339(us, when);
-	text_add(t, bytes_of(when, 10));
-	text_byte(t, ' ');
-	text_add(t, bytes_of(when + 11, 8));
 }
 
 void window_bytes(struct text *t, uint64_t n)
@@ -65,9 +49,9 @@ static void put_timeline(struct text *t, const struct window_view *v)
 	text_fmt(t, "<h2>%s</h2>\n<svg viewBox=\"0 0 960 %zu\" role=\"img\" aria-label=\"", v->words->timeline, 18 * n + 30);
 	put_words(t, v->words->timeline);
 	text_lit(t, "\">\n<text x=\"330\" y=\"12\">");
-	put_time(t, v->from_us);
+	html_time(t, v->from_us);
 	text_lit(t, "</text><text x=\"930\" y=\"12\" text-anchor=\"end\">");
-	put_time(t, v->to_us);
+	html_time(t, v->to_us);
 	text_lit(t, "</text>\n");
 	for (size_t i = 0; i < n; i++) {
 		const struct window_row *r = &v->rows[i];
@@ -79,9 +63,9 @@ static void put_timeline(struct text *t, const struct window_view *v)
 		text_html(t, bytes_cut(r->c.target, 0, 22));
 		text_fmt(t, "</text><rect class=\"%s\" x=\"%.1f\" y=\"%zu\" width=\"%.1f\" height=\"12\"><title>", r->hop > 1 ? "bar2" : "bar", 330 + x,
 			18 * i + 23, w < 2 ? 2 : w);
-		put_time(t, r->c.first_us);
+		html_time(t, r->c.first_us);
 		text_lit(t, " &#8211; ");
-		put_time(t, r->c.last_us);
+		html_time(t, r->c.last_us);
 		text_lit(t, "</title></rect>\n");
 	}
 	text_lit(t, "</svg>\n");
@@ -132,14 +116,14 @@ static void put_row(struct text *t, const struct window_view *v, const struct wi
 		text_lit(t, "</td>");
 	}
 	text_lit(t, "<td>");
-	put_time(t, r->c.first_us);
+	html_time(t, r->c.first_us);
 	if (r->was_open) {
 		text_lit(t, "<br><small>");
 		put_words(t, v->words->before);
 		text_lit(t, "</small>");
 	}
 	text_lit(t, "</td><td>");
-	put_time(t, r->c.last_us);
+	html_time(t, r->c.last_us);
 	if (r->is_open) {
 		text_lit(t, "<br><small>");
 		put_words(t, v->words->open);
@@ -179,7 +163,7 @@ static void put_events(struct text *t, const struct window_view *v)
 		const struct bytes texts[] = { bytes_str(e->kind), e->user, e->from, e->what };
 
 		text_lit(t, "<tr><td>");
-		put_time(t, e->at_us);
+		html_time(t, e->at_us);
 		text_str(t, e->is_suspect ? " <strong>!</strong></td>" : "</td>");
 		for (size_t k = 0; k < COUNT_OF(texts); k++) {
 			text_lit(t, "<td>");
@@ -195,14 +179,11 @@ void window_page(struct text *t, const struct window_view *v)
 {
 	const struct window_words *w = v->words;
 
-	text_fmt(t, "<!doctype html>\n<html lang=\"%s\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, "
-		"initial-scale=1\">\n<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n<title>%s</title>\n"
-		"<style>", w->lang, w->title);
-	text_str(t, style);
-	text_fmt(t, "</style>\n</head>\n<body>\n<h1>%s</h1>\n<p>%s ", w->title, w->from_to);
-	put_time(t, v->from_us);
+	html_begin(t, w->lang, bytes_str(w->title), style);
+	text_fmt(t, "<h1>%s</h1>\n<p>%s ", w->title, w->from_to);
+	html_time(t, v->from_us);
 	text_lit(t, " &#8211; ");
-	put_time(t, v->to_us);
+	html_time(t, v->to_us);
 	text_lit(t, " UTC");
 	if (v->with.len) {
 		text_fmt(t, "<br>%s <strong>", w->with);

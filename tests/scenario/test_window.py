@@ -187,7 +187,7 @@ def test_an_appliances_log_tells_who_signed_in_and_what_was_commanded(world):
     told = ask("--html", page, "--lang", "nl")
     assert "Aanmeldingen en opdrachten" in told and "show ns ip" in told and "!refused" in told
     with open(page) as f:
-        assert "show ns ip" in (text := f.read()) and "&lt;b&gt;bob?" in text and "<b>" not in text
+        assert "show ns ip" in (text := f.read()) and "van deze voordeur" not in text and "logboeken van het apparaat" in text and "&lt;b&gt;bob?" in text and "<b>" not in text
     two = json.loads(ask("--json", "--with", "192.0.2.1", "--hops", "2"))["systems"]
     assert [(r["client"], r["target"], r["hop"]) for r in two] == [("192.0.2.1", "10.0.0.11:80", 1), ("192.0.2.9", "10.0.0.11:80", 2)]
 
