@@ -31,7 +31,7 @@ static int take_options(const struct cli *cli, struct assess_given *g, int argc,
 	return 0;
 }
 
-/* 3 for what cannot be told, also beside what must be done: nobody is to take the rest for all. */
+/* What must be done comes before what cannot be told: 3 only where nothing else is to be done. */
 static int status_of(const struct assess_job *j)
 {
 	int status = 0;

@@ -12,9 +12,13 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-char **names_in(const char *dir, bool (*want)(const char *name, void *ctx), void *ctx, size_t *count)
+static int by_name(const void *a, const void *b)
 {
-	DIR *d = opendir(dir);
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+char **names_of(DIR *d, bool (*want)(const char *name, void *ctx), void *ctx, size_t *count)
+{
 	char **list = NULL;
 	struct dirent *e;
 	size_t n = 0;
@@ -23,7 +27,7 @@ char **names_in(const char *dir, bool (*want)(const char *name, void *ctx), void
 	if (!d)
 		return NULL;
 	while ((e = readdir(d))) {
-		if (e->d_name[0] == '.' || !want(e->d_name, ctx))
+		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 || (want && !want(e->d_name, ctx)))
 			continue;
 		list = reallocarray(list, n + 1, sizeof(*list));
 		CHECK(list);
@@ -32,15 +36,30 @@ char **names_in(const char *dir, bool (*want)(const char *name, void *ctx), void
 		n++;
 	}
 	closedir(d);
-	for (size_t i = 1; i < n; i++) /* few, and often in order already */
-		for (size_t j = i; j && strcmp(list[j - 1], list[j]) > 0; j--) {
-			char *t = list[j];
-
-			list[j] = list[j - 1];
-			list[j - 1] = t;
-		}
+	if (!list)
+		return calloc(1, sizeof(*list));
+	qsort(list, n, sizeof(*list), by_name);
 	*count = n;
-	return list ? list : calloc(1, sizeof(*list));
+	return list;
+}
+
+struct visible {
+	bool (*want)(const char *name, void *ctx);
+	void *ctx;
+};
+
+static bool is_visible(const char *name, void *ctx)
+{
+	const struct visible *v = ctx;
+
+	return name[0] != '.' && v->want(name, v->ctx);
+}
+
+char **names_in(const char *dir, bool (*want)(const char *name, void *ctx), void *ctx, size_t *count)
+{
+	struct visible v = { want, ctx };
+
+	return names_of(opendir(dir), is_visible, &v, count);
 }
 
 void names_free(char **list, size_t count)

@@ -3,13 +3,12 @@
 #include "cli/tree.h"
 
 #include "base/fd.h"
+#include "cli/files.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -60,37 +59,12 @@ bool tree_real(const struct tree *t, const char *path, char out[TREE_PATH_MAX])
 	return true;
 }
 
-static int by_name(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 char **tree_names(const struct tree *t, const char *path, size_t *count)
 {
 	int fd = tree_file(t, path, O_DIRECTORY);
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	char **list = NULL;
-	struct dirent *e;
-	size_t n = 0;
 
-	*count = 0;
-	if (!d) {
+	if (!d)
 		fd_close(&fd);
-		return NULL;
-	}
-	while ((e = readdir(d))) {
-		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
-			continue;
-		list = reallocarray(list, n + 1, sizeof(*list));
-		CHECK(list);
-		list[n] = strdup(e->d_name);
-		CHECK(list[n]);
-		n++;
-	}
-	closedir(d);
-	if (!list)
-		return calloc(1, sizeof(*list));
-	qsort(list, n, sizeof(*list), by_name);
-	*count = n;
-	return list;
+	return names_of(d, NULL, NULL, count);
 }
