@@ -121,8 +121,12 @@ static void give(struct reading *r, TSK_FS_FILE *f, const struct hunt_file *file
 {
 	enum err e = OK;
 
-	if (!r->sink->file(r->sink->ctx, file) || file->kind != HUNT_REGULAR)
+	if (!r->sink->file(r->sink->ctx, file))
 		return;
+	if (file->kind != HUNT_REGULAR) {
+		r->sink->end(r->sink->ctx, OK);
+		return;
+	}
 	r->left = r->options->file_most;
 	r->is_cut = false;
 	if (tsk_fs_file_walk(f, TSK_FS_FILE_WALK_FLAG_NONE, on_block, r) != 0)

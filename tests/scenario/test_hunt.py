@@ -362,3 +362,12 @@ def test_a_hard_link_in_a_bundle_is_a_name_too(root, tmp_path):
         t.addfile(link)
     findings, _, _ = run(bundle, *WINDOW, want=1)
     assert "/var/nstmp/.nscache/httpd" in {f["file.path"] for f in findings}
+
+
+def test_a_log_that_looks_like_a_disk_is_read(tmp_path):
+    lines = "\n".join(quiet() + [hit()]).encode()
+    log = str(tmp_path / "httpaccess.log")
+    with open(log, "wb") as f:
+        f.write(lines[:510] + b"\x55\xaa" + lines[512:] + b"\n")
+    findings, _, _ = run(log, *WINDOW, want=1)
+    assert [f["sluis.class"] for f in findings] == ["compromise"]
