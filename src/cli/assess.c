@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "cli/options.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,20 +13,12 @@
 
 static int take_options(const struct cli *cli, struct assess_given *g, int argc, char **argv)
 {
-	const struct {
-		const char *name, **to;
-	} options[] = { { "--inventory", &g->inventory }, { "--bundle", &g->bundle }, { "--ns-conf", &g->ns_conf }, { "--advisory", &g->advisory },
-		{ "--appliance", &g->appliance }, { "--findings", &g->findings }, { "--vex", &g->vex }, { "--ns-log", &g->ns_log } };
+	const struct option options[] = { { "--inventory", &g->inventory, NULL }, { "--bundle", &g->bundle, NULL }, { "--ns-conf", &g->ns_conf, NULL },
+		{ "--advisory", &g->advisory, NULL }, { "--appliance", &g->appliance, NULL }, { "--findings", &g->findings, NULL }, { "--vex", &g->vex, NULL },
+		{ "--ns-log", &g->ns_log, NULL }, { 0 } };
 
-	for (int i = 0; i < argc; i += 2) {
-		size_t k = 0;
-
-		while (k < COUNT_OF(options) && strcmp(argv[i], options[k].name) != 0)
-			k++;
-		if (k == COUNT_OF(options) || i + 1 >= argc)
-			return 1 + cli_fail_in(cli, W_ASSESS_OPTION, argv[i]);
-		*options[k].to = argv[i + 1];
-	}
+	if (!options_take(cli, options, argc, argv, NULL))
+		return 2;
 	if (!g->inventory && !g->bundle && !g->ns_conf)
 		return 1 + cli_fail_in(cli, W_ASSESS_NOTHING_GIVEN);
 	return 0;

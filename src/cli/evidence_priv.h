@@ -3,20 +3,12 @@
 #define CLI_EVIDENCE_PRIV_H
 
 #include "archive/tar.h"
+#include "cli/options.h"
 #include "cli/output.h"
 #include "cli/site.h"
 #include "crypto/ed25519.h"
 
 #include <stdio.h>
-
-/* Options of one subcommand: pairs of name and where the value goes; a name without value has a bool. Ends with an empty
- * name. What is no option goes to *rest, at most one. False: wrongly called, and that was said. */
-struct option {
-	const char *name;
-	const char **value;
-	bool *flag;
-};
-bool options_take(const struct cli *cli, const struct option *options, int argc, char **argv, const char **rest) MUST_USE;
 
 /* An archive that is being made: each member goes into the manifest as well, and what could not be had is noted. */
 struct collect {

@@ -5,6 +5,7 @@
 
 #include "base/fd.h"
 #include "cli/mitigate_edit.h"
+#include "cli/options.h"
 #include "cli/output.h"
 #include "cli/site.h"
 
@@ -17,18 +18,10 @@
 
 static int take_options(const struct cli *cli, struct assess_given *g, bool *applies, int argc, char **argv)
 {
-	for (int i = 0; i < argc; i++) {
-		if (strcmp(argv[i], "--apply") == 0)
-			*applies = true;
-		else if (strcmp(argv[i], "--ns-conf") == 0 && i + 1 < argc)
-			g->ns_conf = argv[++i];
-		else if (strcmp(argv[i], "--bundle") == 0 && i + 1 < argc)
-			g->bundle = argv[++i];
-		else if (argv[i][0] != '-' && !g->advisory)
-			g->advisory = argv[i];
-		else
-			return 1 + cli_fail_in(cli, W_ASSESS_OPTION, argv[i]);
-	}
+	const struct option options[] = { { "--ns-conf", &g->ns_conf, NULL }, { "--bundle", &g->bundle, NULL }, { "--apply", NULL, applies }, { 0 } };
+
+	if (!options_take(cli, options, argc, argv, &g->advisory))
+		return 2;
 	if (!g->advisory)
 		return 1 + cli_fail_in(cli, W_MITIGATE_USAGE);
 	return *applies && (g->ns_conf || g->bundle) ? 1 + cli_fail_in(cli, W_MITIGATE_EITHER) : 0;

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "cli/notify_smtp.h"
+#include "cli/options.h"
 #include "cli/output.h"
 #include "crypto/random.h"
 #include "crypto/sha256.h"
@@ -27,24 +28,12 @@ struct notify {
 
 static int take_options(const struct cli *cli, struct notify *n, int argc, char **argv)
 {
-	const struct {
-		const char *name, **to;
-	} options[] = { { "--inventory", &n->job.given.inventory }, { "--advisory", &n->job.given.advisory }, { "--out", &n->out }, { "--smtp", &n->smtp.url },
-		{ "--from", &n->smtp.from }, { "--user", &n->smtp.user }, { "--password-file", &n->smtp.password_file }, { "--ca", &n->smtp.ca } };
+	const struct option options[] = { { "--inventory", &n->job.given.inventory, NULL }, { "--advisory", &n->job.given.advisory, NULL },
+		{ "--out", &n->out, NULL }, { "--smtp", &n->smtp.url, NULL }, { "--from", &n->smtp.from, NULL }, { "--user", &n->smtp.user, NULL },
+		{ "--password-file", &n->smtp.password_file, NULL }, { "--ca", &n->smtp.ca, NULL }, { "--send", NULL, &n->sends }, { 0 } };
 
-	for (int i = 0; i < argc; i++) {
-		size_t k = 0;
-
-		if (strcmp(argv[i], "--send") == 0) {
-			n->sends = true;
-			continue;
-		}
-		while (k < COUNT_OF(options) && strcmp(argv[i], options[k].name) != 0)
-			k++;
-		if (k == COUNT_OF(options) || i + 1 >= argc)
-			return 1 + cli_fail_in(cli, W_ASSESS_OPTION, argv[i]);
-		*options[k].to = argv[++i];
-	}
+	if (!options_take(cli, options, argc, argv, NULL))
+		return 2;
 	if (!n->job.given.inventory)
 		return 1 + cli_fail_in(cli, W_NOTIFY_INVENTORY);
 	if (n->sends && !n->smtp.url)
