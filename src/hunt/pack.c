@@ -414,3 +414,26 @@ enum err hunt_rules_compile(struct hunt_rules *r, char error[DATA_ERROR_MAX])
 	r->is_compiled = true;
 	return OK;
 }
+
+static bool empty(struct patterns **p, enum patterns_mode mode)
+{
+	patterns_free(p);
+	*p = patterns_new(mode);
+	return *p != NULL;
+}
+
+enum err hunt_rules_compile_web(struct hunt_rules *r, const struct hunt_layout *l, char error[DATA_ERROR_MAX])
+{
+	bool ok = empty(&r->content, PATTERNS_STREAM);
+
+	for (size_t i = 0; i < hunt_layout_logs(l); i++)
+		if (hunt_layout_log(l, i)->format != LAYOUT_WEB)
+			ok = empty(&r->first[i], PATTERNS_LINES) && ok;
+	/* Entries keep their numbers, for pairs name them; one of no log holds for no line. */
+	for (size_t i = 0; i < r->count; i++)
+		if (r->at[i].kind == RULE_FILE || r->at[i].kind == RULE_CONTENT || r->at[i].kind == RULE_LINE) {
+			r->at[i].kind = RULE_LINE;
+			r->at[i].logs = 0;
+		}
+	return ok ? hunt_rules_compile(r, error) : ERR_MEMORY;
+}

@@ -65,5 +65,8 @@ void hunt_rules_free(struct hunt_rules **r);
 enum err hunt_rules_add(struct hunt_rules *r, const struct hunt_layout *l, struct bytes text, const char *name, char error[DATA_ERROR_MAX]) MUST_USE;
 /* Once, after the last pack. */
 enum err hunt_rules_compile(struct hunt_rules *r, char error[DATA_ERROR_MAX]) MUST_USE;
+/* In its place, for a scan that is given lines of web logs alone (live requests): what is about anything else is forgotten, and takes
+ * neither time nor memory. */
+enum err hunt_rules_compile_web(struct hunt_rules *r, const struct hunt_layout *l, char error[DATA_ERROR_MAX]) MUST_USE;
 
 #endif
