@@ -8,7 +8,7 @@
 
 #include <jansson.h>
 
-#define ALERT_LINE_MAX	 (64u << 10) /* octets of a JSON line, its LF included */
+#define ALERT_LINE_MAX	 (80u << 10) /* octets of a JSON line, its LF included */
 #define ALERT_SYSLOG_MAX 8192	     /* octets of a syslog message; RFC 5424 6.1: receivers SHOULD take 2048 and may cut longer ones */
 #define ALERT_MAIL_MAX	 (1u << 20)
 #define ALERT_MAIL_ALERTS_MAX 50
@@ -31,6 +31,7 @@ struct alert_fields {
 	struct bytes client, method, url, user_agent, user, path, where, note, message;
 	struct bytes first, last; /* RFC 3339 */
 	uint64_t count, status, line;
+	const json_t *held; /* sluis.held: a list, or NULL */
 };
 
 /* line: with or without its LF. ERR_SYNTAX: no alert of ours (no object, no id, kind or class); ERR_LIMIT: over ALERT_LINE_MAX. On success
@@ -38,8 +39,10 @@ struct alert_fields {
 enum err alert_read_json(struct bytes line, struct alert_fields *out) MUST_USE;
 void alert_fields_fini(struct alert_fields *f);
 
-/* What to do next, by class (alert/next.tbl): steps for people, NULL after the last. */
-const char *alert_next_step(enum hunt_class c, enum alert_lang language, size_t i);
+/* What to do next, by class (alert/next.tbl): appends the step i (from 0) for people, one line without its end; false: there are no more.
+ * Commands in it name the advisory and the client where these are plain (they come from packs and from strangers, and are copied into
+ * shells), else the words CVE and CLIENT. */
+bool alert_put_next(struct text *t, enum hunt_class c, enum alert_lang language, size_t i, struct bytes advisory, struct bytes client);
 
 struct alert_mail {
 	const char *from, *to; /* bare addresses */
