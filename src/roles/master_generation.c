@@ -686,5 +686,12 @@ enum err master_access_log(struct master *m, const struct conf *conf)
 
 enum err master_alerts(struct master *m, const struct conf *conf)
 {
+	char dir[4096];
+
+	if (conf->detect.is_on && bytes_starts(conf->detect.alerts, conf->state_dir)) { /* as the ledger does, which may be off */
+		snprintf(dir, sizeof(dir), "%.*s", FMT(conf->state_dir));
+		if (mkdir(dir, 0700) < 0 && errno != EEXIST)
+			return ERR_IO;
+	}
 	return open_log(m, conf->detect.alerts, ROLE_WATCHER, MSG_ALERTS, &m->alerts);
 }
