@@ -94,6 +94,7 @@ enum err requests_take(struct bytes *in, struct request_seen *out)
 	}
 	if (at != total)
 		return ERR_SYNTAX;
+	out->texts = bytes_of(in->at + FIXED, total - FIXED);
 	*in = bytes_cut(*in, total, in->len);
 	return OK;
 }

@@ -25,6 +25,7 @@ struct request_seen {
 	uint64_t size;		  /* of the answer's body */
 	bool is_http10;
 	struct bytes method, target, host, referer, user_agent;
+	struct bytes texts; /* requests_take: all five, one behind the other */
 };
 
 /* For the worker; without room the request is counted as lost, and false says so. */

@@ -437,3 +437,18 @@ enum err hunt_rules_compile_web(struct hunt_rules *r, const struct hunt_layout *
 		}
 	return ok ? hunt_rules_compile(r, error) : ERR_MEMORY;
 }
+
+static bool on_word(void *ctx, unsigned id, uint64_t end)
+{
+	(void)id, (void)end;
+	*(bool *)ctx = true;
+	return false;
+}
+
+bool hunt_rules_may_hold(struct hunt_rules *r, struct bytes text)
+{
+	bool any = false;
+
+	patterns_scan(r->again, text, on_word, &any);
+	return any;
+}

@@ -68,5 +68,7 @@ enum err hunt_rules_compile(struct hunt_rules *r, char error[DATA_ERROR_MAX]) MU
 /* In its place, for a scan that is given lines of web logs alone (live requests): what is about anything else is forgotten, and takes
  * neither time nor memory. */
 enum err hunt_rules_compile_web(struct hunt_rules *r, const struct hunt_layout *l, char error[DATA_ERROR_MAX]) MUST_USE;
+/* Whether a word of the entries about requests stands in text, as it is: with none, and nothing encoded in it, no such entry can hold. */
+bool hunt_rules_may_hold(struct hunt_rules *r, struct bytes text);
 
 #endif

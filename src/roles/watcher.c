@@ -116,11 +116,17 @@ static void spoil(unsigned i)
 	w.is_spoiled[i] = true; /* it is told once; what comes after cannot be understood */
 }
 
+static bool is_encoded(const struct request_seen *seen)
+{
+	return bytes_find_byte(seen->target, '%') != SIZE_MAX || bytes_find_byte(seen->target, '\\') != SIZE_MAX;
+}
+
 /* True: there is more. */
 static bool take_chunk(unsigned i)
 {
 	struct request_seen seen;
 	struct bytes in;
+	bool has_words;
 	size_t len = 0;
 	enum err e = requests_read(w.rings[i], w.tails[i], chunk, sizeof(chunk), &len);
 
@@ -129,8 +135,11 @@ static bool take_chunk(unsigned i)
 		return false;
 	}
 	in = bytes_of(chunk, len);
+	/* Most chunks have no word of any indicator in them; then only what is encoded is worth a look. */
+	has_words = len && hunt_rules_may_hold(w.rules, in);
 	while (in.len && (e = requests_take(&in, &seen)) == OK)
-		add_line(&seen);
+		if (is_encoded(&seen) || (has_words && hunt_rules_may_hold(w.rules, seen.texts)))
+			add_line(&seen);
 	if (e == ERR_SYNTAX || (e == ERR_AGAIN && in.len == len)) {
 		spoil(i);
 		return false;
