@@ -5,6 +5,7 @@
 #include "alert/journal_priv.h"
 #include "base/fd.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -62,5 +63,22 @@ enum err journal_position_write(int folder, const char *name, struct journal_at 
 		return ERR_IO;
 	if (renameat(folder, beside, folder, file) != 0 || fsync(folder) != 0)
 		return ERR_IO;
+	return OK;
+}
+
+enum err journal_has_positions(int folder, bool *out)
+{
+	int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+	const struct dirent *e;
+
+	if (!d) {
+		fd_close(&fd);
+		return ERR_IO;
+	}
+	*out = false;
+	while ((e = readdir(d)))
+		*out |= e->d_name[0] != '.' && bytes_ends(bytes_str(e->d_name), BYTES(".pos"));
+	closedir(d);
 	return OK;
 }
