@@ -32,6 +32,9 @@ static const struct deliver_way *way_of(const struct dest *t)
 
 /* --- libcurl, as all kinds use it --- */
 
+/* NOSIGNAL stays off: libcurl then keeps SIGPIPE away during its calls, which OpenSSL's writes to a closed connection raise. (SIGALRM is used
+ * by builds without a threaded resolver only.) QUICK_EXIT: whoever gives up a name that nobody answers does not wait for that thread. */
+
 bool dest_curl(struct dest *t, const char *schemes)
 {
 	CURL *c = curl_easy_init();
@@ -42,7 +45,7 @@ bool dest_curl(struct dest *t, const char *schemes)
 	t->error[0] = 0;
 	ok = c && curl_easy_setopt(c, CURLOPT_PRIVATE, t) == CURLE_OK && curl_easy_setopt(c, CURLOPT_ERRORBUFFER, t->error) == CURLE_OK &&
 		curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, schemes) == CURLE_OK && curl_easy_setopt(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) == CURLE_OK &&
-		curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, CONNECT_S) == CURLE_OK && curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
+		curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, CONNECT_S) == CURLE_OK && curl_easy_setopt(c, CURLOPT_QUICK_EXIT, 1L) == CURLE_OK &&
 		curl_easy_setopt(c, CURLOPT_USERAGENT, "sluis/" SLUIS_VERSION) == CURLE_OK && (!t->to.ca[0] || curl_easy_setopt(c, CURLOPT_CAINFO, t->to.ca) == CURLE_OK);
 	if (!ok) {
 		dest_curl_stop(t);
@@ -61,7 +64,7 @@ void dest_curl_stop(struct dest *t)
 {
 	if (t->is_in_multi)
 		curl_multi_remove_handle(t->d->multi, t->curl);
-	t->is_in_multi = t->is_open = false;
+	t->is_in_multi = t->is_open = t->is_used = false;
 	if (t->curl)
 		curl_easy_cleanup(t->curl);
 	t->curl = NULL;

@@ -14,7 +14,8 @@ static bool set_up(struct dest *t, const char *password)
 	t->list = curl_slist_append(NULL, t->to.to);
 	t->sending.left = text_bytes(&t->out);
 	return t->list && smtp_prepare(t->curl, &to, t->list, &t->sending) == OK && curl_easy_setopt(t->curl, CURLOPT_PROXY, "") == CURLE_OK &&
-		curl_easy_setopt(t->curl, CURLOPT_TIMEOUT_MS, (long)TRY_MS) == CURLE_OK && dest_curl_start(t);
+		curl_easy_setopt(t->curl, CURLOPT_TIMEOUT_MS, (long)TRY_MS) == CURLE_OK && curl_easy_setopt(t->curl, CURLOPT_FORBID_REUSE, 1L) == CURLE_OK &&
+		curl_easy_setopt(t->curl, CURLOPT_NOSIGNAL, 0L) == CURLE_OK && dest_curl_start(t);
 }
 
 static void begin(struct dest *t)
@@ -43,9 +44,14 @@ static void begin(struct dest *t)
 
 static void done(struct dest *t, CURLcode code)
 {
-	char why[CURL_ERROR_SIZE];
+	char why[CURL_ERROR_SIZE + 40];
+	long answer = 0;
 
-	snprintf(why, sizeof(why), "%s", dest_curl_why(t, code));
+	curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &answer);
+	if (code != CURLE_OK && answer >= 400 && answer < 600)
+		snprintf(why, sizeof(why), "the mail server answered with %ld (%s)", answer, dest_curl_why(t, code));
+	else
+		snprintf(why, sizeof(why), "%s", dest_curl_why(t, code));
 	dest_curl_stop(t);
 	if (code == CURLE_OK)
 		dest_taken(t);

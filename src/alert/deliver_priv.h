@@ -33,11 +33,12 @@ struct dest {
 
 	/* the kind's */
 	CURL *curl;
-	bool is_in_multi, is_open; /* is_open: syslog's connection stands */
+	bool is_in_multi, is_open, is_used; /* of syslog: the connection stands, and an alert went over it */
 	curl_socket_t socket;
 	struct curl_slist *list;
 	struct text out;
 	size_t sent;
+	uint64_t sent_ms;
 	struct smtp_sending sending;
 	char error[CURL_ERROR_SIZE];
 };

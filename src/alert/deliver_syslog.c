@@ -13,6 +13,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define CLOSE_MS 20u /* for a close that was under way while an alert was sent */
+
 static bool is_udp(const struct dest *t)
 {
 	return t->to.kind == DELIVER_SYSLOG_UDP;
@@ -91,7 +93,21 @@ static enum err listen_to(struct dest *t)
 	return OK;
 }
 
-/* False: not all is sent yet, or it failed. */
+static void begin(struct dest *t);
+
+/* Broken off in the middle. On a connection that served before, the receiver may have gone for long: the same again on a new one, at
+ * once. On a new one it is a failure. */
+static void break_off(struct dest *t)
+{
+	if (!t->is_used) {
+		close_and_fail(t, "the connection broke off");
+		return;
+	}
+	dest_curl_stop(t);
+	begin(t);
+}
+
+/* False: not all is sent yet, or it broke off. */
 static bool send_more(struct dest *t)
 {
 	while (t->sent < t->out.len) {
@@ -101,17 +117,29 @@ static bool send_more(struct dest *t)
 		if (code == CURLE_AGAIN)
 			return false;
 		if (code != CURLE_OK) {
-			close_and_fail(t, "the connection broke off");
+			break_off(t);
 			return false;
 		}
 		t->sent += n;
+		t->sent_ms = t->d->now_ms;
 	}
 	return true;
 }
 
-static void go_on(struct dest *t)
+/* A receiver that closed before it had read an alert acknowledges it all the same, and says so a moment later. On a new connection that
+ * would be odd, and waiting for it would repeat alerts for ever to one that closes after each. */
+static bool is_safe(const struct dest *t)
 {
 	int unacknowledged = 0;
+
+	if (ioctl(t->socket, SIOCOUTQ, &unacknowledged) == 0 && unacknowledged > 0)
+		return false;
+	return !t->is_used || t->d->now_ms - t->sent_ms >= CLOSE_MS;
+}
+
+static void go_on(struct dest *t)
+{
+	enum err e;
 
 	if (t->d->now_ms - t->began_ms > TRY_MS) {
 		close_and_fail(t, t->is_open ? "the receiver takes nothing" : "no connection within the time");
@@ -125,13 +153,13 @@ static void go_on(struct dest *t)
 	}
 	if (!send_more(t))
 		return;
-	if (ioctl(t->socket, SIOCOUTQ, &unacknowledged) == 0 && unacknowledged > 0)
-		return;
-	if (listen_to(t) == ERR_IO) { /* a reset: it may have read nothing of it */
-		close_and_fail(t, "the connection broke off");
-		return;
+	e = listen_to(t);
+	if (e == ERR_IO || (e == ERR_CLOSED && t->is_used)) {
+		break_off(t);
+	} else if (e == ERR_CLOSED || is_safe(t)) {
+		t->is_used = true;
+		dest_taken(t);
 	}
-	dest_taken(t);
 }
 
 void deliver_syslog_look(struct dest *t)

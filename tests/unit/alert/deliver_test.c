@@ -600,8 +600,8 @@ static void test_retries_grow(void **state)
 
 	add(p, 1);
 	begin(p, &to, 1);
-	/* Ten minutes of its clock, in steps of 100 ms that wait for what is under way. */
-	for (until = clock_mono_us() + 60 * 1000000u; now < 600000 && clock_mono_us() < until; now += 100) {
+	/* Ten minutes of its clock, in steps of 400 ms that wait for what is under way. */
+	for (until = clock_mono_us() + 60 * 1000000u; now < 600000 && clock_mono_us() < until; now += 400) {
 		deliver_step(p->d, now, REAL_US);
 		deliver_wait(p->d, -1, 1);
 		deliver_step(p->d, now, REAL_US);
