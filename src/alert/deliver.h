@@ -65,9 +65,9 @@ void deliver_free(struct deliver **d);
 unsigned deliver_step(struct deliver *d, uint64_t now_ms, uint64_t real_us);
 /* Waits until a connection, or extra_fd (-1: none), can go on, or ms have passed, or deliver_wakeup. True: extra_fd is readable. */
 bool deliver_wait(struct deliver *d, int extra_fd, unsigned ms);
-/* Ends a wait; the only function that another thread or a signal's handler may call. */
+/* Ends a wait; the only function that another thread may call. */
 void deliver_wakeup(struct deliver *d);
-/* How many destinations have everything that the journal has (as of the last step), and how many fail. */
+/* How many destinations have all that is in the journal now, and how many fail. */
 size_t deliver_done(const struct deliver *d);
 size_t deliver_failing(const struct deliver *d);
 

@@ -309,7 +309,13 @@ void alert_group_take(struct alert_group *g, const struct hunt_finding *f, const
 		forget(g, g->oldest);
 	}
 	p = remember(g, hash, f, source, now_us);
-	tell_first(g, p ? &p->kept.finding : f, p ? p->source : source, seen_us);
+	if (p) {
+		tell_first(g, &p->kept.finding, p->source, seen_us);
+	} else {
+		const struct hunt_finding bounded = kept_bounded(f);
+
+		tell_first(g, &bounded, source, seen_us);
+	}
 }
 
 void alert_group_tick(struct alert_group *g, uint64_t now_us)

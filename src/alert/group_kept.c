@@ -76,6 +76,15 @@ enum err kept_copy(struct kept *k, const struct hunt_finding *f)
 	return OK;
 }
 
+struct hunt_finding kept_bounded(const struct hunt_finding *f)
+{
+	struct hunt_finding copy = *f;
+
+	for (size_t i = 0; i < COUNT_OF(views); i++)
+		*(struct bytes *)(void *)((char *)&copy + views[i].at) = view_at(f, i);
+	return copy;
+}
+
 void kept_fini(struct kept *k)
 {
 	free(k->memory);

@@ -16,6 +16,8 @@ struct kept {
 
 /* ERR_MEMORY: *k is as it was. */
 enum err kept_copy(struct kept *k, const struct hunt_finding *f) MUST_USE;
+/* Without a copy: what strangers chose is cut, the rest is as it is. */
+struct hunt_finding kept_bounded(const struct hunt_finding *f);
 void kept_fini(struct kept *k);
 /* A copy of at most KEPT_TEXT_MAX octets; NULL: no memory. */
 char *kept_text(const char *s);

@@ -56,5 +56,7 @@ enum err journal_position_read(int folder, const char *name, struct journal_at *
 /* Written beside, synced and renamed: after a crash the old or the new one is there. */
 enum err journal_position_write(int folder, const char *name, struct journal_at at) MUST_USE;
 bool journal_is_name(const char *name);
+/* Whether any destination, also one of the past, has a position here. */
+enum err journal_has_positions(int folder, bool *out) MUST_USE;
 
 #endif

@@ -52,8 +52,10 @@ static void cut(json_t *o, const char *key, size_t over)
 	struct bytes b = bytes_of(json_string_value(v), json_is_string(v) ? json_string_length(v) : 0);
 	size_t keep = b.len > over + 3 ? b.len - over - 3 : 0;
 
-	if (!b.len) /* not there, or no text: sluis.held */
+	if (!b.len) { /* not there, or a list */
+		json_object_del(o, key);
 		return;
+	}
 	while (keep && (b.at[keep] & 0xc0) == 0x80)
 		keep--;
 	if (!keep || json_object_set_new(o, key, json_stringn((const char *)b.at, keep)) != 0)
@@ -68,7 +70,7 @@ static size_t dump(const json_t *o, unsigned char *out, size_t cap)
 /* The same alert in at most `room` octets. */
 static void put_shortened(struct text *t, const struct alert_fields *f, size_t room)
 {
-	static const char *const keys[] = { "message", "user_agent.original", "url.original", "sluis.next", "sluis.note", "log.file.path", "file.path", "sluis.source", "user.name",
+	static const char *const keys[] = { "message", "user_agent.original", "url.original", "sluis.next", "sluis.note", "log.file.path", "file.path", "sluis.held", "sluis.source", "user.name",
 		"rule.name", "rule.reference", "rule.id" };
 	unsigned char out[ALERT_SYSLOG_MAX];
 	json_t *o = json_copy(f->root);

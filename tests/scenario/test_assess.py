@@ -1,23 +1,20 @@
 """sluis assess, notify and mitigate through the command line: every row of the shipped tables, bundles and ns.conf files made here,
 a mail server with STARTTLS, and a running Sluis that gets a rule set with a way back."""
-import base64
 import email
 import email.policy
 import glob
 import io
 import json
 import os
-import socket
-import ssl
 import stat
 import subprocess
 import tarfile
-import threading
 
 import jsonschema
 import pytest
 import yaml
 
+from alert_servers import MailServer
 from harness import BUILD, ROOT, Nginx, Sluis, free_port, get, wait_for
 
 VERDICTS = os.path.join(ROOT, "rules", "verdicts")
@@ -238,61 +235,6 @@ def test_notify_writes_one_message_per_customer(tmp_path):
         assert other not in body.lower() and other not in str(m).lower()
 
 
-class MailServer:
-    """SMTP that accepts mail after STARTTLS and a login only, for one connection after the other."""
-
-    def __init__(self, cert, key, tls=True):
-        self.tls, self.mails, self.plain = tls, [], []
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.load_cert_chain(cert, key)
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.run, daemon=True).start()
-
-    def run(self):
-        while True:
-            try:
-                c, _ = self.listener.accept()
-            except OSError:
-                return
-            with c:
-                try:
-                    self.talk(c)
-                except (OSError, ssl.SSLError):
-                    pass
-
-    def talk(self, c):
-        f, secure, user = c.makefile("rwb", 0), False, None
-        f.write(b"220 mail.example\r\n")
-        while line := f.readline():
-            verb = line.split()[0].upper() if line.split() else b""
-            if verb == b"EHLO":
-                f.write(b"250-mail.example\r\n" + (b"250 AUTH PLAIN\r\n" if secure else b"250 STARTTLS\r\n" if self.tls else b"250 HELP\r\n"))
-            elif verb == b"STARTTLS" and self.tls:
-                f.write(b"220 go\r\n")
-                c = self.context.wrap_socket(c, server_side=True)
-                f, secure = c.makefile("rwb", 0), True
-            elif verb == b"AUTH":
-                words = line.split()
-                if len(words) < 3:
-                    f.write(b"334 \r\n")
-                    words.append(f.readline().strip())
-                user = base64.b64decode(words[-1]).split(b"\0")[1:]
-                f.write(b"235 ok\r\n")
-            elif verb == b"DATA":
-                f.write(b"354 go\r\n")
-                data = b""
-                while not data.endswith(b"\r\n.\r\n"):
-                    data += f.readline()
-                (self.mails if secure else self.plain).append((user, data[:-3]))
-                f.write(b"250 ok\r\n")
-            elif verb == b"QUIT":
-                f.write(b"221 bye\r\n")
-                return
-            else:
-                f.write(b"250 ok\r\n")
-
-
 def test_notify_sends_over_tls_or_not_at_all(tmp_path):
     cert, key, ca = mail_certificate(tmp_path)
     (tmp_path / "password").write_text("hunter2\n")
@@ -308,8 +250,8 @@ def test_notify_sends_over_tls_or_not_at_all(tmp_path):
     assert "was not sent" in sluis(*args, "--smtp", f"smtp://localhost:{plain.port}", "--ca", ca, status=2).stderr
     assert not plain.plain and not plain.mails
     assert "nothing is sent without TLS" in sluis(*args, "--smtp", "http://localhost", status=2).stderr
-    server.listener.close()
-    plain.listener.close()
+    server.close()
+    plain.close()
 
 
 def mail_certificate(tmp_path):
