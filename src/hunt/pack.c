@@ -23,8 +23,8 @@ struct adding {
 static const char *const field_names[FIELD_COUNT] = { "path", "target", "decoded", "method", "user_agent", "referer", "line", "command", "user", "file", "link" };
 #define FIELD_KEYS "path target decoded method user_agent referer line command user file link"
 
-/* Letters, digits and signs that nobody needs to encode, encoded; and a percent sign itself. */
-static const char encoded[] = "%(25|2[def]|3[0-9]|4[1-9a-f]|5[0-9af]|6[1-9a-f]|7[0-9ae])";
+/* Letters, digits and signs that nobody needs to encode, encoded (or escaped by the log); and a percent sign itself. */
+static const char encoded[] = "(%|\\\\x)(25|2[def]|3[0-9]|4[1-9a-f]|5[0-9af]|6[1-9a-f]|7[0-9ae])";
 
 struct hunt_rules *hunt_rules_new(void)
 {

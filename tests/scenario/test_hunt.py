@@ -287,38 +287,6 @@ def test_years_of_logs_without_years(root):
     assert all("mtime" in f["sluis.time_from"] for f in findings)
 
 
-def encodings(line):
-    """The same request in other words: the path's letters encoded once, twice, and in the other case; other methods and versions."""
-    head, rest = line.split('"', 1)
-    request, tail = rest.split('"', 1)
-    method, target = request.split(" ", 1)
-    target, version = target.rsplit(" ", 1)
-    path, mark, query = target.partition("?")
-    once = "".join(f"%{ord(c):02x}" if c.isalnum() else c for c in path) if "%" not in path else path.replace("a", "%61")
-    for changed in (once, once.replace("%", "%25"), path.swapcase() if "%" not in path else path, path.replace("/", "/./") if ".." not in path else path):
-        yield f'{head}"{method} {changed}{mark}{query} HTTP/1.0"{tail}'
-    yield f'{head}"{method} http://gw.example{path}{mark}{query} {version}"{tail}'
-
-
-def test_every_request_is_found_in_every_encoding(tmp_path):
-    want, lines = [], []
-    for pack in sorted(os.listdir(os.path.join(ROOT, "rules/hunt"))):
-        with open(os.path.join(ROOT, "rules/hunt", pack), encoding="utf-8") as f:
-            entries = yaml.load(f, yaml.BaseLoader)["entries"]
-        for e in entries:
-            if e["kind"] != "access" or "own" in e or "part" in e or "decoded" in e["match"]:
-                continue
-            for line in e["tests"]["hits"]:
-                for changed in encodings(line):
-                    lines.append(changed)
-                    want.append((e["id"], len(lines), changed))
-    log = put(str(tmp_path), "httpaccess.log", lines)
-    findings, _, _ = run(log, want=1)
-    got = {(f["rule.id"], f["sluis.line"]) for f in findings}
-    missing = [w for w in want if w[:2] not in got]
-    assert len(want) > 60 and missing == []
-
-
 def test_what_is_asked_wrongly_is_told(root, tmp_path):
     pack = put(str(tmp_path), "mine.yaml", "name: mine\ntitle: x\nentries:\n  - id: a\n    title: t\n    kind: access\n    class: probe\n    confidence: low\n"
                "    source: s\n    words: [x]\n    match: {path: '(?=x)'}\n")
