@@ -69,7 +69,7 @@ def targets(target, words):
 
 def changed(text, at):
     c = text[at]
-    return text[:at] + (chr(ord(c) - 25) if c in "zZ" else chr(ord(c) + 1)) + text[at + 1:]
+    return text[:at] + (chr(ord(c) - 1) if c in "zZ9" else chr(ord(c) + 1)) + text[at + 1:]
 
 
 def near(target, word):
@@ -139,11 +139,11 @@ def add_access(logs, e):
         if "path" in e["match"]:
             for target in ("/index.html?x=" + f["target"], "/index.html?" + f["target"].replace("/", "%2f"), "http://gw.example.org/?a=b&" + f["target"]):
                 logs.add(ACCESS, request(f, FORMS[n % 3], target=target), e["id"], False)
-        logs.add(ACCESS, request(f, "resptime", target="/index.html", referer="https://gw.example.org" + f["target"]), e["id"], False)
+            logs.add(ACCESS, request(f, "resptime", target="/index.html", referer="https://gw.example.org" + f["target"]), e["id"], False)
 
 
 def letters(text):
-    return [i for i, c in enumerate(text) if c.isascii() and c.isalpha()]
+    return [i for i, c in enumerate(text) if c.isascii() and c.isalnum()]
 
 
 LOGS = {}
