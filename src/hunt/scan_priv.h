@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "hunt/logline.h"
 #include "hunt/scan.h"
+#include "hunt/session_priv.h"
 #include "hunt/weblog.h"
 
 #define CLIENTS_MAX 65536 /* first halves that are remembered; the oldest in a place gives way */
@@ -71,6 +72,9 @@ struct hunt_scan {
 	unsigned char decode_mem[3][SCAN_LINE_MAX + 2];
 	/* all */
 	struct seen *seen;
+	struct sessions *sessions; /* NULL: no rule is about them */
+	uint32_t session_logs;	   /* a bit per log */
+	bool is_surveyed;	   /* of the file: sessions_file was called */
 	struct hunt_log logs[LAYOUT_LOGS_MAX];
 	struct span *spans;
 	size_t span_count;
