@@ -29,13 +29,15 @@ struct notify {
 static int take_options(const struct cli *cli, struct notify *n, int argc, char **argv)
 {
 	const struct option options[] = { { "--inventory", &n->job.given.inventory, NULL }, { "--advisory", &n->job.given.advisory, NULL },
-		{ "--out", &n->out, NULL }, { "--smtp", &n->smtp.to.url, NULL }, { "--from", &n->smtp.to.from, NULL }, { "--user", &n->smtp.to.user, NULL },
+		{ "--findings", &n->job.given.findings, NULL }, { "--appliance", &n->job.given.appliance, NULL }, { "--out", &n->out, NULL }, { "--smtp", &n->smtp.to.url, NULL }, { "--from", &n->smtp.to.from, NULL }, { "--user", &n->smtp.to.user, NULL },
 		{ "--password-file", &n->smtp.password_file, NULL }, { "--ca", &n->smtp.to.ca, NULL }, { "--send", NULL, &n->sends }, { 0 } };
 
 	if (!options_take(cli, options, argc, argv, NULL))
 		return 2;
 	if (!n->job.given.inventory)
 		return 1 + cli_fail_in(cli, W_NOTIFY_INVENTORY);
+	if (n->job.given.appliance && !n->job.given.findings)
+		return 1 + cli_fail_in(cli, W_NOTIFY_OF_WHAT);
 	if (n->sends && !n->smtp.to.url)
 		return 1 + cli_fail_in(cli, W_NOTIFY_NO_SMTP);
 	if (n->sends && !n->smtp.to.from)
@@ -201,6 +203,9 @@ int cli_notify(const struct cli *cli, int argc, char **argv)
 	status = assess_load_decisions(&n.job, n.job.given.advisory);
 	if (status == 0)
 		status = assess_load_inventory(&n.job);
+	if (status == 0 && n.job.given.findings)
+		status = assess_load_files(&n.job);
+	n.job.given.appliance = NULL; /* it said which one the findings are of; all appliances are told */
 	/* With one appliance refused nobody is told anything: a message that leaves it out would be read as the whole. */
 	if (status == 0)
 		status = assess_run(&n.job);

@@ -236,6 +236,18 @@ def test_notify_writes_one_message_per_customer(tmp_path):
         assert other not in body.lower() and other not in str(m).lower()
 
 
+def test_notify_tells_what_a_hunt_found(tmp_path):
+    """A customer must not read that nobody looked, when somebody did; the others are told as before."""
+    (tmp_path / "hunt.jsonl").write_text(json.dumps({"sluis.class": "compromise", "rule.id": "x"}) + "\n")
+    args = ["notify", "--inventory", fleet(tmp_path), "--advisory", "CVE-2025-5777", "--out", tmp_path / "out"]
+    out = sluis(*args, "--findings", tmp_path / "hunt.jsonl", "--appliance", "zuid-gw", "--lang", "en", status=0).stdout
+    assert "Ziekenhuis Zuid <ict@zuid.example>: EVIDENCE OF COMPROMISE" in out and "North Clinic <it@north.example>: ASSUME COMPROMISED" in out
+    zuid, north = (email.message_from_bytes(p.read_bytes(), policy=email.policy.default).get_content() for p in sorted((tmp_path / "out").iterdir()))
+    assert "SPOREN VAN MISBRUIK" in zuid and "er is geen hunt gegeven" not in zuid and "no hunt was given" in north
+    assert "there is no --findings" in sluis(*args, "--appliance", "zuid-gw", "--lang", "en", status=2).stderr
+    assert "zuid-gw" not in sluis(*args, "--findings", tmp_path / "hunt.jsonl", status=2).stdout
+
+
 def test_notify_sends_over_tls_or_not_at_all(tmp_path):
     cert, key, ca = mail_certificate(tmp_path)
     (tmp_path / "password").write_text("hunter2\n")

@@ -15,43 +15,10 @@ import zipfile
 import pytest
 import yaml
 
+from appliance import clean, hit, put, quiet, tar_of
 from harness import BUILD, RELEASE, ROOT
 
-QUIET = '198.51.100.{n} - - [{day:02d}/Jan/2020:10:{m:02d}:{s:02d} +0000] "GET /vpn/index.html HTTP/1.1" 200 143 "-" "Mozilla/5.0"'
 WINDOW = ["--exposed-from", "2020-01-09", "--exposed-to", "2020-01-20"]
-
-
-def quiet(days=range(8, 22), per_day=20):
-    return [QUIET.format(n=i % 250, day=d, m=i % 60, s=d) for d in days for i in range(per_day)]
-
-
-def hit(path="/vpn/../vpns/portal/abc.xml", status=200, client="203.0.113.7", method="GET", at="21/Jan/2020:11:00:05", agent="curl/7.58.0", version="1.1"):
-    return f'{client} - - [{at} +0000] "{method} {path} HTTP/{version}" {status} 941 "-" "{agent}"'
-
-
-def put(root, path, content, mtime=1579600000, mode=0o444):
-    full = os.path.join(root, path.lstrip("/"))
-    os.makedirs(os.path.dirname(full), exist_ok=True)
-    data = content if isinstance(content, bytes) else ("\n".join(content) + "\n" if isinstance(content, list) else content).encode("latin-1")
-    with open(full, "wb") as f:
-        f.write(data)
-    os.chmod(full, mode)
-    os.utime(full, (mtime, mtime))
-    return full
-
-
-def clean(root):
-    put(root, "/var/log/httpaccess.log", quiet())
-    put(root, "/var/log/httperror.log", "[Thu Jan 09 12:34:56 2020] [error] [client 198.51.100.3] File does not exist: /netscaler/ns_gui/favicon.ico\n")
-    put(root, "/var/log/bash.log", 'Jan 10 03:04:05 <local7.notice> ns bash[4242]: nsroot on /dev/pts/0 shell_command="ls"\n')
-    put(root, "/var/log/cron", "Jan 10 03:05:00 <cron.info> ns cron[99]: (root) CMD (newsyslog)\n")
-    put(root, "/nsconfig/ns.conf", "#NS12.1 Build 51.19\nset ns hostName gw1\n")
-    put(root, "/nsconfig/rc.netscaler", "nsapimgr_wr.sh -ys skip_systemaccess_policyeval=0\n")
-    put(root, "/etc/httpd.conf", "php_flag engine off\nRequire all denied\n")
-    put(root, "/netscaler/portal/scripts/newbm.pl", "#!/usr/bin/perl\n", mode=0o555)
-    put(root, "/netscaler/portal/templates/bm_prefix_a.xml", "<bookmark/>")
-    put(root, "/var/vpn/themes/Default/css/base.css", "a{}")
-    return root
 
 
 def run(*args, want, table=False, build=RELEASE):
@@ -73,15 +40,6 @@ def run(*args, want, table=False, build=RELEASE):
 
 def rules_of(findings):
     return {f["rule.id"] for f in findings}
-
-
-def tar_of(root, out, mode="w:gz", prefix="collector_P_192.0.2.1_20Jan2020/"):
-    with tarfile.open(out, mode) as t:
-        for folder, _, names in os.walk(root):
-            for name in sorted(names):
-                full = os.path.join(folder, name)
-                t.add(full, prefix + os.path.relpath(full, root), recursive=False)
-    return out
 
 
 @pytest.fixture

@@ -75,6 +75,15 @@ def test_one_step_per_certificate_and_system(plans):
     assert os.stat(os.path.join(plans.folder, "plans", made["id"] + ".json")).st_mode & 0o777 == 0o600
 
 
+@pytest.mark.parametrize("asked", ["gw", "gw/main", "target:gw", "10.0.0.5:443", "target:10.0.0.5"])
+def test_a_window_about_a_server_names_who_was_connected_with_it(plans, asked):
+    row = dict(WINDOW["systems"][2], name="gw/main")
+    about = plans.file("about.json", json.dumps({**WINDOW, "with": asked, "systems": [row]}))
+    made = plans.new("--window", about)
+    [step] = [s for s in plans.json("show", made["id"])["steps"] if s["id"].startswith("system")]
+    assert "10.0.0.99" in step["title"]["en"]
+
+
 def test_a_plan_from_beginning_to_end(plans):
     """Always the first step that may be done, until none is left: the order of the template holds. Some 40 runs: of the release build."""
     plans.build = RELEASE
