@@ -16,6 +16,8 @@ struct hunt_yara {
 	struct hunt_rule *rules;
 	char **ids; /* of rules */
 	size_t count, files;
+	bool *is_off; /* too slow; of rules */
+	unsigned timeouts;
 	bool has_begun;
 };
 
@@ -30,8 +32,7 @@ struct looking {
 	YR_MEMORY_BLOCK block;
 	const unsigned char *at;
 	uint64_t size;
-	hunt_yara_on_hit *on_hit;
-	void *ctx;
+	const struct hunt_yara_calls *calls;
 	bool has_lost; /* a string matched too often */
 };
 
@@ -70,6 +71,7 @@ void hunt_yara_free(struct hunt_yara **py)
 	}
 	free(y->rules);
 	free((void *)y->ids);
+	free(y->is_off);
 	if (y->has_begun)
 		(void)yr_finalize();
 	free(y);
@@ -232,7 +234,7 @@ static int on_message(YR_SCAN_CONTEXT *context, int message, void *data, void *c
 				first = (uint64_t)(match->base + match->offset);
 				len = match->match_length > 0 ? (size_t)match->match_length : 0;
 			}
-	l->on_hit(l->ctx, (size_t)(rule - l->y->compiled->rules_table), len ? first : 0, len);
+	l->calls->on_hit(l->calls->ctx, (size_t)(rule - l->y->compiled->rules_table), len ? first : 0, len);
 	return CALLBACK_CONTINUE;
 }
 
@@ -250,7 +252,8 @@ enum err hunt_yara_compile(struct hunt_yara *y, unsigned timeout_s, char error[D
 	yr_scanner_set_timeout(y->scanner, (int)timeout_s);
 	y->rules = calloc((size_t)y->compiled->num_rules + 1, sizeof(*y->rules));
 	y->ids = (char **)calloc((size_t)y->compiled->num_rules + 1, sizeof(*y->ids));
-	if (!y->rules || !y->ids)
+	y->is_off = calloc((size_t)y->compiled->num_rules + 1, sizeof(*y->is_off));
+	if (!y->rules || !y->ids || !y->is_off)
 		return e;
 	while (y->count < y->compiled->num_rules) {
 		size_t i = y->count++;
@@ -294,20 +297,61 @@ static uint64_t size_of_file(YR_MEMORY_BLOCK_ITERATOR *it)
 	return ((struct looking *)it->context)->size;
 }
 
-enum err hunt_yara_look(struct hunt_yara *y, struct bytes window, uint64_t offset, uint64_t size, hunt_yara_on_hit *on_hit, void *ctx)
+/* One scan with the rules from..to that are not off. */
+static int scan_some(struct looking *l, size_t from, size_t to)
 {
-	struct looking l = { .y = y, .block = { .size = window.len, .base = offset, .fetch_data = fetch },
-		.at = window.len ? window.at : (const unsigned char *)"", .size = size, .on_hit = on_hit, .ctx = ctx };
-	YR_MEMORY_BLOCK_ITERATOR it = { .context = &l, .first = first_block, .next = next_block, .file_size = size_of_file, .last_error = ERROR_SUCCESS };
+	YR_MEMORY_BLOCK_ITERATOR it = { .context = l, .first = first_block, .next = next_block, .file_size = size_of_file, .last_error = ERROR_SUCCESS };
+	struct hunt_yara *y = l->y;
+	bool is_part = to - from < y->count;
 	int result;
 
-	CHECK(y->scanner && window.len <= YARA_WINDOW);
-	l.block.context = &l;
-	yr_scanner_set_callback(y->scanner, on_message, &l);
+	for (size_t i = 0; is_part && i < y->count; i++)
+		if (i < from || i >= to)
+			yr_rule_disable(&y->compiled->rules_table[i]);
+	yr_scanner_set_callback(y->scanner, on_message, l);
 	result = yr_scanner_scan_mem_blocks(y->scanner, &it);
-	if (result == ERROR_SCAN_TIMEOUT)
+	for (size_t i = 0; is_part && i < y->count; i++)
+		if (!y->is_off[i])
+			yr_rule_enable(&y->compiled->rules_table[i]);
+	return result;
+}
+
+static enum err look(struct looking *l, size_t from, size_t to)
+{
+	struct hunt_yara *y = l->y;
+	size_t middle = from + (to - from) / 2;
+	int result;
+	enum err first, second;
+
+	if (y->timeouts >= YARA_TIMEOUTS_MAX)
 		return ERR_TIMEOUT;
+	result = scan_some(l, from, to);
 	if (result == ERROR_INSUFFICIENT_MEMORY)
 		return ERR_MEMORY;
-	return result != ERROR_SUCCESS || l.has_lost ? ERR_LIMIT : OK;
+	if (result != ERROR_SCAN_TIMEOUT)
+		return result == ERROR_SUCCESS ? OK : ERR_LIMIT;
+	y->timeouts++;
+	if (to - from <= 1) {
+		y->is_off[from] = true;
+		yr_rule_disable(&y->compiled->rules_table[from]);
+		l->calls->on_slow(l->calls->ctx, from);
+		return OK;
+	}
+	first = look(l, from, middle);
+	second = look(l, middle, to);
+	return first != OK ? first : second;
+}
+
+enum err hunt_yara_look(struct hunt_yara *y, struct bytes window, uint64_t offset, uint64_t size, const struct hunt_yara_calls *calls)
+{
+	struct looking l = { .y = y, .block = { .size = window.len, .base = offset, .fetch_data = fetch },
+		.at = window.len ? window.at : (const unsigned char *)"", .size = size, .calls = calls };
+	enum err e;
+
+	CHECK(y->scanner && window.len <= YARA_WINDOW);
+	if (y->count == 0)
+		return OK;
+	l.block.context = &l;
+	e = look(&l, 0, y->count);
+	return e == OK && l.has_lost ? ERR_LIMIT : e;
 }

@@ -7,6 +7,7 @@
 
 #define YARA_WINDOW  (32u << 20) /* of a file that is looked at at once */
 #define YARA_OVERLAP (1u << 20)	 /* of one window and the next */
+#define YARA_TIMEOUTS_MAX 64	 /* of one hunt */
 
 struct hunt_yara;
 /* NULL without memory. */
@@ -21,10 +22,15 @@ size_t hunt_yara_count(const struct hunt_yara *y);
 /* By index, as on_hit tells it. */
 const struct hunt_rule *hunt_yara_rule(const struct hunt_yara *y, size_t index);
 
-/* index: of the rule; offset, len: of the first string that was found, in the file; len 0: the rule holds without one. */
-typedef void hunt_yara_on_hit(void *ctx, size_t index, uint64_t offset, size_t len);
-/* Looks at one window. offset: of its beginning in the file; size: what filesize is to be. ERR_TIMEOUT, ERR_LIMIT (what a rule asks for
- * is more than libyara can do), ERR_MEMORY: rules may have been missed. */
-enum err hunt_yara_look(struct hunt_yara *y, struct bytes window, uint64_t offset, uint64_t size, hunt_yara_on_hit *on_hit, void *ctx) MUST_USE;
+/* on_hit: index is of the rule; offset, len: of the first string that was found, in the file; len 0: the rule holds without one. */
+struct hunt_yara_calls {
+	void (*on_hit)(void *ctx, size_t index, uint64_t offset, size_t len);
+	void (*on_slow)(void *ctx, size_t index); /* alone it takes longer than the timeout: it is not looked for any more */
+	void *ctx;
+};
+/* Looks at one window. offset: of its beginning in the file; size: what filesize is to be. What takes too long is looked for again in
+ * halves, until the rule is known that takes it. ERR_TIMEOUT (that has cost YARA_TIMEOUTS_MAX timeouts), ERR_LIMIT (a rule asks for more than
+ * libyara can do), ERR_MEMORY: rules may have been missed. */
+enum err hunt_yara_look(struct hunt_yara *y, struct bytes window, uint64_t offset, uint64_t size, const struct hunt_yara_calls *calls) MUST_USE;
 
 #endif

@@ -7,15 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TIMEOUTS_MAX 16 /* then the rules cost more than the hunt */
-
 struct yara_window {
 	unsigned char *mem;
 	size_t len;
 	uint64_t offset; /* of mem, in the file */
 	size_t fresh;	 /* octets that were in no window yet */
 	unsigned char *told; /* per rule, in this file */
-	unsigned timeouts;
 	bool is_off;
 	enum err failed; /* of this file, told once */
 };
@@ -78,6 +75,16 @@ static void on_hit(void *ctx, size_t index, uint64_t offset, size_t len)
 	scan_tell(s, hunt_yara_rule(s->rules->yara, index), &f);
 }
 
+static void on_slow(void *ctx, size_t index)
+{
+	struct hunt_scan *s = ctx;
+	char what[400];
+
+	snprintf(what, sizeof(what), "the YARA rule %.200s took too long here (--yara-timeout): it is not looked for any more, neither in the files that follow",
+		hunt_yara_rule(s->rules->yara, index)->id + sizeof("yara:") - 1);
+	scan_problem(s, s->where, what);
+}
+
 static void tell_failed(struct hunt_scan *s, enum err e)
 {
 	struct yara_window *w = s->yara;
@@ -86,20 +93,17 @@ static void tell_failed(struct hunt_scan *s, enum err e)
 		return;
 	w->failed = e;
 	scan_problem(s, s->where,
-		e == ERR_TIMEOUT  ? "the YARA rules took too long over this file (--yara-timeout); some of them were not looked for in all of it" :
+		e == ERR_TIMEOUT  ? "the YARA rules took too long too often (--yara-timeout): they are not looked for in the rest of this file and those that follow" :
 		e == ERR_MEMORY	  ? "no memory for the YARA rules; some of them were not looked for in all of this file" :
 				    "a YARA rule asks for more than can be counted here; some were not looked for in all of this file");
-	w->timeouts += e == ERR_TIMEOUT;
-	if (w->timeouts < TIMEOUTS_MAX)
-		return;
-	w->is_off = true;
-	scan_problem(s, s->where, "the YARA rules took too long 16 times; they are not looked for in the files that follow");
+	w->is_off = e == ERR_TIMEOUT;
 }
 
 static void look(struct hunt_scan *s)
 {
 	struct yara_window *w = s->yara;
-	enum err e = hunt_yara_look(s->rules->yara, bytes_of(w->mem, w->len), w->offset, w->offset + w->len, on_hit, s);
+	const struct hunt_yara_calls calls = { on_hit, on_slow, s };
+	enum err e = hunt_yara_look(s->rules->yara, bytes_of(w->mem, w->len), w->offset, w->offset + w->len, &calls);
 
 	w->fresh = 0;
 	if (e != OK)
