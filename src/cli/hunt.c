@@ -17,21 +17,23 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PATHS_MAX 256
+#define PATHS_MAX      256
+#define YARA_TIMEOUT_S 20 /* of one scan, if nothing is said */
 
 enum { STATUS_NOTHING, STATUS_FOUND, STATUS_ERROR, STATUS_CANNOT_TELL };
 
 struct asked {
-	const char *paths[PATHS_MAX + 1], *packs[HUNT_PACKS_MAX + 1];
-	size_t path_count, pack_count;
-	const char *from, *to, *format, *output, *organisation, *tlp;
+	const char *paths[PATHS_MAX + 1];
+	size_t path_count;
+	struct hunt_wanted wanted;
+	const char *from, *to, *format, *output, *organisation, *tlp, *yara_timeout;
 	struct hunt_report_options report;
 	uint64_t from_us, to_us;
 	bool checks_packs;
 	struct source_options source;
 };
 
-static const char usage[] = "usage: sluis hunt PATH... [--exposed-from T] [--exposed-to T] [--pack FILE] [--format json|ocsf|stix|html] [--output FILE] [--one-file-system]";
+static const char usage[] = "usage: sluis hunt PATH... [--exposed-from T] [--exposed-to T] [--pack FILE] [--sigma FILE|DIR] [--yara FILE|DIR] [--format json|ocsf|stix|html] [--output FILE] [--one-file-system]";
 static bool has_terminal; /* asked while it may be asked */
 
 static bool take_value(int *i, int argc, char **argv, const char *name, const char **to)
@@ -42,20 +44,40 @@ static bool take_value(int *i, int argc, char **argv, const char *name, const ch
 	return true;
 }
 
+/* An option that may be there more than once. */
+static bool take_one_more(int *i, int argc, char **argv, const char *name, const char **list, size_t most, int *status)
+{
+	const char *value = NULL;
+	size_t n = 0;
+
+	if (!take_value(i, argc, argv, name, &value))
+		return false;
+	while (list[n])
+		n++;
+	if (n == most)
+		*status = cli_fail(STATUS_ERROR, "at most %zu times %s", most, name);
+	else
+		list[n] = value;
+	return true;
+}
+
 static int take_options(struct asked *a, int argc, char **argv)
 {
-	const char *pack = NULL;
+	int status = 0;
 
 	for (int i = 0; i < argc; i++) {
 		if (take_value(&i, argc, argv, "--exposed-from", &a->from) || take_value(&i, argc, argv, "--exposed-to", &a->to) ||
 			take_value(&i, argc, argv, "--format", &a->format) || take_value(&i, argc, argv, "--output", &a->output) ||
-			take_value(&i, argc, argv, "--organisation", &a->organisation) || take_value(&i, argc, argv, "--tlp", &a->tlp))
+			take_value(&i, argc, argv, "--organisation", &a->organisation) || take_value(&i, argc, argv, "--tlp", &a->tlp) ||
+			take_value(&i, argc, argv, "--yara-timeout", &a->yara_timeout) ||
+			take_one_more(&i, argc, argv, "--pack", a->wanted.packs, HUNT_PACKS_MAX, &status) ||
+			take_one_more(&i, argc, argv, "--sigma", a->wanted.sigma, HUNT_RULES_MAX, &status) ||
+			take_one_more(&i, argc, argv, "--yara", a->wanted.yara, HUNT_RULES_MAX, &status)) {
+			if (status)
+				return status;
 			continue;
-		if (take_value(&i, argc, argv, "--pack", &pack)) {
-			if (a->pack_count == HUNT_PACKS_MAX)
-				return cli_fail(STATUS_ERROR, "at most %d times --pack", HUNT_PACKS_MAX);
-			a->packs[a->pack_count++] = pack;
-		} else if (strcmp(argv[i], "--check-packs") == 0) {
+		}
+		if (strcmp(argv[i], "--check-packs") == 0) {
 			a->checks_packs = true;
 		} else if (strcmp(argv[i], "--one-file-system") == 0) {
 			a->source.one_file_system = true;
@@ -69,6 +91,19 @@ static int take_options(struct asked *a, int argc, char **argv)
 	}
 	if (a->path_count == 0 && !a->checks_packs)
 		return cli_fail(STATUS_ERROR, "name what to look at: a folder, a bundle or a log; %s", usage);
+	return 0;
+}
+
+static int take_timeout(struct asked *a)
+{
+	uint64_t s;
+
+	a->wanted.yara_timeout_s = YARA_TIMEOUT_S;
+	if (!a->yara_timeout)
+		return 0;
+	if (bytes_u64(bytes_str(a->yara_timeout), &s) != OK || s < 1 || s > 3600)
+		return cli_fail(STATUS_ERROR, "--yara-timeout is 1 to 3600 seconds");
+	a->wanted.yara_timeout_s = (unsigned)s;
 	return 0;
 }
 
@@ -112,7 +147,7 @@ static int read_pack(struct hunt_ready *r, const char *path, bool is_layout)
 	return e == OK ? 0 : cli_fail(STATUS_ERROR, "%s", *error ? error : err_name(e));
 }
 
-int hunt_get_ready(const struct cli *cli, const char *const *more, struct hunt_ready *out)
+int hunt_get_ready(const struct cli *cli, const struct hunt_wanted *w, struct hunt_ready *out)
 {
 	char dir[4200], path[4600], error[DATA_ERROR_MAX] = "out of memory";
 	size_t count = 0;
@@ -134,8 +169,10 @@ int hunt_get_ready(const struct cli *cli, const char *const *more, struct hunt_r
 	}
 	if (names)
 		names_free(names, count);
-	for (; !status && more && *more; more++)
-		status = read_pack(out, *more, false);
+	for (size_t i = 0; !status && w->packs[i]; i++)
+		status = read_pack(out, w->packs[i], false);
+	if (!status)
+		status = hunt_read_rules(cli, w, out);
 	if (!status && hunt_rules_compile(out->rules, error) != OK)
 		status = cli_fail(STATUS_ERROR, "%s", error);
 	return status;
@@ -245,11 +282,13 @@ int cli_hunt(const struct cli *cli, int argc, char **argv)
 	if (!status)
 		status = take_times(&a);
 	if (!status)
+		status = take_timeout(&a);
+	if (!status)
 		status = check_paths(&a);
 	if (!status)
 		status = take_format(cli, &a);
 	if (!status)
-		status = hunt_get_ready(cli, a.packs, &ready);
+		status = hunt_get_ready(cli, &a.wanted, &ready);
 	if (!status && a.checks_packs)
 		status = hunt_check_packs(cli, &ready);
 	else if (!status && a.output && !(to = fopen(a.output, "wxe")))

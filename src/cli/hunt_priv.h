@@ -11,14 +11,22 @@
 #include "hunt/stix.h"
 
 #define HUNT_PACKS_MAX 64
+#define HUNT_RULES_MAX 32
 
 /* What is looked for, read and compiled. */
 struct hunt_ready {
 	struct hunt_layout *layout;
 	struct hunt_rules *rules;
 };
-/* The shipped layout and packs, and those of `more` (paths, NULL at the end). 0, or 2 and it was said what is wrong. */
-int hunt_get_ready(const struct cli *cli, const char *const *more, struct hunt_ready *out);
+/* Beside the shipped packs; paths, NULL at the end. sigma and yara: files or folders. */
+struct hunt_wanted {
+	const char *packs[HUNT_PACKS_MAX + 1], *sigma[HUNT_RULES_MAX + 1], *yara[HUNT_RULES_MAX + 1];
+	unsigned yara_timeout_s; /* of one scan */
+};
+/* The shipped layout and packs, and what is wanted. 0, or 2 and it was said what is wrong. */
+int hunt_get_ready(const struct cli *cli, const struct hunt_wanted *w, struct hunt_ready *out);
+/* Its part for Sigma and YARA, into rules that are not compiled yet. */
+int hunt_read_rules(const struct cli *cli, const struct hunt_wanted *w, struct hunt_ready *r);
 void hunt_ready_fini(struct hunt_ready *r);
 /* Runs every entry's tests through the engine itself. 0: all held; 1: not; told on stdout. */
 int hunt_check_packs(const struct cli *cli, const struct hunt_ready *r);

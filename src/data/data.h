@@ -19,6 +19,9 @@ struct data;
 /* text: one YAML document. name: of the file, for errors; copied. ERR_SYNTAX with error filled ("FILE:LINE:COLUMN: what is wrong"),
  * ERR_LIMIT (too large or too deep, with error), ERR_MEMORY. */
 enum err data_read(struct bytes text, const char *name, struct data **out, char error[DATA_ERROR_MAX]) MUST_USE;
+/* The same of one document among several in a file: text is the part between two lines "---", lines_before how many lines of the file
+ * stand before it, so that errors name the file's own lines. */
+enum err data_read_part(struct bytes text, const char *name, size_t lines_before, struct data **out, char error[DATA_ERROR_MAX]) MUST_USE;
 void data_free(struct data **d);
 /* Borrowed: lives as long as d. Never NULL; an empty file is an empty object. */
 const json_t *data_root(const struct data *d);

@@ -9,13 +9,14 @@
 
 struct reading {
 	yaml_parser_t parser;
+	size_t lines_before;
 	struct data *d;
 	char *error;
 };
 
 static enum err fail(struct reading *r, const yaml_mark_t *at, const char *what)
 {
-	snprintf(r->error, DATA_ERROR_MAX, "%s:%zu:%zu: %s", r->d->name, at->line + 1, at->column + 1, what);
+	snprintf(r->error, DATA_ERROR_MAX, "%s:%zu:%zu: %s", r->d->name, r->lines_before + at->line + 1, at->column + 1, what);
 	return ERR_SYNTAX;
 }
 
@@ -45,8 +46,10 @@ static enum err is_plain(struct reading *r, const yaml_event_t *ev)
 	return tag ? fail(r, &ev->start_mark, "tags (!) are not used here; quote a text that begins with !") : OK;
 }
 
-static enum err note_line(struct data *d, const json_t *node, const yaml_mark_t *at)
+static enum err note_line(const struct reading *r, const json_t *node, const yaml_mark_t *at)
 {
+	struct data *d = r->d;
+
 	if (d->mark_count == d->mark_cap) {
 		size_t cap = d->mark_cap ? d->mark_cap * 2 : 256;
 		struct mark *grown = realloc(d->marks, cap * sizeof(*grown));
@@ -56,7 +59,7 @@ static enum err note_line(struct data *d, const json_t *node, const yaml_mark_t 
 		d->marks = grown;
 		d->mark_cap = cap;
 	}
-	d->marks[d->mark_count++] = (struct mark){ node, (unsigned)at->line + 1 };
+	d->marks[d->mark_count++] = (struct mark){ node, (unsigned)(r->lines_before + at->line + 1) };
 	return OK;
 }
 
@@ -154,7 +157,7 @@ static enum err take(struct reading *r, yaml_event_t *ev, unsigned depth, json_t
 	case YAML_MAPPING_START_EVENT: TRY(take_map(r, depth, out)); break;
 	default: return fail(r, &ev->start_mark, "a value is expected");
 	}
-	return note_line(r->d, *out, &ev->start_mark);
+	return note_line(r, *out, &ev->start_mark);
 }
 
 static enum err take_document(struct reading *r)
@@ -187,9 +190,9 @@ static int by_node(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-enum err data_read(struct bytes text, const char *name, struct data **out, char error[DATA_ERROR_MAX])
+enum err data_read_part(struct bytes text, const char *name, size_t lines_before, struct data **out, char error[DATA_ERROR_MAX])
 {
-	struct reading r = { .error = error, .d = calloc(1, sizeof(*r.d)) };
+	struct reading r = { .lines_before = lines_before, .error = error, .d = calloc(1, sizeof(*r.d)) };
 	enum err e = ERR_MEMORY;
 
 	error[0] = 0;
@@ -219,6 +222,11 @@ enum err data_read(struct bytes text, const char *name, struct data **out, char 
 		qsort(r.d->marks, r.d->mark_count, sizeof(*r.d->marks), by_node);
 	*out = r.d;
 	return OK;
+}
+
+enum err data_read(struct bytes text, const char *name, struct data **out, char error[DATA_ERROR_MAX])
+{
+	return data_read_part(text, name, 0, out, error);
 }
 
 void data_free(struct data **at)

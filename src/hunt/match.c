@@ -30,6 +30,8 @@ static void clear_hits(struct hunt_scan *s)
 
 static bool holds(const struct hunt_scan *s, const struct hunt_rule *rule)
 {
+	if (rule->is_sigma)
+		return sigma_holds(s, rule->sigma_root);
 	for (unsigned i = 0; i < rule->condition_count; i++) {
 		const struct rule_condition *c = &rule->conditions[i];
 		bool any = false;
@@ -257,6 +259,9 @@ static bool is_worth_it(struct hunt_scan *s, struct bytes line)
 	bool has_word = false;
 	struct text t;
 
+	patterns_scan(s->rules->again, line, on_word, &has_word);
+	if (has_word || s->rules->looks_at_all)
+		return true;
 	text_init(&t, s->decode_mem[0], sizeof(s->decode_mem[0]));
 	weblog_decode_all(line, &t);
 	patterns_scan(s->rules->again, text_bytes(&t), on_word, &has_word);
@@ -283,6 +288,8 @@ void scan_line(struct hunt_scan *s, struct bytes line, uint64_t number, uint64_t
 	if (f.clean.len)
 		look_at(s, FIELD_PATH, f.clean);
 	look_at(s, FIELD_FILE, bytes_str(s->path));
+	if (f.is_web)
+		sigma_look_at(s, &f);
 	(void)is_own_line(s, &f, covers);
 	for (unsigned i = 0; i < s->rules->count; i++) {
 		const struct hunt_rule *rule = &s->rules->at[i];
@@ -325,7 +332,7 @@ static bool file_holds(const struct hunt_scan *s, const struct hunt_rule *rule)
 	return f->size >= rule->size_least && f->size <= rule->size_most;
 }
 
-static void complete(const struct hunt_scan *s, struct hunt_finding *f)
+void scan_complete(const struct hunt_scan *s, struct hunt_finding *f)
 {
 	f->has_mode = s->file.has_owner;
 	f->mode = s->file.mode;
@@ -350,7 +357,7 @@ void scan_file(struct hunt_scan *s)
 
 		if (rule->kind != RULE_FILE || !file_holds(s, rule))
 			continue;
-		complete(s, &f);
+		scan_complete(s, &f);
 		scan_tell(s, rule, &f);
 	}
 }
@@ -409,7 +416,7 @@ static bool on_content(void *ctx, unsigned id, uint64_t end)
 		if (!is_this)
 			continue;
 		s->told[i] = TOLD_MOST; /* once per file: the place of the first is where to begin */
-		complete(s, &f);
+		scan_complete(s, &f);
 		f.excerpt = around(c, end, &f.offset);
 		scan_tell(s, rule, &f);
 	}

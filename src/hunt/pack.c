@@ -2,13 +2,15 @@
 #include "hunt/pack.h"
 
 #include "base/text.h"
+#include "hunt/sigma_priv.h"
+#include "hunt/yara.h"
 #include "window/when.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define PACKS_MAX 64
+#define PACKS_MAX 192
 #define ENTRY_KEYS                                                                                                            \
 	"id title kind logs words class confidence advisories source note unconfirmed own part match unless status mode owner " \
 	"type newer size_least size_most content text first then within same_network timestomp tests"
@@ -37,8 +39,10 @@ struct hunt_rules *hunt_rules_new(void)
 		ok = (r->first[i] = patterns_new(PATTERNS_LINES)) && ok;
 	ok = r && (r->content = patterns_new(PATTERNS_STREAM)) && ok;
 	ok = r && (r->again = patterns_new(PATTERNS_FIELD)) && ok;
+	ok = r && (r->sigma = sigma_new()) && ok;
 	ok = r && (r->at = calloc(RULES_MAX, sizeof(*r->at))) && ok;
 	ok = r && (r->packs = (struct data **)calloc(PACKS_MAX, sizeof(*r->packs))) && ok;
+	ok = r && (r->own_names = (char **)calloc(PACKS_MAX, sizeof(*r->own_names))) && ok;
 	ok = r && (r->names = (const char **)calloc(PACKS_MAX, sizeof(*r->names))) && ok;
 	if (!ok)
 		hunt_rules_free(&r);
@@ -60,8 +64,14 @@ void hunt_rules_free(struct hunt_rules **pr)
 	patterns_free(&r->again);
 	for (size_t i = 0; i < r->count; i++)
 		free(r->at[i].advisories);
-	for (size_t i = 0; i < r->pack_count; i++)
+	for (size_t i = 0; i < r->pack_count; i++) {
 		data_free(&r->packs[i]);
+		if (r->own_names)
+			free(r->own_names[i]);
+	}
+	free((void *)r->own_names);
+	sigma_free(&r->sigma);
+	hunt_yara_free(&r->yara);
 	free(r->at);
 	free((void *)r->packs);
 	free((void *)r->names);
@@ -413,6 +423,40 @@ enum err hunt_rules_add(struct hunt_rules *r, const struct hunt_layout *l, struc
 	return OK;
 }
 
+enum err hunt_rules_add_word(struct hunt_rules *r, const struct hunt_layout *l, struct bytes word, char error[PATTERNS_ERROR_MAX])
+{
+	unsigned id;
+
+	CHECK(!r->is_compiled);
+	r->looks_at_all = r->looks_at_all || word.len == 0;
+	for (size_t log = 0; log < hunt_layout_logs(l); log++) {
+		if (hunt_layout_log(l, log)->format != LAYOUT_WEB)
+			continue;
+		if (word.len == 0) {
+			TRY(patterns_add(r->first[log], BYTES("^."), false, false, &id, error));
+			continue;
+		}
+		TRY(patterns_add(r->first[log], word, false, true, &id, error));
+		TRY(patterns_add(r->first[log], bytes_str(encoded), false, false, &id, error));
+		TRY(patterns_add(r->again, word, false, true, &id, error));
+	}
+	return OK;
+}
+
+enum err hunt_rules_add_name(struct hunt_rules *r, const char *name)
+{
+	char *copy;
+
+	if (r->pack_count == PACKS_MAX)
+		return ERR_LIMIT;
+	copy = strdup(name);
+	if (!copy)
+		return ERR_MEMORY;
+	r->own_names[r->pack_count] = copy;
+	r->names[r->pack_count++] = copy;
+	return OK;
+}
+
 static enum err compile(struct patterns *p, char error[DATA_ERROR_MAX])
 {
 	char why[PATTERNS_ERROR_MAX] = "out of memory";
@@ -431,6 +475,8 @@ enum err hunt_rules_compile(struct hunt_rules *r, char error[DATA_ERROR_MAX])
 		TRY(compile(r->first[i], error));
 	TRY(compile(r->content, error));
 	TRY(compile(r->again, error));
+	for (size_t i = 0; i < SIGMA_FIELD_COUNT; i++)
+		TRY(compile(r->sigma->fields[i], error));
 	r->is_compiled = true;
 	return OK;
 }

@@ -46,17 +46,23 @@ struct hunt_rule {
 	unsigned content_count, content[RULE_ALTERNATIVES_MAX];
 	const json_t *tests;
 	const struct data *from;
+	bool is_sigma;	 /* its conditions are a tree: sigma_root is where that begins (hunt/sigma_priv.h) */
+	unsigned sigma_root;
 };
 struct hunt_rules {
 	struct hunt_rule *at;
 	size_t count;
 	struct data **packs;
 	const char **names;
+	char **own_names; /* those of names that are no pack's */
 	size_t pack_count;
 	struct patterns *fields[FIELD_COUNT];
 	struct patterns *first[LAYOUT_LOGS_MAX]; /* over many lines: where it is worth a second look */
 	struct patterns *content, *again; /* again: words of rules about requests, for decoded targets */
 	bool is_compiled;
+	struct sigma *sigma;	/* trees of Sigma rules (hunt/sigma.h) */
+	struct hunt_yara *yara; /* NULL: none (hunt/yara.h) */
+	bool looks_at_all;	/* some rule has no word that its lines must have */
 };
 
 /* NULL without memory. */
@@ -64,6 +70,11 @@ struct hunt_rules *hunt_rules_new(void) MUST_USE;
 void hunt_rules_free(struct hunt_rules **r);
 /* Adds a pack's entries. ERR_SYNTAX and ERR_LIMIT with error. After an error the rules can only be freed. */
 enum err hunt_rules_add(struct hunt_rules *r, const struct hunt_layout *l, struct bytes text, const char *name, char error[DATA_ERROR_MAX]) MUST_USE;
+/* word (of what needs no encoding in a URL) is in every line of a web log that some rule is about, as it stands or encoded. Without any:
+ * every line is looked at, which is slower. ERR_MEMORY, ERR_SYNTAX, ERR_LIMIT with error. */
+enum err hunt_rules_add_word(struct hunt_rules *r, const struct hunt_layout *l, struct bytes word, char error[PATTERNS_ERROR_MAX]) MUST_USE;
+/* What is said to have been looked for, beside the packs; copied. ERR_LIMIT, ERR_MEMORY. */
+enum err hunt_rules_add_name(struct hunt_rules *r, const char *name) MUST_USE;
 /* Once, after the last pack. */
 enum err hunt_rules_compile(struct hunt_rules *r, char error[DATA_ERROR_MAX]) MUST_USE;
 /* In its place, for a scan that is given lines of web logs alone (live requests): what is about anything else is forgotten, and takes

@@ -25,6 +25,9 @@ struct hunt_scan *hunt_scan_new(struct hunt_rules *rules, struct hunt_layout *la
 	s->out = out;
 	for (size_t i = 0; i < FIELD_COUNT; i++)
 		ok = (s->hits[i] = calloc(patterns_count(rules->fields[i]) + 1, 1)) && ok;
+	if (rules->yara)
+		ok = (s->yara = yara_window_new(rules->yara)) && ok;
+	ok = (s->sigma = sigma_look_new(rules->sigma)) && ok;
 	ok = (s->seen = calloc(CLIENTS_MAX, sizeof(*s->seen))) && ok;
 	ok = (s->later = calloc(LATER_MAX, sizeof(*s->later))) && ok;
 	ok = (s->spans = calloc(SPANS_MAX, sizeof(*s->spans))) && ok;
@@ -52,6 +55,8 @@ void hunt_scan_free(struct hunt_scan **ps)
 		free(s->hits[i]);
 	for (size_t i = 0; s->later && i < s->later_count; i++)
 		free(s->later[i].texts);
+	yara_window_free(&s->yara);
+	sigma_look_free(&s->sigma);
 	free(s->seen);
 	sessions_free(&s->sessions);
 	free(s->later);
@@ -105,8 +110,10 @@ static bool on_file(void *ctx, const struct hunt_file *f)
 	s->later_count = 0;
 	memset(s->told, 0, s->rules->count * sizeof(*s->told));
 	scan_file(s);
-	if (f->kind == HUNT_REGULAR)
+	if (f->kind == HUNT_REGULAR) {
 		scan_content_begin(s);
+		scan_yara_begin(s);
+	}
 	return f->kind == HUNT_REGULAR;
 }
 
@@ -319,6 +326,7 @@ static void on_bytes(void *ctx, struct bytes b, uint64_t offset)
 		scan_log(s, b, offset);
 	if (s->is_content)
 		scan_content(s, b, offset);
+	scan_yara(s, b);
 }
 
 static void add_span(struct hunt_scan *s, bool is_damaged)
@@ -365,6 +373,7 @@ static void on_end(void *ctx, enum err e)
 	}
 	if (s->is_content)
 		scan_content_end(s);
+	scan_yara_end(s);
 }
 
 static void on_problem(void *ctx, const char *where, const char *what)

@@ -7,6 +7,7 @@
 #include "hunt/scan.h"
 #include "hunt/session_priv.h"
 #include "hunt/weblog.h"
+#include "hunt/yara.h"
 
 #define CLIENTS_MAX 65536 /* first halves that are remembered; the oldest in a place gives way */
 #define LATER_MAX   20000 /* findings of a file that wait for its year */
@@ -70,7 +71,9 @@ struct hunt_scan {
 	/* what holds for a line or a file */
 	unsigned char *hits[FIELD_COUNT];
 	unsigned char decode_mem[3][SCAN_LINE_MAX + 2];
+	struct sigma_look *sigma; /* of this line */
 	/* all */
+	struct yara_window *yara; /* NULL: no rules */
 	struct seen *seen;
 	struct sessions *sessions; /* NULL: no rule is about them */
 	uint32_t session_logs;	   /* a bit per log */
@@ -95,9 +98,23 @@ void scan_content(struct hunt_scan *s, struct bytes b, uint64_t offset);
 void scan_content_end(struct hunt_scan *s);
 /* Tells f, completed from the rule and the file. */
 void scan_tell(struct hunt_scan *s, const struct hunt_rule *rule, struct hunt_finding *f);
+/* A file's own owner and time, for what is found in it. */
+void scan_complete(const struct hunt_scan *s, struct hunt_finding *f);
 /* Tells what waited for the year. */
 void scan_tell_later(struct hunt_scan *s);
 void scan_problem(struct hunt_scan *s, const char *where, const char *what);
+/* Sigma rules: the line's fields are looked at, then each rule's tree is asked. */
+struct sigma;
+struct sigma_look *sigma_look_new(const struct sigma *s) MUST_USE;
+void sigma_look_free(struct sigma_look **k);
+void sigma_look_at(struct hunt_scan *s, const struct fields *f);
+bool sigma_holds(const struct hunt_scan *s, unsigned root);
+/* YARA rules, over the file's content. Nothing happens where there are none. */
+struct yara_window *yara_window_new(const struct hunt_yara *y) MUST_USE;
+void yara_window_free(struct yara_window **w);
+void scan_yara_begin(struct hunt_scan *s);
+void scan_yara(struct hunt_scan *s, struct bytes b);
+void scan_yara_end(struct hunt_scan *s);
 /* The file's layout_format; only where s->log is one. */
 enum layout_format scan_format(const struct hunt_scan *s);
 
