@@ -150,6 +150,12 @@ static void fill_batch(struct dest *t)
 			pass_over(t, after);
 			continue;
 		}
+		if (t->alerts[t->count].class > t->to.least) { /* not for this one; read again after a restart, which costs nothing */
+			alert_fields_fini(&t->alerts[t->count]);
+			if (!t->count)
+				t->taken = after;
+			continue;
+		}
 		text_add(&t->lines, line);
 		CHECK(!t->lines.failed);
 		t->count++;

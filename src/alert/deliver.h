@@ -26,6 +26,7 @@ struct deliver_to {
 	unsigned char secret[DELIVER_SECRET_MAX]; /* webhook: the key of signatures; mail: the password */
 	size_t secret_len;			   /* 0: none; a webhook without is not signed */
 	char ca[DELIVER_URL_MAX + 1];		   /* a PEM file of authorities: instead of the system's. "": the system's */
+	enum hunt_class least;			   /* classes behind this one are not for it; HUNT_TRACE: all are */
 	enum alert_lang language;		   /* mail */
 	unsigned facility;			   /* syslog, 0 to 23 */
 	unsigned mail_gap_s;			   /* at least so long between two mails; 60 */

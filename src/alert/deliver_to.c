@@ -95,7 +95,7 @@ static enum err check_parts(CURLU *u, const struct scheme *s, struct deliver_to 
 
 enum err deliver_to_parse(const char *name, const char *url, struct deliver_to *out, char error[DELIVER_ERROR_MAX])
 {
-	struct deliver_to to = { .facility = ALERT_FACILITY_DEFAULT, .mail_gap_s = 60 };
+	struct deliver_to to = { .facility = ALERT_FACILITY_DEFAULT, .mail_gap_s = 60, .least = HUNT_TRACE };
 	const char *colon = strstr(url, "://");
 	const struct scheme *s = NULL;
 	CURLU *u;

@@ -12,6 +12,7 @@
 #include <seccomp.h>
 #include <signal.h>
 #include <stdio.h>
+#include <linux/sockios.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -100,6 +101,8 @@ static enum err landlock_apply(const struct jail *j, long *level)
 	TRY(landlock_reads(ruleset, j->reads));
 	if (j->writes)
 		TRY(landlock_writes(ruleset, j->writes, attr.fs));
+	for (const char *const *more = j->writes_too; more && *more; more++)
+		TRY(landlock_writes(ruleset, *more, attr.fs));
 	if (syscall(SYS_landlock_restrict_self, ruleset, 0) < 0)
 		return ERR_DENIED;
 	*level = abi;
@@ -117,14 +120,23 @@ static int seccomp_narrow(scmp_filter_ctx ctx, const struct jail *j, int nr)
 		if (j->makes_code)
 			return 0;
 		e = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+		if (!e && j->looks_up_names)
+			e = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), nr, 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, PROT_EXEC));
 		break;
 	case SYS_socket:
 		e = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 1, SCMP_A0(SCMP_CMP_EQ, AF_INET));
 		if (!e)
 			e = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 1, SCMP_A0(SCMP_CMP_EQ, AF_INET6));
+		if (!e && j->looks_up_names) {
+			e = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EAFNOSUPPORT), nr, 1, SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
+			if (!e)
+				e = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EAFNOSUPPORT), nr, 1, SCMP_A0(SCMP_CMP_EQ, AF_NETLINK));
+		}
 		break;
 	case SYS_ioctl:
 		e = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 1, SCMP_A1(SCMP_CMP_EQ, FIONBIO));
+		if (!e && j->looks_up_names) /* what a connection has not delivered yet */
+			e = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 1, SCMP_A1(SCMP_CMP_EQ, SIOCOUTQ));
 		if (!e) /* isatty() of stdio gets an answer that lets it go on */
 			e = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOTTY), nr, 1, SCMP_A1(SCMP_CMP_EQ, TCGETS));
 		break;

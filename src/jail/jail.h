@@ -12,7 +12,9 @@ struct jail {
 	const int *const *syscalls; /* lists that end in JAIL_END, then NULL; jail_base is always there */
 	const char *const *reads;   /* paths below which files may be read (cli only), then NULL; NULL: none */
 	const char *writes;	    /* the folder below which files may be made, written and removed (scribe only); NULL: none */
+	const char *const *writes_too; /* more of such folders, then NULL; NULL: none */
 	bool may_connect;	    /* TCP connects; nobody binds */
+	bool looks_up_names;	    /* by the C library, which also tries sockets and modules that it does not need: refused, not killed */
 	bool makes_code;	    /* executable memory: regular expressions are compiled inside (cli only) */
 	bool keeps_parent;	    /* not killed when the parent ends (cli) */
 	unsigned files;		    /* RLIMIT_NOFILE, as far as the hard limit allows; 0: as it is */
@@ -21,7 +23,7 @@ struct jail {
 #define JAIL_END (-1)
 /* The lists, one per role (jail/lists.c): a new system call is a line there. */
 extern const int jail_base[], jail_worker[], jail_keeper[], jail_dialer[], jail_prober[], jail_scribe[], jail_watcher[], jail_check[],
-	jail_tree[], jail_ledger[],
+	jail_tree[], jail_ledger[], jail_monitor[], jail_sender[],
 	jail_hunter[];
 
 /* The first half alone: changes the user, asks to die with the parent. Early, so that even the start-up code runs
