@@ -26,7 +26,7 @@ static const struct deliver_way *way_of(const struct dest *t)
 	case DELIVER_WEBHOOK: return deliver_webhook_way();
 	case DELIVER_MAIL: return deliver_mail_way();
 	}
-	CHECK(!"a kind");
+	CHECK(false);
 	return NULL;
 }
 

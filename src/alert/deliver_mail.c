@@ -44,12 +44,12 @@ static void begin(struct dest *t)
 
 static void done(struct dest *t, CURLcode code)
 {
-	char why[CURL_ERROR_SIZE + 40];
+	char why[CURL_ERROR_SIZE];
 	long answer = 0;
 
 	curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &answer);
-	if (code != CURLE_OK && answer >= 400 && answer < 600)
-		snprintf(why, sizeof(why), "the mail server answered with %ld (%s)", answer, dest_curl_why(t, code));
+	if ((code == CURLE_WEIRD_SERVER_REPLY || code == CURLE_RECV_ERROR) && answer >= 400 && answer < 600) /* libcurl's words do not say it */
+		snprintf(why, sizeof(why), "the mail server did not take it: it answered with %ld", answer);
 	else
 		snprintf(why, sizeof(why), "%s", dest_curl_why(t, code));
 	dest_curl_stop(t);

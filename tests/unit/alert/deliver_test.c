@@ -23,16 +23,15 @@
 
 #define REAL_US 1700000000000000u
 #define SECRET	"the key of signatures"
-#define LOTS	200u
+#define LOTS	120u
 
 /* --- a server: one thread, one connection after the other --- */
 
-enum server_kind { SERVER_UDP, SERVER_TCP, SERVER_HTTP };
+enum server_kind { SERVER_UDP, SERVER_TCP, SERVER_HTTP, SERVER_MAIL };
 struct server {
 	enum server_kind kind;
 	int fd, end[2]; /* end: closed by the test when it is over */
-	unsigned port, fail_first; /* HTTP: so many answers 500 before the first 200; TCP: connections closed after one message */
-	bool resets;		   /* TCP: those close without reading what is left */
+	unsigned port, fail_first; /* HTTP, mail: so many refusals before the first that is taken; TCP: connections closed after one message */
 	pthread_t thread;
 	pthread_mutex_t lock; /* of what is below */
 	struct text got;      /* one message a line */
@@ -156,6 +155,49 @@ static bool serve_request(struct server *s, int fd, struct text *t)
 	return send(fd, "HTTP/1.1 204 Thanks\r\n\r\n", 23, MSG_NOSIGNAL) > 0;
 }
 
+/* Up to and with `end`; false: the connection is over. */
+static bool take_until(struct server *s, int fd, struct text *t, struct bytes end)
+{
+	unsigned char c;
+
+	t->len = 0;
+	while (!bytes_ends(text_bytes(t), end)) {
+		if (!take(s, fd, &c, 1))
+			return false;
+		text_byte(t, c);
+	}
+	return true;
+}
+
+static void say(int fd, const char *line)
+{
+	(void)!send(fd, line, strlen(line), MSG_NOSIGNAL);
+}
+
+/* SMTP without extensions, as it may be on loopback. */
+static void serve_mail(struct server *s, int fd, struct text *t)
+{
+	say(fd, "220 here\r\n");
+	while (take_until(s, fd, t, BYTES("\r\n"))) {
+		if (bytes_starts(text_bytes(t), BYTES("QUIT")))
+			return;
+		if (!bytes_starts(text_bytes(t), BYTES("DATA"))) {
+			say(fd, "250 ok\r\n");
+			continue;
+		}
+		say(fd, "354 go\r\n");
+		if (!take_until(s, fd, t, BYTES("\r\n.\r\n")))
+			return;
+		if (s->fail_first) {
+			s->fail_first--;
+			say(fd, "451 later\r\n");
+		} else {
+			keep(s, text_bytes(t));
+			say(fd, "250 ok\r\n");
+		}
+	}
+}
+
 static void *serve(void *ctx)
 {
 	struct server *s = ctx;
@@ -177,6 +219,8 @@ static void *serve(void *ctx)
 		fd = accept(s->fd, NULL, NULL);
 		if (s->kind == SERVER_TCP)
 			serve_tcp(s, fd);
+		else if (s->kind == SERVER_MAIL)
+			serve_mail(s, fd, &t);
 		else
 			while (serve_request(s, fd, &t))
 				;
@@ -312,6 +356,8 @@ static struct deliver_to to_of(const char *name, const char *fmt, unsigned port)
 		memcpy(to.secret, SECRET, sizeof(SECRET) - 1);
 		to.secret_len = sizeof(SECRET) - 1;
 	}
+	snprintf(to.from, sizeof(to.from), "sluis@example.org");
+	snprintf(to.to, sizeof(to.to), "night@example.org");
 	assert_int_equal(deliver_to_check(&to, error), OK);
 	return to;
 }
@@ -591,6 +637,37 @@ static void test_destinations_are_apart(void **state)
 	stop(&s);
 }
 
+/* The first at once; what comes within a minute is collected; a refusal keeps it, and what came meanwhile joins it. */
+static void test_mails_collect(void **state)
+{
+	struct place *p = *state;
+	struct server *s = start(SERVER_MAIL, 0);
+	struct deliver_to to = to_of("mail", "smtp://127.0.0.1:PORT", s->port);
+
+	to.language = ALERT_NL;
+	begin(p, &to, 1);
+	add(p, 1);
+	UNTIL(p, has(s, 1) && deliver_done(p->d) == 1);
+	assert_true(bytes_find(text_bytes(&s->got), BYTES("Subject: [Sluis] probe: t\r\n")) != SIZE_MAX);
+	add(p, 3);
+	for (unsigned i = 0; i < 50; i++) {
+		deliver_step(p->d, clock_mono_us() / 1000 + p->ahead_ms, REAL_US);
+		deliver_wait(p->d, -1, 1);
+	}
+	assert_int_equal(deliver_done(p->d), 0);
+	add(p, 60);
+	s->fail_first = 1; /* nothing is under way: its thread does not look */
+	p->ahead_ms += 60000;
+	UNTIL(p, p->failing == 1);
+	assert_string_equal(p->error, "the mail server did not take it: it answered with 451");
+	UNTIL(p, has(s, 2) && p->working == 1);
+	assert_true(bytes_find(text_bytes(&s->got), BYTES("Subject: [Sluis] probe: t, en nog 49\r\n")) != SIZE_MAX);
+	p->ahead_ms += 60000;
+	UNTIL(p, has(s, 3) && deliver_done(p->d) == 1);
+	assert_true(bytes_find(text_bytes(&s->got), BYTES("Subject: [Sluis] probe: t, en nog 12\r\n")) != SIZE_MAX);
+	stop(&s);
+}
+
 static void test_retries_grow(void **state)
 {
 	struct place *p = *state;
@@ -624,6 +701,7 @@ int main(void)
 		CASE(test_webhook_fails_twice),
 		CASE(test_restarts_lose_nothing),
 		CASE(test_destinations_are_apart),
+		CASE(test_mails_collect),
 		CASE(test_retries_grow),
 	};
 
