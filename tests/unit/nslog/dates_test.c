@@ -254,6 +254,52 @@ static void test_coverage(void **state)
 	assert_int_equal(r.events[NSLOG_HEALTH], 4);
 }
 
+/* Lines that come one by one. */
+static void test_one_moment(void **state)
+{
+	static const struct {
+		const char *why;
+		struct bytes text;
+		bool header;
+		uint64_t near_us;
+		const char *at; /* NULL: none */
+		size_t used;
+	} cases[] = {
+		{ "month first, by its numbers", LIT("01/31/2020:12:34:56 GMT ns"), false, JAN_2020, "2020-01-31T12:34:56", 23 },
+		{ "day first, by its numbers", LIT("31/01/2020:12:34:56 GMT ns"), false, JAN_2020, "2020-01-31T12:34:56", 23 },
+		{ "either: the nearer", LIT("03/02/2020:00:00:00 GMT"), false, JAN_2020, "2020-02-03T00:00:00", 23 },
+		{ "either: the nearer, later", LIT("03/02/2020:00:00:00 GMT"), false, JAN_2020 + 60 * DAY_US, "2020-03-02T00:00:00", 23 },
+		{ "a zone that is not known", LIT("31/01/2020:12:34:56 IST ns 0-PPE-0 : x"), false, JAN_2020, "2020-01-31T12:34:56", 23 },
+		{ "RFC 3339", LIT("2020-01-31T12:34:56+01:00"), false, 0, "2020-01-31T11:34:56", 25 },
+		{ "no such day", LIT("31/02/2020:12:34:56 GMT"), false, JAN_2020, NULL, 0 },
+		{ "no date", LIT("ns 0-PPE-0"), false, JAN_2020, NULL, 0 },
+		{ "a year back", LIT("Dec 31 23:59:59 ns"), true, JAN_2020, "2019-12-31T23:59:59", 15 },
+		{ "a year ahead: the sender's clock is fast", LIT("Jan  1 00:00:05 ns"), true, JAN_2020 - 1000000, "2020-01-01T00:00:05", 15 },
+		{ "a leap day", LIT("Feb 29 12:00:00"), true, JAN_2020 - 300 * DAY_US, "2020-02-29T12:00:00", 15 },
+		{ "no such day in any year", LIT("Feb 30 12:00:00"), true, JAN_2020, NULL, 0 },
+		{ "the clock's beginning", LIT("Jan  1 00:00:05"), true, 0, "1970-01-01T00:00:05", 15 },
+		{ "the clock's end", LIT("Jan  1 00:00:05"), true, UINT64_MAX, "2100-01-01T00:00:05", 15 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		uint64_t at_us = 0;
+		size_t used = 0;
+		char at[25];
+		enum err e = cases[i].header ? nslog_when_header(cases[i].text, cases[i].near_us, &at_us, &used)
+					     : nslog_when(cases[i].text, cases[i].near_us, &at_us, &used);
+
+		print_message("%s\n", cases[i].why);
+		assert_int_equal(e, cases[i].at ? OK : ERR_SYNTAX);
+		if (!cases[i].at)
+			continue;
+		clock_rfc3339(at_us, at);
+		at[19] = 0;
+		assert_string_equal(at, cases[i].at);
+		assert_int_equal(used, cases[i].used);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -263,6 +309,7 @@ int main(void)
 		cmocka_unit_test(test_zones),
 		cmocka_unit_test(test_years),
 		cmocka_unit_test(test_coverage),
+		cmocka_unit_test(test_one_moment),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,8 @@
 /* Messages of both standards and of what is sent in their name; and as lines of the appliance's logs. */
 #include "watch/syslog.h"
 
+#include "hunt/logline.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -152,6 +154,12 @@ static void test_lines_of_the_appliance(void **state)
 		syslog_message_put_line(&t, &m);
 		assert_false(t.failed);
 		is_text(text_bytes(&t), cases[i].line);
+		if (hunt_layout_log(l, (size_t)log)->format == LAYOUT_SYSLOG && m.program.len) { /* and the hunt reads it so */
+			struct syslog_line read = { 0 };
+
+			assert_int_equal(syslog_parse(text_bytes(&t), &read), OK);
+			assert_true(bytes_eq(read.program, m.program) && read.month == 5 && read.minute == 12);
+		}
 	}
 	hunt_layout_free(&l);
 }
