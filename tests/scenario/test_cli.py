@@ -49,6 +49,22 @@ def test_wrong_calls(args, status, words):
     assert r.returncode == status and words in r.stderr and r.stdout == "", r
 
 
+@pytest.mark.parametrize("args, status, words", [
+    (["window", "--from", "gisteren"], 2, "--from 'gisteren' is geen tijd; schrijf 2020-01-09"),
+    (["window", "--with", "10.0.0.1.1"], 2, "is geen adres; schrijf 10.0.0.11"),
+    (["window", "--hops", "2"], 2, "--hops 2 wil --with"),
+    (["window", "--ledger", "/nowhere"], 1, "er is geen grootboek in /nowhere"),
+    (["ledger", "verify", "/nowhere"], 2, "er is geen grootboek in /nowhere; noem de map"),
+    (["isolate", "node", "--for", "even"], 2, "--for even is geen duur; schrijf 30m, 2h of 7d"),
+    (["release"], 2, "gebruik: sluis release WAT"),
+    (["notify", "--inventory", "x", "--appliance", "gw1"], 2, "--findings ontbreekt"),
+    (["-s", "/nowhere/admin.sock", "isolate"], 1, "niemand antwoordt op /nowhere/admin.sock; draait sluisd?"),
+])
+def test_wrong_calls_are_answered_in_dutch(args, status, words):
+    r = sluis("--lang", "nl", *args) if args[0] != "-s" else sluis(*args, "--lang", "nl")
+    assert r.returncode == status and words in r.stderr and r.stdout == "", r
+
+
 def test_version():
     want = "sluis " + open(os.path.join(ROOT, "VERSION")).read()
     assert sluis("version").stdout == sluis("--version").stdout == want
