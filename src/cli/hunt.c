@@ -89,6 +89,8 @@ static int take_options(struct asked *a, int argc, char **argv)
 			a->paths[a->path_count++] = argv[i];
 		}
 	}
+	if (a->checks_packs && (a->wanted.sigma[0] || a->wanted.yara[0]))
+		return cli_fail(STATUS_ERROR, "--check-packs is about packs alone: Sigma and YARA rules have no tests in them");
 	if (a->path_count == 0 && !a->checks_packs)
 		return cli_fail(STATUS_ERROR, "name what to look at: a folder, a bundle or a log; %s", usage);
 	return 0;
