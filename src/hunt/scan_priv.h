@@ -73,6 +73,8 @@ struct hunt_scan {
 	struct sigma_look *sigma; /* of this line */
 	/* all */
 	struct yara_window *yara; /* NULL: no rules */
+	const struct addr *own_addresses; /* the examined system's */
+	size_t own_address_count;
 	struct seen *seen;
 	struct hunt_log logs[LAYOUT_LOGS_MAX];
 	struct span *spans;

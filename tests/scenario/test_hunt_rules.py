@@ -225,3 +225,25 @@ def test_memory_stays_bounded(tmp_path):
     assert [f["rule.id"] for f in lines if f["event.kind"] == "alert"].count("t") == 1
     assert [f["rule.id"] for f in lines if f["event.kind"] == "alert"].count("yara:other") == 1
     assert any("asks for more than can be counted" in x.get("error.message", "") for x in lines)
+
+
+def test_an_inventory_gives_window_name_and_own_addresses(disk, tmp_path):
+    inventory = put(f"{tmp_path}/inventory.yaml", """appliances:
+  - name: gw1
+    addresses: [192.0.2.10]
+    exposed_since: 2020-01-11
+    updates: [{on: 2020-01-18, to: 13.0-47.24}]
+""")
+    put(f"{disk}/var/log/httpaccess.log", QUIET + line("/vpn/../vpns/cfg/smb.conf", client="192.0.2.10"))
+    _, _, end, _ = hunt(disk, want=1)
+    assert "host.name" not in end and "sluis.exposed.from" not in end
+    findings, _, end, _ = hunt(disk, "--inventory", inventory, "--appliance", "gw1", want=0)
+    assert findings and all(f["sluis.own"] for f in findings) and end["host.name"] == "gw1"
+    assert end["sluis.exposed.from"] == "2020-01-11T00:00:00.000Z" and end["sluis.exposed.to"].startswith("2020-01-18T")
+    put(f"{disk}/var/log/httpaccess.log", QUIET + line("/vpn/../vpns/portal/a.xml", client="192.0.2.10"))
+    hunt(disk, "--inventory", inventory, "--appliance", "gw1", want=1)  # a sign of a compromise counts, whoever asked
+    _, _, end, _ = hunt(disk, "--inventory", inventory, "--appliance", "gw1", "--exposed-from", "2020-01-09", want=1)
+    assert end["sluis.exposed.from"] == "2020-01-09T00:00:00.000Z" and "sluis.exposed.to" not in end
+    for args, words in ((["--appliance", "gw2"], "has no appliance 'gw2'"), ([], "needs --appliance")):
+        _, _, _, err = hunt(disk, "--inventory", inventory, *args, want=2)
+        assert words in err, err
