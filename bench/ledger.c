@@ -171,7 +171,7 @@ int main(int argc, char **argv)
 	struct item *items = calloc(4 * BATCH, sizeof(*items));
 	unsigned char *chunk = malloc(LEDGER_RING_BYTES), public_key[ED25519_PUBLIC_LEN];
 	struct ed25519_key *key = ed25519_new();
-	struct ledger_live *live = ledger_live_new();
+	struct ledger_live *live = ledger_live_new(LEDGER_LIVE_MAX);
 	struct ledger_head head = { 0 };
 	struct ledger_store *s = NULL;
 	const char *why = "";

@@ -16,10 +16,10 @@ POOLS = 4
 class Setup:
     """What a program serves: written once per case and program into a directory of its own."""
 
-    def __init__(self, directory, port, server_port, cert, key, tls=False, policies=False, routes=0):
+    def __init__(self, directory, port, server_port, cert, key, tls=False, policies=False, routes=0, detect=False):
         self.directory, self.port, self.server_port = directory, port, server_port
         self.cert, self.key = cert, key
-        self.tls, self.policies, self.routes = tls, policies, routes
+        self.tls, self.policies, self.routes, self.detect = tls, policies, routes, detect
 
     def write(self, name, text):
         path = os.path.join(self.directory, name)
@@ -186,6 +186,8 @@ def sluis(s):
         "pools": {f"pool{i}": pool for i in range(POOLS if s.routes > 1 else 1)},
         "routes": [{"pool": "pool0"}],
     }
+    if s.detect:
+        conf["detect"] = {"mode": "on", "alerts": f"{s.directory}/alerts.jsonl"}
     if s.routes > 1:
         conf["routes"] = [{"host": h, "path": p.rstrip("/"), "pool": f"pool{n}"} for h, p, n in s.route_list()]
     if s.policies:

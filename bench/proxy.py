@@ -62,6 +62,7 @@ class Case:
 
 
 NO_FLOOR = ("floor",)  # it has no TLS
+ALL_OTHERS = ("floor", "nginx", "haproxy")  # they have no such thing
 CASES = {
     "h1_keepalive_1k": Case("HTTP/1.1 keep-alive, 1 KB"),
     "h1_20fields_10policies": Case(
@@ -77,9 +78,14 @@ CASES = {
     "body_64k": Case("64 KB bodies", get("/64k"), conns=32),
     "body_10m": Case("10 MB bodies", get("/10m"), conns=8),
     "idle_tls_10k": Case("idle TLS 1.3 connections", mode="idle", conns=10000, tls=True, without=NO_FLOOR),
+    "detect_off": Case("20 fields, detect: off", get("/app/page?id=42&sort=name", fields=FIELDS), without=ALL_OTHERS, detect=False),
+    "detect_on": Case("20 fields, detect: on, all packs", get("/app/page?id=42&sort=name", fields=FIELDS), without=ALL_OTHERS, detect=True),
     "routes_1": Case("one route, requests to 100 hosts and 10 paths", route_requests(), routes=1),
     "routes_1000": Case("1,000 host and path routes, the same requests", route_requests(), routes=1000),
 }
+
+
+COMPARED = (("routes_1", "routes_1000"), ("detect_off", "detect_on"))
 
 
 def free_port():
@@ -412,9 +418,8 @@ def table(name, case, result, conns):
 
 def groups(names):
     """The cases in order, those that are compared with each other in one group."""
-    compared = ("routes_1", "routes_1000")
-    out = [[n] for n in CASES if n in names and n not in compared]
-    return out + [g for g in [[n for n in compared if n in names]] if g]
+    out = [[n] for n in CASES if n in names and not any(n in c for c in COMPARED)]
+    return out + [g for c in COMPARED if (g := [n for n in c if n in names])]
 
 
 def arguments():
@@ -461,6 +466,10 @@ def main():
             for (name, program), why in failed.items():
                 broken.append(f"{name}: {program}")
                 print(f"bench: FAILED {name}: {why}", file=sys.stderr)
+    both = [results.get(n, {}).get("sluis") for n in ("detect_off", "detect_on")]
+    if all(both):
+        both[1]["over_off"] = both[1]["us_req"] / both[0]["us_req"]
+        print(f"\ndetect: on over off, CPU per request of all processes: {both[1]['over_off']:.3f}")
     both = [results.get(n, {}) for n in ("routes_1", "routes_1000")]
     if all(both):
         print("\n1,000 routes over one, CPU per request:")

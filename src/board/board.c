@@ -3,6 +3,7 @@
 #include "board/board.h"
 
 #include "board/isolation.h"
+#include "board/requests.h"
 #include "ledger/ring.h"
 
 #include <fcntl.h>
@@ -20,6 +21,7 @@ size_t board_size(enum board_kind k)
 	case BOARD_LEDGER: return sizeof(struct board_ledger);
 	case BOARD_RING: return sizeof(struct ledger_ring);
 	case BOARD_ISOLATION: return sizeof(struct board_isolation);
+	case BOARD_REQUESTS: return sizeof(struct requests_ring);
 	}
 	return 0;
 }

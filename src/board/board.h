@@ -9,7 +9,7 @@
 #define BOARD_SERVERS_MAX 4096
 #define BOARD_WORKERS_MAX 64
 
-enum board_kind { BOARD_MASTER, BOARD_HEALTH, BOARD_WORKER, BOARD_LIMITS, BOARD_LEDGER, BOARD_RING, BOARD_ISOLATION };
+enum board_kind { BOARD_MASTER, BOARD_HEALTH, BOARD_WORKER, BOARD_LIMITS, BOARD_LEDGER, BOARD_RING, BOARD_ISOLATION, BOARD_REQUESTS };
 
 /* Counters of a worker; the metric's name, type and help for docs and /metrics are in metrics.tbl. */
 enum metric {
@@ -84,7 +84,8 @@ struct board_ledger {
 	uint64_t batch, records, lost, written_us; /* newest batch; records on disk and lost since the start; when, since 1970 */
 	uint64_t size, unread; /* octets of the day files; of the fullest ring, as the scribe last saw it */
 };
-/* BOARD_RING is a struct ledger_ring (ledger/ring.h): from one process to the scribe. */
+/* BOARD_RING is a struct ledger_ring (ledger/ring.h): from one process to the scribe. BOARD_REQUESTS is a struct requests_ring
+ * (board/requests.h): from a worker to the watcher, which both write. */
 
 size_t board_size(enum board_kind k);
 /* Creates (master) and maps; a reader's map is read-only. */

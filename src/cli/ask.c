@@ -22,15 +22,15 @@ static char *socket_of(const struct cli *cli)
 
 	text_init_growing(&text, 16u << 20);
 	if (!dir || file_read(cli->config, &text) != OK) {
-		cli_fail(1, "%s cannot be read", cli->config);
+		cli_fail_in(cli, W_ASK_UNREAD, cli->config);
 	} else {
 		disk_source_init(&disk, dirname(dir), cli->rules);
 		/* A file with mistakes still names its socket: the daemon is to be asked, and refuses it with reasons. */
 		if (conf_load(bytes_str(cli->config), text_bytes(&text), &disk.source, &conf, &errors) != OK &&
 			conf->admin_socket.len == 0)
-			cli_fail(1, "%s is not valid; see sluis check, or name the socket with -s", cli->config);
+			cli_fail_in(cli, W_ASK_INVALID, cli->config);
 		else if (conf->admin_socket.len == 0)
-			cli_fail(1, "%s has no admin_socket", cli->config);
+			cli_fail_in(cli, W_ASK_NO_SOCKET, cli->config);
 		else
 			out = strndup((const char *)conf->admin_socket.at, conf->admin_socket.len);
 		conf_free(&conf);
@@ -77,11 +77,11 @@ json_t *cli_ask(const struct cli *cli, json_t *request)
 	e = admin_call(path, request, ANSWER_S, &answer);
 	json_decref(request);
 	if (e == ERR_NOT_FOUND)
-		cli_fail(1, "nobody answers at %s; does sluisd run? -s or -c names another socket", path);
+		cli_fail_in(cli, W_ASK_NOBODY, path);
 	else if (e == ERR_DENIED)
-		cli_fail(1, "no permission for %s; sluisd's user or root may ask", path);
+		cli_fail_in(cli, W_ASK_DENIED, path);
 	else if (e != OK)
-		cli_fail(1, "asking sluisd at %s failed (%s)", path, err_name(e));
+		cli_fail_in(cli, W_ASK_FAILED, path, err_name(e));
 	free(from_config);
 	if (e != OK)
 		return NULL;

@@ -48,7 +48,7 @@ bool isolation_read_time(const char *text, uint64_t *real_us)
 }
 
 /* One option and its value. 0, or the exit status. */
-static int take_option(const char *name, const char *value, bool may_last, struct isolation_call *out)
+static int take_option(const struct cli *cli, const char *name, const char *value, bool may_last, struct isolation_call *out)
 {
 	if (strcmp(name, "--as") == 0)
 		out->as = value;
@@ -57,19 +57,17 @@ static int take_option(const char *name, const char *value, bool may_last, struc
 	else if (may_last && strcmp(name, "--until") == 0)
 		return isolation_read_time(value, &out->until_us)
 			       ? 0
-			       : cli_fail(2,
-					 "--until %s is no time; write 2026-11-24T18:00 (local time) or 2026-11-24T17:00Z",
-					 value);
+			       : 1 + cli_fail_in(cli, W_ISOLATE_NO_UNTIL, value);
 	else if (may_last && (strcmp(name, "--for") == 0 || strcmp(name, "for") == 0))
 		return isolation_read_duration(value, &out->for_s)
 			       ? 0
-			       : cli_fail(2, "--for %s is no time; write 30m, 2h or 7d", value);
+			       : 1 + cli_fail_in(cli, W_ISOLATE_NO_FOR, value);
 	else
-		return cli_fail(2, "there is no option %s here; sluis help isolate explains them", name);
+		return 1 + cli_fail_in(cli, W_ISOLATE_OPTION, name);
 	return 0;
 }
 
-int isolation_read_call(int argc, char **argv, bool may_last, struct isolation_call *out)
+int isolation_read_call(const struct cli *cli, int argc, char **argv, bool may_last, struct isolation_call *out)
 {
 	*out = (struct isolation_call){ 0 };
 	for (int i = 0; i < argc; i++) {
@@ -77,20 +75,20 @@ int isolation_read_call(int argc, char **argv, bool may_last, struct isolation_c
 		int status;
 
 		if (!is_option && out->what)
-			return cli_fail(2, "one thing at a time: %s, or %s?", out->what, argv[i]);
+			return 1 + cli_fail_in(cli, W_ISOLATE_ONE, out->what, argv[i]);
 		if (!is_option) {
 			out->what = argv[i];
 			continue;
 		}
 		if (i + 1 == argc)
-			return cli_fail(2, "%s wants a value", argv[i]);
-		status = take_option(argv[i], argv[i + 1], may_last, out);
+			return 1 + cli_fail_in(cli, W_ISOLATE_VALUE, argv[i]);
+		status = take_option(cli, argv[i], argv[i + 1], may_last, out);
 		if (status)
 			return status;
 		i++;
 	}
 	if (out->until_us && out->for_s)
-		return cli_fail(2, "either --until or --for");
+		return 1 + cli_fail_in(cli, W_ISOLATE_EITHER);
 	return 0;
 }
 
@@ -237,7 +235,7 @@ int cli_isolate(const struct cli *cli, int argc, char **argv)
 {
 	struct isolation_call call;
 	json_t *a;
-	int status = isolation_read_call(argc, argv, true, &call);
+	int status = isolation_read_call(cli, argc, argv, true, &call);
 
 	if (status)
 		return status;

@@ -10,7 +10,7 @@ struct isolation_call {
 };
 
 /* WHAT and its options; may_last: --until and --for are allowed. 0, or the exit status after saying what is wrong. */
-int isolation_read_call(int argc, char **argv, bool may_last, struct isolation_call *out);
+int isolation_read_call(const struct cli *cli, int argc, char **argv, bool may_last, struct isolation_call *out);
 /* "2h", "90s"; "2026-11-24T18:00", with seconds, with a space for T, with Z. False: it is none. */
 bool isolation_read_duration(const char *text, uint64_t *seconds);
 bool isolation_read_time(const char *text, uint64_t *real_us);

@@ -87,19 +87,18 @@ int cli_ledger_verify(const struct cli *cli, int argc, char **argv)
 		else if (argv[i][0] != '-' && !dir)
 			dir = argv[i];
 		else
-			return cli_fail(2, "usage: sluis ledger verify [DIR] [--key FILE]; '%s' is neither", argv[i]);
+			return 1 + cli_fail_in(cli, W_LEDGER_NEITHER, argv[i]);
 	}
 	if (!dir && !(dir = site_ledger_dir(cli, own)))
 		return 2;
 	if (key_file && read_key(key_file, key) != OK)
-		return cli_fail(2, "%s is no Ed25519 public key in PEM; give the copy of ledger.pub that you keep elsewhere", key_file);
+		return 1 + cli_fail_in(cli, W_LEDGER_NO_KEY, key_file);
 	if (cli->as_json)
 		told.list = json_array();
 	e = ledger_verify(dir, key_file ? key : NULL, on_finding, &told, &report);
 	if (e != OK) {
 		json_decref(told.list);
-		return cli_fail(2, e == ERR_NOT_FOUND ? "there is no ledger in %s; name its folder, or the configuration with -c" :
-			"%s cannot be read: permission, or its ledger.pub is missing (--key names another)", dir);
+		return 1 + cli_fail_in(cli, e == ERR_NOT_FOUND ? W_LEDGER_NONE : W_LEDGER_UNREAD, dir);
 	}
 	if (cli->as_json) {
 		json_t *j = report_json(&report, told.list, key_file != NULL);

@@ -21,7 +21,7 @@
 struct notify {
 	struct assess_job job;
 	const char *out;
-	struct smtp_to smtp;
+	struct notify_smtp smtp;
 	bool sends;
 	size_t made, sent, failed;
 };
@@ -29,20 +29,22 @@ struct notify {
 static int take_options(const struct cli *cli, struct notify *n, int argc, char **argv)
 {
 	const struct option options[] = { { "--inventory", &n->job.given.inventory, NULL }, { "--advisory", &n->job.given.advisory, NULL },
-		{ "--out", &n->out, NULL }, { "--smtp", &n->smtp.url, NULL }, { "--from", &n->smtp.from, NULL }, { "--user", &n->smtp.user, NULL },
-		{ "--password-file", &n->smtp.password_file, NULL }, { "--ca", &n->smtp.ca, NULL }, { "--send", NULL, &n->sends }, { 0 } };
+		{ "--findings", &n->job.given.findings, NULL }, { "--appliance", &n->job.given.appliance, NULL }, { "--out", &n->out, NULL }, { "--smtp", &n->smtp.to.url, NULL }, { "--from", &n->smtp.to.from, NULL }, { "--user", &n->smtp.to.user, NULL },
+		{ "--password-file", &n->smtp.password_file, NULL }, { "--ca", &n->smtp.to.ca, NULL }, { "--send", NULL, &n->sends }, { 0 } };
 
 	if (!options_take(cli, options, argc, argv, NULL))
 		return 2;
 	if (!n->job.given.inventory)
 		return 1 + cli_fail_in(cli, W_NOTIFY_INVENTORY);
-	if (n->sends && !n->smtp.url)
+	if (n->job.given.appliance && !n->job.given.findings)
+		return 1 + cli_fail_in(cli, W_NOTIFY_OF_WHAT);
+	if (n->sends && !n->smtp.to.url)
 		return 1 + cli_fail_in(cli, W_NOTIFY_NO_SMTP);
-	if (n->sends && !n->smtp.from)
+	if (n->sends && !n->smtp.to.from)
 		return 1 + cli_fail_in(cli, W_NOTIFY_NO_FROM);
-	if (!n->smtp.from)
-		n->smtp.from = "sluis@localhost";
-	return n->sends ? smtp_check(cli, &n->smtp) : 0;
+	if (!n->smtp.to.from)
+		n->smtp.to.from = "sluis@localhost";
+	return n->sends ? notify_smtp_check(cli, &n->smtp) : 0;
 }
 
 /* What needs no act gets one line with its reason; the rest is told whole. */
@@ -124,7 +126,7 @@ static enum err make(const struct notify *n, const struct cli *cli, const struct
 	char date[40], id[80], subject[400], *body = NULL;
 	size_t len = 0;
 	FILE *to = open_memstream(&body, &len);
-	struct message m = { .from = n->smtp.from, .to = c->contact, .date = date, .id = id, .language = cli->lang == LANG_NL ? "nl" : "en" };
+	struct message m = { .from = n->smtp.to.from, .to = c->contact, .date = date, .id = id, .language = cli->lang == LANG_NL ? "nl" : "en" };
 	enum err e;
 
 	CHECK(to);
@@ -181,7 +183,7 @@ static int notify_one(struct notify *n, size_t number, const struct inventory_cu
 	if (status == 0 && n->sends && !*c->contact)
 		status = cli_fail_in(n->job.cli, W_NOTIFY_NO_CONTACT, c->name);
 	else if (status == 0 && n->sends)
-		status = smtp_send(n->job.cli, &n->smtp, c->contact, text_bytes(&message));
+		status = notify_smtp_send(n->job.cli, &n->smtp, c->contact, text_bytes(&message));
 	if (status == 0 && n->sends) {
 		n->sent++;
 		cli_say(n->job.cli, stdout, W_NOTIFY_SENT, c->name, c->contact);
@@ -201,6 +203,9 @@ int cli_notify(const struct cli *cli, int argc, char **argv)
 	status = assess_load_decisions(&n.job, n.job.given.advisory);
 	if (status == 0)
 		status = assess_load_inventory(&n.job);
+	if (status == 0 && n.job.given.findings)
+		status = assess_load_files(&n.job);
+	n.job.given.appliance = NULL; /* it said which one the findings are of; all appliances are told */
 	/* With one appliance refused nobody is told anything: a message that leaves it out would be read as the whole. */
 	if (status == 0)
 		status = assess_run(&n.job);
@@ -212,7 +217,7 @@ int cli_notify(const struct cli *cli, int argc, char **argv)
 		cli_say(cli, stderr, W_NOTIFY_WITHOUT, without);
 	if (status == 0 && !n.sends)
 		cli_say(cli, stderr, W_NOTIFY_DRY, n.made);
-	smtp_fini(&n.smtp);
+	notify_smtp_fini(&n.smtp);
 	assess_fini(&n.job);
 	return status ? status : n.failed ? 2 : 0;
 }

@@ -1,20 +1,19 @@
-/* Hands a message to a mail server, over TLS or not at all. */
+/* The options of sluis notify --send, and handing a message to a mail server over TLS or not at all. */
 #ifndef CLI_NOTIFY_SMTP_H
 #define CLI_NOTIFY_SMTP_H
 
+#include "alert/smtp.h"
 #include "cli/cli.h"
 
-struct smtp_to {
-	const char *url;	   /* smtps://host[:port], or smtp://host[:port], where STARTTLS is required */
-	const char *from, *user;   /* user: NULL without signing in */
+struct notify_smtp {
+	struct smtp_to to;
 	const char *password_file; /* its first line */
-	const char *ca;		   /* certificates to trust instead of the system's; NULL */
 	struct text password;
 };
 /* The URL's kind and the password's file. 0, or the exit status after it said what is wrong. */
-int smtp_check(const struct cli *cli, struct smtp_to *s);
+int notify_smtp_check(const struct cli *cli, struct notify_smtp *s);
 /* 0, or 1 after it said why. */
-int smtp_send(const struct cli *cli, const struct smtp_to *s, const char *to, struct bytes message);
-void smtp_fini(struct smtp_to *s);
+int notify_smtp_send(const struct cli *cli, const struct notify_smtp *s, const char *to, struct bytes message);
+void notify_smtp_fini(struct notify_smtp *s);
 
 #endif

@@ -148,15 +148,27 @@ static struct bytes host_of(const char *s, char mem[64])
 	return text_bytes(&t);
 }
 
+/* The window was asked for this target: by its address, by its POOL or POOL/SERVER, or as target:ONE OF THESE. */
+static bool is_asked_target(const char *with, struct bytes target, const char *name)
+{
+	char mem[64];
+	struct bytes w = bytes_str(with), n = bytes_str(name);
+
+	if (bytes_starts(w, BYTES("target:")))
+		with += 7;
+	w = host_of(with, mem);
+	return w.len && (bytes_eq(target, w) || bytes_eq(n, w) || (n.len > w.len && n.at[w.len] == '/' && bytes_starts(n, w)));
+}
+
 static void take_row(struct found *f, const json_t *row, const char *with)
 {
 	const char *client = text_of(row, "client"), *target = text_of(row, "target"), *name = text_of(row, "name");
-	char host[64], asked[64], user_of_with[64];
-	struct bytes w = host_of(with, user_of_with), t = host_of(target, asked), other = t;
+	char host[64], asked[64];
+	struct bytes other = host_of(target, asked);
 	char *first = NULL;
 	size_t i;
 
-	if (w.len && bytes_eq(t, w)) /* the appliance is the target: what is asked for is who was connected with it */
+	if (is_asked_target(with, other, name)) /* the appliance is the target: what counts is who was connected with it */
 		other = host_of(client, host);
 	if (other.len == 0)
 		return;

@@ -21,13 +21,13 @@ static void tell(const struct cli *cli, const json_t *a, const char *what)
 int cli_release(const struct cli *cli, int argc, char **argv)
 {
 	struct isolation_call call;
-	int status = isolation_read_call(argc, argv, false, &call);
+	int status = isolation_read_call(cli, argc, argv, false, &call);
 	json_t *a;
 
 	if (status)
 		return status;
 	if (!call.what)
-		return cli_fail(2, "usage: sluis release WHAT [--as client|target|user|node]");
+		return 1 + cli_fail_in(cli, W_RELEASE_USAGE);
 	a = cli_ask(cli, json_pack("{s:s,s:s,s:s}", "command", "release", "what", call.what, "as",
 				 call.as ? call.as : ""));
 	if (!a)

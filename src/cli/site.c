@@ -162,6 +162,6 @@ const char *site_ledger_dir(const struct cli *cli, char out[SITE_LEDGER_MAX])
 	site_fini(&s);
 	if (is_read || !cli->config)
 		return out;
-	cli_fail(1, "%s cannot be read", cli->config);
+	cli_fail_in(cli, W_ASK_UNREAD, cli->config);
 	return NULL;
 }

@@ -26,7 +26,6 @@ struct found {
 	bool is_cut;
 };
 
-static const char usage[] = "usage: sluis window [--from T] [--to T] [--with WHAT] [--hops 2] [--html FILE] [--limit N] [--ledger DIR]";
 
 static bool take_word(int *i, int argc, char **argv, const char *name, const char **to)
 {
@@ -36,7 +35,7 @@ static bool take_word(int *i, int argc, char **argv, const char *name, const cha
 	return true;
 }
 
-static int take_options(struct asked *a, int argc, char **argv)
+static int take_options(const struct cli *cli, struct asked *a, int argc, char **argv)
 {
 	const char *limit = NULL, *hops = NULL;
 
@@ -46,30 +45,30 @@ static int take_options(struct asked *a, int argc, char **argv)
 			!take_word(&i, argc, argv, "--ns-log", &a->ns_log) && !take_word(&i, argc, argv, "--html", &a->html) &&
 			!take_word(&i, argc, argv, "--ledger", &a->dir) && !take_word(&i, argc, argv, "--limit", &limit) &&
 			!take_word(&i, argc, argv, "--hops", &hops))
-			return cli_fail(2, "'%s' is not an option with a value; %s", argv[i], usage);
+			return 1 + cli_fail_in(cli, W_WIN_OPTION, argv[i]);
 	a->limit = LIMIT_DEFAULT;
 	a->hops = 1;
 	if (limit && (bytes_u64(bytes_str(limit), &a->limit) != OK || a->limit == 0))
-		return cli_fail(2, "--limit wants a number of rows, 1 or more");
+		return 1 + cli_fail_in(cli, W_WIN_LIMIT);
 	if (hops && (bytes_u64(bytes_str(hops), &a->hops) != OK || a->hops < 1 || a->hops > 2))
-		return cli_fail(2, "--hops is 1 or 2");
+		return 1 + cli_fail_in(cli, W_WIN_HOPS);
 	if (a->hops == 2 && !a->with)
-		return cli_fail(2, "--hops 2 needs --with: the second step is taken from it");
+		return 1 + cli_fail_in(cli, W_WIN_HOPS_WITH);
 	return 0;
 }
 
-static int take_times(struct asked *a)
+static int take_times(const struct cli *cli, struct asked *a)
 {
 	uint64_t now = clock_real_us();
 
 	if (when_parse(bytes_str(a->from ? a->from : "-24h"), now, false, &a->from_us) != OK)
-		return cli_fail(2, "--from '%s' is no time; write 2020-01-09, \"2020-01-09 12:00\", 2020-01-09T12:00:00+01:00, -2h or now (UTC without a zone)", a->from);
+		return 1 + cli_fail_in(cli, W_LEX_TIME, "--from", a->from);
 	if (when_parse(bytes_str(a->to ? a->to : "now"), now, true, &a->to_us) != OK)
-		return cli_fail(2, "--to '%s' is no time; write 2020-01-09, \"2020-01-09 12:00\", 2020-01-09T12:00:00+01:00, -2h or now (UTC without a zone)", a->to);
+		return 1 + cli_fail_in(cli, W_LEX_TIME, "--to", a->to);
 	if (a->from_us > a->to_us)
-		return cli_fail(2, "--from is after --to");
+		return 1 + cli_fail_in(cli, W_WIN_ORDER);
 	if (a->from_us > now)
-		return cli_fail(2, "--from is in the future");
+		return 1 + cli_fail_in(cli, W_WIN_FUTURE);
 	return 0;
 }
 
@@ -109,7 +108,7 @@ static bool looks_like_network(struct bytes v)
 }
 
 /* 10.0.0.0/8, of clients, targets or both. Answers 2 for what looks like a network and is none, and says so. */
-static int take_network(struct asked *a, struct bytes v, enum ledger_with with, bool *is_network)
+static int take_network(const struct cli *cli, struct asked *a, struct bytes v, enum ledger_with with, bool *is_network)
 {
 	enum err e;
 
@@ -118,14 +117,14 @@ static int take_network(struct asked *a, struct bytes v, enum ledger_with with, 
 		return 0;
 	e = addr_parse_prefix(v, &a->filter.network);
 	if (e != OK)
-		return cli_fail(2, "--with '%s' is no network; write 10.0.0.0/8 or 2001:db8::/32, with nothing set behind the prefix", a->with);
+		return 1 + cli_fail_in(cli, W_WIN_NETWORK, a->with);
 	a->filter.with = with;
 	a->filter.value = v;
 	return 0;
 }
 
 /* What WHAT is: an address, address:port, a network, client:X, target:X, user:X, POOL or POOL/SERVER. */
-static int take_with(struct asked *a)
+static int take_with(const struct cli *cli, struct asked *a)
 {
 	static const struct {
 		const char *prefix;
@@ -139,17 +138,17 @@ static int take_with(struct asked *a)
 	if (!a->with)
 		return 0;
 	if (v.len == 0 || v.len > 250)
-		return cli_fail(2, "--with wants 1 to 250 characters");
+		return 1 + cli_fail_in(cli, W_WIN_LENGTH);
 	for (size_t i = 0; i < COUNT_OF(prefixes); i++)
 		if (bytes_starts(v, bytes_str(prefixes[i].prefix))) {
 			v = bytes_cut(v, strlen(prefixes[i].prefix), v.len);
 			status = prefixes[i].with == WITH_CLIENT || prefixes[i].with == WITH_TARGET ?
-				take_network(a, v, prefixes[i].with == WITH_CLIENT ? WITH_CLIENT_NETWORK : WITH_TARGET_NETWORK, &is_network) : 0;
+				take_network(cli, a, v, prefixes[i].with == WITH_CLIENT ? WITH_CLIENT_NETWORK : WITH_TARGET_NETWORK, &is_network) : 0;
 			if (!is_network)
 				a->filter = (struct ledger_filter){ .with = prefixes[i].with, .value = prefixes[i].with == WITH_USER ? v : canonical(a, v) };
 			return status;
 		}
-	status = take_network(a, v, WITH_NETWORK, &is_network);
+	status = take_network(cli, a, v, WITH_NETWORK, &is_network);
 	if (is_network)
 		return status;
 	a->filter.value = canonical(a, v);
@@ -158,7 +157,7 @@ static int take_with(struct asked *a)
 	else if (addr_parse(v, &addr) == OK)
 		a->filter.with = WITH_TARGET;
 	else if (looks_like_address(v))
-		return cli_fail(2, "--with '%s' is no address; write 10.0.0.11, 10.0.0.11:8080, 2001:db8::1 or 10.0.0.0/8", a->with);
+		return 1 + cli_fail_in(cli, W_WIN_ADDRESS, a->with);
 	else
 		a->filter.with = bytes_find_byte(v, '=') != SIZE_MAX || bytes_find_byte(v, '@') != SIZE_MAX ? WITH_USER : WITH_NAME;
 	return 0;
@@ -361,7 +360,7 @@ static int write_page(const struct cli *cli, const struct asked *a, const struct
 	window_page(&page, &v);
 	e = page.failed ? ERR_LIMIT : fd_write_all(a->html_fd, text_bytes(&page));
 	text_fini(&page);
-	return e == OK ? 0 : cli_fail(1, "%s cannot be written (%s)", a->html, err_name(e));
+	return e == OK ? 0 : cli_fail_in(cli, W_WIN_UNWRITTEN, a->html, err_name(e));
 }
 
 /* What must be known about the answer, in words. */
@@ -417,35 +416,34 @@ int cli_window(const struct cli *cli, int argc, char **argv)
 	struct found f = { 0 };
 	struct ns_told told = { 0 };
 	struct ledger_answer answer;
-	int status = take_options(&a, argc, argv);
+	int status = take_options(cli, &a, argc, argv);
 	enum err e;
 
 	if (status == 0)
-		status = take_times(&a);
+		status = take_times(cli, &a);
 	if (status)
 		return status;
 	if (!a.ns_log && !a.dir && !(a.dir = site_ledger_dir(cli, a.own_dir)))
 		return 2;
-	status = take_with(&a);
+	status = take_with(cli, &a);
 	if (status)
 		return status;
 	if (a.html && (a.html_fd = open(a.html, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600)) < 0)
-		return cli_fail(1, "%s cannot be written: %s", a.html, strerror(errno));
+		return cli_fail_in(cli, W_WIN_UNWRITTEN, a.html, strerror(errno));
 	/* What an appliance logged was chosen by who attacked it. (SQLite wants to write beside a ledger that is in use.) */
 	if (a.ns_log && cli_confine_reader() != OK)
-		return cli_fail(1, "this process cannot confine itself (%s)", strerror(errno));
+		return cli_fail_in(cli, W_WIN_JAIL, strerror(errno));
 	e = a.ns_log ? window_ns_query(&a, &answer, &told) : ledger_query(a.dir, a.from_us, a.to_us, &a.filter, &answer);
 	if (e != OK && a.ns_log)
-		return cli_fail(1, "%s cannot be read as ns.log (%s); name a file, or a folder with ns.log*", a.ns_log, err_name(e));
+		return cli_fail_in(cli, W_WIN_NS_LOG, a.ns_log, err_name(e));
 	if (e == ERR_SYNTAX || e == ERR_DENIED)
-		return cli_fail(1, "%s: a file of the ledger cannot be read (damaged, or no permission); sluis ledger verify says more", a.dir);
+		return cli_fail_in(cli, W_WIN_DAMAGED, a.dir);
 	if (e != OK)
-		return cli_fail(1, e == ERR_NOT_FOUND ? "there is no ledger in %s; name its folder with --ledger, or the configuration with -c" :
-			"the answer from %s is too large; ask for a shorter time or --with something", a.dir);
+		return cli_fail_in(cli, e == ERR_NOT_FOUND ? W_LEX_NONE : W_WIN_LARGE, a.dir);
 	for (size_t i = 0; i < contacts_count(answer.rows); i++)
 		add_row(&f, contacts_at(answer.rows, i), &answer.spans[i], 1);
 	if (a.hops == 2 && second_step(&a, &told, &f) != OK)
-		status = cli_fail(1, "the second step could not be read; without --hops 2 the first is told");
+		status = cli_fail_in(cli, W_WIN_NO_SECOND);
 	else
 		status = show(cli, &a, &f, &answer, &told);
 	fd_close(&a.html_fd);

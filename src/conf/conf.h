@@ -118,6 +118,32 @@ struct conf_ledger {
 	uint32_t keep_s;     /* 0: for good */
 	uint64_t keep_bytes; /* 0: without limit */
 };
+struct conf_pack {
+	struct bytes name, text;
+};
+struct conf_detect {
+	bool is_on; /* else the rest is not filled */
+	struct bytes layout; /* what the logs are called, for the scan */
+	struct conf_pack *packs;
+	size_t pack_count;
+	struct bytes alerts; /* path */
+	uint32_t window_s, per_hour;
+};
+struct conf_alert_to { /* secrets are read by who uses them; these are names of files */
+	struct bytes to, name, secret_file, ca, from, recipient, user, password_file;
+	unsigned least; /* 0 trace, 1 attempt, 2 probe, 3 compromise */
+	bool in_dutch;
+	struct conf_mark at;
+};
+struct conf_monitor {
+	struct bytes *logs, *syslog;
+	struct conf_mark *syslog_at;
+	size_t log_count, syslog_count;
+	struct bytes chain, key, client_ca, state_dir;
+	uint32_t window_s, per_hour, keep_s;
+	struct conf_alert_to *alerts;
+	size_t alert_count;
+};
 struct conf {
 	struct arena arena; /* all below lives in it */
 	struct bytes file;  /* the main file's name */
@@ -130,6 +156,8 @@ struct conf {
 	struct bytes access_log, error_log; /* paths; empty: off, stderr */
 	struct bytes contact; /* on error pages: whom to call */
 	struct conf_ledger ledger;
+	struct conf_detect detect;
+	struct conf_monitor monitor;
 	struct conf_limits limits;
 	struct canon_rules canon;
 	struct conf_listener *listeners;

@@ -486,6 +486,7 @@ static void read_top(struct loader *l, const struct map *top)
 	conf_read_listeners(l, top);
 	conf_read_routes(l, top);
 	conf_read_rules(l, top);
+	conf_read_detect(l, top);
 }
 
 /* Opens a configuration that is to be filled. False: it is no YAML, and that is told. */

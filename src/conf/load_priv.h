@@ -58,6 +58,7 @@ struct bytes node_text(const yaml_node_t *n);
 struct policy_expr *conf_expr(struct loader *l, yaml_node_t *n, enum policy_type want, bool on_response);
 void *conf_array(struct loader *l, size_t n, size_t size);
 
+void conf_read_detect(struct loader *l, const struct map *top);
 void conf_read_rules(struct loader *l, const struct map *top);
 void conf_read_rule_set(struct loader *l, yaml_node_t *root);
 void conf_read_sets(struct loader *l, const struct map *top);

@@ -290,6 +290,8 @@ void scan_line(struct hunt_scan *s, struct bytes line, uint64_t number, uint64_t
 	line = bytes_cut(line, 0, SCAN_LINE_MAX);
 	if (scan_format(s) == LAYOUT_WEB && !is_worth_it(s, line))
 		return;
+	if (s->session_logs & 1u << s->log)
+		sessions_line(s, line, number, offset);
 	take_fields(s, line, &f);
 	clear_hits(s);
 	for (unsigned i = 0; i < FIELD_COUNT; i++)

@@ -13,7 +13,7 @@
 #define PACKS_MAX 192
 #define ENTRY_KEYS                                                                                                            \
 	"id title kind logs words class confidence advisories source note unconfirmed own part match unless status mode owner " \
-	"type newer size_least size_most content text first then within timestomp tests"
+	"type newer size_least size_most content text first then within same_network timestomp tests"
 
 struct adding {
 	struct hunt_rules *r;
@@ -25,8 +25,8 @@ struct adding {
 static const char *const field_names[FIELD_COUNT] = { "path", "target", "decoded", "method", "user_agent", "referer", "line", "command", "user", "file", "link" };
 #define FIELD_KEYS "path target decoded method user_agent referer line command user file link"
 
-/* Letters, digits and signs that nobody needs to encode, encoded; and a percent sign itself. */
-static const char encoded[] = "%(25|2[def]|3[0-9]|4[1-9a-f]|5[0-9af]|6[1-9a-f]|7[0-9ae])";
+/* Letters, digits and signs that nobody needs to encode, encoded (or escaped by the log); and a percent sign itself. */
+static const char encoded[] = "(%|\\\\x)(25|2[def]|3[0-9]|4[1-9a-f]|5[0-9af]|6[1-9a-f]|7[0-9ae])";
 
 struct hunt_rules *hunt_rules_new(void)
 {
@@ -184,7 +184,7 @@ static enum err read_logs(struct adding *a, const json_t *item, struct hunt_rule
 	for (size_t i = 0; rule->kind == RULE_ACCESS && i < hunt_layout_logs(a->l); i++)
 		if (hunt_layout_log(a->l, i)->format == LAYOUT_WEB)
 			rule->logs |= 1u << i;
-	if (rule->kind == RULE_LINE && !rule->logs)
+	if ((rule->kind == RULE_LINE || rule->kind == RULE_SESSION) && !rule->logs)
 		return data_fail(a->d, item, a->error, "'%s' needs logs: which logs' lines it is about", rule->id);
 	return OK;
 }
@@ -290,6 +290,24 @@ static enum err read_pair(struct adding *a, const json_t *item, struct hunt_rule
 	return data_number(a->d, item, "within", 86400, &rule->within_s, a->error);
 }
 
+/* same_network: {v4: 24, v6: 56} */
+static enum err read_session(struct adding *a, const json_t *item, struct hunt_rule *rule)
+{
+	const json_t *map = json_object_get(item, "same_network");
+	uint64_t v4 = 32, v6 = 128;
+
+	rule->within_s = 86400;
+	TRY(data_number(a->d, item, "within", 31 * 86400, &rule->within_s, a->error));
+	if (map) {
+		TRY(data_keys(a->d, map, "v4 v6", a->error));
+		TRY(data_number(a->d, map, "v4", 32, &v4, a->error));
+		TRY(data_number(a->d, map, "v6", 128, &v6, a->error));
+	}
+	rule->same_v4 = (unsigned)v4;
+	rule->same_v6 = (unsigned)v6;
+	return read_first(a, item, rule);
+}
+
 static enum err read_advisories(struct adding *a, const json_t *item, struct hunt_rule *rule)
 {
 	const char *texts[RULE_ALTERNATIVES_MAX];
@@ -341,7 +359,7 @@ static enum err read_head(struct adding *a, const json_t *item, struct hunt_rule
 	TRY(data_text(a->d, item, "title", true, &rule->title, a->error));
 	TRY(data_text(a->d, item, "source", true, &rule->source, a->error));
 	TRY(data_text(a->d, item, "note", false, &rule->note, a->error));
-	TRY(data_choice(a->d, item, "kind", true, "access line file content pair", &kind, a->error));
+	TRY(data_choice(a->d, item, "kind", true, "access line file content pair session", &kind, a->error));
 	TRY(data_choice(a->d, item, "class", true, "compromise probe attempt trace", &class, a->error));
 	TRY(data_choice(a->d, item, "confidence", true, "low medium high", &confidence, a->error));
 	TRY(data_bool(a->d, item, "unconfirmed", &rule->is_unconfirmed, a->error));
@@ -366,6 +384,8 @@ static enum err read_entry(struct adding *a, const json_t *item, struct hunt_rul
 	TRY(read_logs(a, item, rule));
 	if (rule->kind == RULE_PAIR)
 		return read_pair(a, item, rule);
+	if (rule->kind == RULE_SESSION)
+		return read_session(a, item, rule);
 	if (rule->kind == RULE_ACCESS || rule->kind == RULE_LINE)
 		return read_first(a, item, rule);
 	return read_file(a, item, rule);
@@ -459,4 +479,42 @@ enum err hunt_rules_compile(struct hunt_rules *r, char error[DATA_ERROR_MAX])
 		TRY(compile(r->sigma->fields[i], error));
 	r->is_compiled = true;
 	return OK;
+}
+
+static bool empty(struct patterns **p, enum patterns_mode mode)
+{
+	patterns_free(p);
+	*p = patterns_new(mode);
+	return *p != NULL;
+}
+
+enum err hunt_rules_compile_web(struct hunt_rules *r, const struct hunt_layout *l, char error[DATA_ERROR_MAX])
+{
+	bool ok = empty(&r->content, PATTERNS_STREAM);
+
+	for (size_t i = 0; i < hunt_layout_logs(l); i++)
+		if (hunt_layout_log(l, i)->format != LAYOUT_WEB)
+			ok = empty(&r->first[i], PATTERNS_LINES) && ok;
+	/* Entries keep their numbers, for pairs name them; one of no log holds for no line. */
+	for (size_t i = 0; i < r->count; i++)
+		if (r->at[i].kind == RULE_FILE || r->at[i].kind == RULE_CONTENT || r->at[i].kind == RULE_LINE) {
+			r->at[i].kind = RULE_LINE;
+			r->at[i].logs = 0;
+		}
+	return ok ? hunt_rules_compile(r, error) : ERR_MEMORY;
+}
+
+static bool on_word(void *ctx, unsigned id, uint64_t end)
+{
+	(void)id, (void)end;
+	*(bool *)ctx = true;
+	return false;
+}
+
+bool hunt_rules_may_hold(struct hunt_rules *r, struct bytes text)
+{
+	bool any = false;
+
+	patterns_scan(r->again, text, on_word, &any);
+	return any;
 }

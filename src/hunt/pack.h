@@ -11,7 +11,7 @@
 #define RULE_ALTERNATIVES_MAX 24
 #define RULE_STATUSES_MAX    12
 
-enum rule_kind { RULE_ACCESS, RULE_LINE, RULE_FILE, RULE_CONTENT, RULE_PAIR };
+enum rule_kind { RULE_ACCESS, RULE_LINE, RULE_FILE, RULE_CONTENT, RULE_PAIR, RULE_SESSION };
 /* What a condition looks at. path: of a request, decoded, both as sent and without dot segments; decoded: the whole target, decoded;
  * file: the path of a file; link: a link's target. */
 enum rule_field { FIELD_PATH, FIELD_TARGET, FIELD_DECODED, FIELD_METHOD, FIELD_USER_AGENT, FIELD_REFERER, FIELD_LINE, FIELD_COMMAND, FIELD_USER, FIELD_FILE,
@@ -30,7 +30,7 @@ struct hunt_rule {
 	enum rule_kind kind;
 	bool is_own, covers[HUNT_CLASS_COUNT]; /* is_own: what else is found in the same line, of the classes covered, is tagged */
 	bool is_part, is_unconfirmed;	       /* is_part: only told as half of a pair */
-	uint32_t logs;			       /* RULE_LINE: a bit per log of the layout */
+	uint32_t logs;			       /* RULE_LINE, RULE_SESSION: a bit per log of the layout */
 	struct rule_condition conditions[RULE_CONDITIONS_MAX];
 	unsigned condition_count, status_count, statuses[RULE_STATUSES_MAX];
 	uint32_t mode_any, mode_none, mode; /* permission bits: one of these, none of these, exactly these (UINT32_MAX: any) */
@@ -42,6 +42,7 @@ struct hunt_rule {
 	uint64_t newer_us, size_least, size_most;
 	unsigned first, then; /* RULE_PAIR: rules */
 	uint64_t within_s;
+	unsigned same_v4, same_v6; /* RULE_SESSION: so many bits alike are one network */
 	unsigned content_count, content[RULE_ALTERNATIVES_MAX];
 	const json_t *tests;
 	const struct data *from;
@@ -76,5 +77,10 @@ enum err hunt_rules_add_word(struct hunt_rules *r, const struct hunt_layout *l, 
 enum err hunt_rules_add_name(struct hunt_rules *r, const char *name) MUST_USE;
 /* Once, after the last pack. */
 enum err hunt_rules_compile(struct hunt_rules *r, char error[DATA_ERROR_MAX]) MUST_USE;
+/* In its place, for a scan that is given lines of web logs alone (live requests): what is about anything else is forgotten, and takes
+ * neither time nor memory. */
+enum err hunt_rules_compile_web(struct hunt_rules *r, const struct hunt_layout *l, char error[DATA_ERROR_MAX]) MUST_USE;
+/* Whether a word of the entries about requests stands in text, as it is: with none, and nothing encoded in it, no such entry can hold. */
+bool hunt_rules_may_hold(struct hunt_rules *r, struct bytes text);
 
 #endif

@@ -31,6 +31,10 @@ struct hunt_scan *hunt_scan_new(struct hunt_rules *rules, struct hunt_layout *la
 	ok = (s->seen = calloc(CLIENTS_MAX, sizeof(*s->seen))) && ok;
 	ok = (s->later = calloc(LATER_MAX, sizeof(*s->later))) && ok;
 	ok = (s->spans = calloc(SPANS_MAX, sizeof(*s->spans))) && ok;
+	for (size_t i = 0; i < rules->count; i++)
+		if (rules->at[i].kind == RULE_SESSION)
+			s->session_logs |= rules->at[i].logs;
+	ok = (!s->session_logs || (s->sessions = sessions_new())) && ok;
 	ok = (s->told = calloc(rules->count + 1, sizeof(*s->told))) && ok;
 	text_init_growing(&s->carry, SCAN_LINE_MAX);
 	for (size_t i = 0; i < hunt_layout_logs(layout); i++)
@@ -54,6 +58,7 @@ void hunt_scan_free(struct hunt_scan **ps)
 	yara_window_free(&s->yara);
 	sigma_look_free(&s->sigma);
 	free(s->seen);
+	sessions_free(&s->sessions);
 	free(s->later);
 	free(s->spans);
 	free(s->told);
@@ -107,7 +112,7 @@ static bool on_file(void *ctx, const struct hunt_file *f)
 	s->carry.failed = false;
 	s->turns = s->last_month = 0;
 	s->last_syslog = s->first_syslog = (struct syslog_line){ 0 };
-	s->has_first = false;
+	s->has_first = s->is_surveyed = false;
 	s->later_count = 0;
 	memset(s->told, 0, s->rules->count * sizeof(*s->told));
 	scan_file(s);
@@ -251,6 +256,9 @@ static void follow_months(struct hunt_scan *s, struct bytes line)
 
 static void scan_block(struct hunt_scan *s, struct bytes block, uint64_t offset)
 {
+	if (s->session_logs & 1u << s->log && !s->is_surveyed)
+		sessions_file(s, block);
+	s->is_surveyed = true;
 	s->block = block;
 	s->block_offset = offset;
 	s->counted_line = s->lines;

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "hunt/logline.h"
 #include "hunt/scan.h"
+#include "hunt/session_priv.h"
 #include "hunt/weblog.h"
 #include "hunt/yara.h"
 
@@ -76,6 +77,9 @@ struct hunt_scan {
 	const struct addr *own_addresses; /* the examined system's */
 	size_t own_address_count;
 	struct seen *seen;
+	struct sessions *sessions; /* NULL: no rule is about them */
+	uint32_t session_logs;	   /* a bit per log */
+	bool is_surveyed;	   /* of the file: sessions_file was called */
 	struct hunt_log logs[LAYOUT_LOGS_MAX];
 	struct span *spans;
 	size_t span_count;

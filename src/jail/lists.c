@@ -39,6 +39,11 @@ const int jail_prober[] = {
 	JAIL_END,
 };
 
+const int jail_watcher[] = {
+	/* nothing beyond jail_base: it reads shared memory and appends to one descriptor */
+	JAIL_END,
+};
+
 const int jail_scribe[] = {
 	/* SQLite on the files of one folder */
 	SYS_openat, SYS_newfstatat, SYS_readlink, SYS_getcwd, SYS_getdents64, SYS_pread64, SYS_pwrite64, SYS_fsync, SYS_fdatasync,

@@ -20,6 +20,9 @@ struct query {
 	uint64_t from, to;
 	struct contacts *before, *inside; /* what happened before the window on its first day; within it */
 	bool is_first_day;
+	uint64_t missing_at;	     /* the last day that has no file */
+	size_t missing_run;	     /* how many up to it follow each other */
+	bool is_missing_cut;
 	struct ledger_answer *answer;
 };
 
@@ -300,14 +303,25 @@ static enum err finish(struct query *q)
 	return e;
 }
 
-static void note_missing(struct ledger_answer *a, const char *day)
+/* A run of three days or more is told by its first and last: a window may begin years before the first ledger. */
+static void note_missing(struct query *q, uint64_t at, const char *day)
 {
-	size_t n = strlen(a->missing);
+	char *s = q->answer->missing;
+	size_t n = strlen(s), most = sizeof(q->answer->missing);
 
-	if (n + LEDGER_DAY_LEN + 6 < sizeof(a->missing))
-		snprintf(a->missing + n, sizeof(a->missing) - n, "%s%s", n ? ", " : "", day);
-	else if (n + 5 < sizeof(a->missing) && a->missing[n - 1] != '.')
-		snprintf(a->missing + n, sizeof(a->missing) - n, " ...");
+	q->missing_run = at == q->missing_at + DAY_US ? q->missing_run + 1 : 1;
+	q->missing_at = at;
+	if (q->missing_run > 3 && !q->is_missing_cut) {
+		memcpy(s + n - LEDGER_DAY_LEN, day, LEDGER_DAY_LEN);
+	} else if (q->missing_run == 3 && !q->is_missing_cut) {
+		n -= LEDGER_DAY_LEN + 2;
+		snprintf(s + n, most - n, " .. %s", day);
+	} else if (n + LEDGER_DAY_LEN + 10 < most && !q->is_missing_cut) {
+		snprintf(s + n, most - n, "%s%s", n ? ", " : "", day);
+	} else if (!q->is_missing_cut) {
+		snprintf(s + n, most - n, " ...");
+		q->is_missing_cut = true;
+	}
 }
 
 enum err ledger_query(const char *dir, uint64_t from_us, uint64_t to_us, const struct ledger_filter *filter, struct ledger_answer *out)
@@ -330,7 +344,7 @@ enum err ledger_query(const char *dir, uint64_t from_us, uint64_t to_us, const s
 		ledger_day_file(day, file);
 		snprintf(path, sizeof(path), "%s/%s", dir, file);
 		if (stat(path, &st) < 0) {
-			note_missing(out, day);
+			note_missing(&q, at, day);
 		} else {
 			e = read_day(&q, path);
 			if (e == ERR_SYNTAX || e == ERR_DENIED)

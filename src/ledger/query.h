@@ -33,7 +33,7 @@ struct ledger_answer {
 	uint64_t lost;		   /* records that are known to be missing in the window */
 	uint64_t newest_us;	   /* of the files that were read */
 	unsigned files;
-	char missing[512]; /* days of the window of which there is no file, "2026-11-20, 2026-11-21 ..."; a day without any record has none */
+	char missing[512]; /* days of the window of which there is no file, "2026-11-14, 2026-11-20 .. 2026-11-22"; a day without any record has none */
 };
 
 /* ERR_NOT_FOUND: there is no ledger. ERR_LIMIT: more rows than memory (1 GB). ERR_SYNTAX: a file is no ledger; its name is in missing. */

@@ -155,6 +155,17 @@ const struct nslog_report *nslog_report(const struct nslog *n);
 /* Sums; times widen; the dates and lines of the first stay. */
 void nslog_report_add(struct nslog_report *sum, const struct nslog_report *r);
 
+/* Not an address of the Internet: a tunnel's own, or one of a private network; also what is no address. */
+bool nslog_is_inside(struct bytes ip);
+
+/* The moment that in begins with, for lines that come one by one and cannot be surveyed: as an appliance writes it
+ * ("01/31/2020:12:34:56 GMT", "31/01/2020:...", "2020/01/31:...") or as RFC 3339. Where the numbers leave open which of them
+ * is the month, it is the one that puts it nearest to near_us. *used: octets of date, time and zone; without a zone, and with
+ * one that is not known, UTC is taken. ERR_SYNTAX: no date, or one that does not exist. */
+enum err nslog_when(struct bytes in, uint64_t near_us, uint64_t *at_us, size_t *used) MUST_USE;
+/* The same for syslog's "Jan  9 12:34:56" (RFC 3164 4.1.2): its year is the one that puts it nearest to near_us. */
+enum err nslog_when_header(struct bytes in, uint64_t near_us, uint64_t *at_us, size_t *used) MUST_USE;
+
 /* The contact that the event makes, as views of it; false: it makes none (logins, commands, health, handshakes; a tunnel's
  * connection that was denied and brought nothing back; an event without a client or a target). */
 bool nslog_contact(const struct nslog_event *e, struct contact *out);

@@ -82,8 +82,7 @@ static enum nslog_damage leg(struct body *b)
 	return FINE;
 }
 
-/* Not an address of the Internet: a tunnel's own, or one of a private network. */
-static bool is_inside(struct bytes ip)
+bool nslog_is_inside(struct bytes ip)
 {
 	static const struct bytes prefixes[] = { LIT("10.0.0.0/8"), LIT("127.0.0.0/8"), LIT("172.16.0.0/12"),
 		LIT("192.168.0.0/16"), LIT("169.254.0.0/16"), LIT("100.64.0.0/10"), LIT("fc00::/7"),
@@ -109,7 +108,7 @@ static void two_addresses(struct nslog_event *e, const struct end *session, cons
 		return;
 	e->other_source = true;
 	e->source = session->ip;
-	if (is_inside(source->ip)) {
+	if (nslog_is_inside(source->ip)) {
 		client_is(e, session);
 		e->source = source->ip;
 	}

@@ -346,3 +346,55 @@ bool stamp_us(const struct stamp *s, enum nslog_order order, int zone_minutes, u
 	*out = (uint64_t)us;
 	return true;
 }
+
+static uint64_t apart(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : b - a;
+}
+
+enum err nslog_when(struct bytes in, uint64_t near_us, uint64_t *at_us, size_t *used)
+{
+	uint64_t month_first = 0, day_first = 0;
+	struct head h = { 0 };
+	size_t n = stamp_parse(in, &h.stamp);
+	bool is_month_first, is_day_first;
+
+	if (n == 0)
+		return ERR_SYNTAX;
+	own_stamp(&h, in, n);
+	is_month_first = stamp_us(&h.stamp, NSLOG_MONTH_FIRST, 0, &month_first);
+	is_day_first = stamp_us(&h.stamp, NSLOG_DAY_FIRST, 0, &day_first);
+	if (!is_month_first && !is_day_first)
+		return ERR_SYNTAX;
+	if (!is_month_first || (is_day_first && apart(day_first, near_us) < apart(month_first, near_us)))
+		*at_us = day_first;
+	else
+		*at_us = month_first;
+	*used = in.len - h.rest.len;
+	return OK;
+}
+
+enum err nslog_when_header(struct bytes in, uint64_t near_us, uint64_t *at_us, size_t *used)
+{
+	unsigned year = near_us / DAY_US > 50000 ? 2100 : year_of((int64_t)(near_us / DAY_US));
+	bool is_known = false;
+	uint64_t best = 0, at;
+	struct stamp s;
+	size_t n = header_parse(in, &s);
+
+	if (n == 0)
+		return ERR_SYNTAX;
+	/* Four years to each side: the 29th of February is not in every year. */
+	for (s.year = year < 1974 ? 1970 : year - 4; s.year <= year + 4; s.year++) {
+		if (!stamp_us(&s, NSLOG_MONTH_FIRST, 0, &at))
+			continue;
+		if (!is_known || apart(at, near_us) < apart(best, near_us))
+			best = at;
+		is_known = true;
+	}
+	if (!is_known)
+		return ERR_SYNTAX;
+	*at_us = best;
+	*used = n;
+	return OK;
+}

@@ -4,6 +4,7 @@
 #include "proxy/engine.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "board/requests.h"
 #include "json/write.h"
 
 #include <errno.h>
@@ -127,6 +128,19 @@ static void count(struct exchange *x)
 	board_add(&x->engine->board->latency_buckets[bucket], 1);
 }
 
+/* For the watcher (detect:), which looks for signs of an attack; it may be late, and nothing waits for it. */
+static void tell_watcher(struct exchange *x)
+{
+	const struct addr *source = x->input.req ? &x->input.client : &x->client->peer;
+	struct request_seen seen = { .at_us = x->real_us, .status = x->status, .size = x->body_out, .is_http10 = x->req.minor == 0,
+		.method = x->req.method_text, .target = x->req.target, .host = x->req.host, .referer = field_value(x, HTTP_REFERER),
+		.user_agent = field_value(x, HTTP_USER_AGENT) };
+
+	memcpy(seen.client, source->ip, sizeof(seen.client));
+	if (!requests_write(x->engine->seen, &seen))
+		board_add(&x->engine->board->counters[M_DETECT_LOST], 1);
+}
+
 void access_log_write(struct exchange *x)
 {
 	struct engine *g = x->engine;
@@ -135,6 +149,8 @@ void access_log_write(struct exchange *x)
 	if (x->real_us == 0 || x->client->listener->conf == NULL)
 		return; /* nothing was asked */
 	count(x);
+	if (g->seen)
+		tell_watcher(x);
 	if (g->access_fd < 0)
 		return;
 	put_line(&g->access_out, x);

@@ -75,6 +75,7 @@ struct engine {
 	struct board_worker *others[BOARD_WORKERS_MAX]; /* all workers', our own included, or NULL */
 	struct ledger_ring *records; /* for the scribe; NULL: there is no ledger */
 	const struct board_ledger *ledger;
+	struct requests_ring *seen; /* for the watcher; NULL: nobody watches */
 	uint64_t conn_next; /* number of the next connection or use in the ledger */
 	const struct board_health_board *health;
 	const struct board_master *admin;

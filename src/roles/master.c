@@ -107,6 +107,8 @@ void master_reopen(struct master *m)
 	error_log(m, m->active->conf);
 	if (master_access_log(m, m->active->conf) != OK)
 		LOG(EV_SYSTEM, KV_STR("call", "access log"), KV_ERRNO());
+	if (master_alerts(m, m->active->conf) != OK)
+		LOG(EV_SYSTEM, KV_STR("call", "alerts"), KV_ERRNO());
 }
 
 void master_went_out(struct master *m)
@@ -350,7 +352,7 @@ static int serve(struct master *m)
 
 int main(int argc, char **argv)
 {
-	static struct master m = { .limits_board = -1, .ticket_seed = -1, .access_log = -1, .notify_fd = -1, .ledger_dir = -1,
+	static struct master m = { .limits_board = -1, .ticket_seed = -1, .access_log = -1, .alerts = -1, .notify_fd = -1, .ledger_dir = -1,
 		.ledger_board = -1, .ledger_key = -1, .ledger_head = -1, .ledger_public = -1, .ring = -1, .scribe_bundle = -1 };
 	static const struct option options[] = { { "config", required_argument, NULL, 'c' },
 		{ "rules", required_argument, NULL, 'r' }, { "version", no_argument, NULL, 'v' }, { 0 } };

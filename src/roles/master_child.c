@@ -233,9 +233,21 @@ static enum err hand_over_worker(struct child *c)
 			TRY(send_board(c, BOARD_WORKER, g->children[i].index, g->children[i].board, &g->children[i] == c));
 	if (g->master->ledger_board >= 0)
 		TRY(send_board(c, BOARD_LEDGER, 0, g->master->ledger_board, false));
+	if (c->requests >= 0)
+		TRY(send_board(c, BOARD_REQUESTS, c->index, c->requests, true));
 	if (g->master->access_log >= 0)
 		TRY(child_send(c, MSG_ACCESS_LOG, BYTES(""), g->master->access_log));
 	return OK;
+}
+
+static enum err hand_over_watcher(struct child *c)
+{
+	struct generation *g = c->gen;
+
+	for (size_t i = 0; i < g->child_count; i++)
+		if (g->children[i].requests >= 0)
+			TRY(send_board(c, BOARD_REQUESTS, g->children[i].index, g->children[i].requests, true));
+	return child_send(c, MSG_ALERTS, BYTES(""), g->master->alerts);
 }
 
 /* Checks show the certificate that their pool shows; the prober gets signatures of no other key. */
@@ -324,6 +336,8 @@ static enum err hand_over(struct child *c)
 		TRY(hand_over_worker(c));
 	if (c->role == ROLE_KEEPER)
 		TRY(hand_over_keeper(c));
+	if (c->role == ROLE_WATCHER)
+		TRY(hand_over_watcher(c));
 	if (c->role == ROLE_DIALER)
 		TRY(send_board(c, BOARD_ISOLATION, 0, master_isolation_board(), false));
 	if (c->role == ROLE_PROBER)

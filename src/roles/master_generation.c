@@ -75,6 +75,7 @@ static void generation_free(struct generation **at)
 		loop_timer_clear(g->master->loop, &g->children[i].restart);
 		master_ledger_forget(&g->children[i]);
 		fd_close(&g->children[i].board);
+		fd_close(&g->children[i].requests);
 		if (g->children[i].counters)
 			munmap(g->children[i].counters, board_size(BOARD_WORKER));
 	}
@@ -327,26 +328,28 @@ static unsigned workers_wanted(const struct conf *conf)
 
 static enum err make_children(struct generation *g)
 {
-	static const enum role_id singles[] = { ROLE_KEEPER, ROLE_DIALER, ROLE_PROBER };
-	unsigned workers = workers_wanted(g->conf);
+	static const enum role_id singles[] = { ROLE_KEEPER, ROLE_DIALER, ROLE_PROBER, ROLE_WATCHER };
+	unsigned workers = workers_wanted(g->conf), single_count = COUNT_OF(singles) - !g->conf->detect.is_on;
 
-	g->children = calloc(COUNT_OF(singles) + workers, sizeof(*g->children));
+	g->children = calloc(single_count + workers, sizeof(*g->children));
 	if (!g->children)
 		return ERR_MEMORY;
-	for (size_t i = 0; i < COUNT_OF(singles) + workers; i++) {
+	for (size_t i = 0; i < single_count + workers; i++) {
 		struct child *c = &g->children[g->child_count++];
-		bool is_worker = i >= COUNT_OF(singles);
+		bool is_worker = i >= single_count;
 		void *at;
 
-		*c = (struct child){ .master = g->master, .gen = g, .ring = -1, .role = is_worker ? ROLE_WORKER : singles[i],
-			.index = (uint16_t)(is_worker ? i - COUNT_OF(singles) : 0), .control = { .fd = -1 }, .board = -1 };
-		if (c->role != ROLE_KEEPER)
+		*c = (struct child){ .master = g->master, .gen = g, .ring = -1, .requests = -1, .role = is_worker ? ROLE_WORKER : singles[i],
+			.index = (uint16_t)(is_worker ? i - single_count : 0), .control = { .fd = -1 }, .board = -1 };
+		if (c->role != ROLE_KEEPER && c->role != ROLE_WATCHER)
 			TRY(master_ledger_ring(c));
 		if (!is_worker)
 			continue;
 		TRY(board_create(BOARD_WORKER, &c->board));
 		TRY(board_map(BOARD_WORKER, c->board, true, &at));
 		c->counters = at;
+		if (g->conf->detect.is_on)
+			TRY(board_create(BOARD_REQUESTS, &c->requests));
 	}
 	return OK;
 }
@@ -374,6 +377,10 @@ static enum err prepare(struct generation *g, const struct origin *from, json_t 
 	TRY(open_listeners(g, errors));
 	if (g->master->access_log < 0 && g->conf->access_log.len && master_access_log(g->master, g->conf) != OK) {
 		add_system_error(errors, bytes_str(g->master->file), (struct conf_mark){ 0 }, "cannot open the access log", g->conf->access_log);
+		return ERR_IO;
+	}
+	if (g->master->alerts < 0 && g->conf->detect.is_on && master_alerts(g->master, g->conf) != OK) {
+		add_system_error(errors, bytes_str(g->master->file), (struct conf_mark){ 0 }, "cannot open the file of alerts", g->conf->detect.alerts);
 		return ERR_IO;
 	}
 	TRY(make_boards(g));
@@ -509,9 +516,10 @@ static void activate(struct generation *g)
 		LOG(EV_SYSTEM, KV_STR("call", "confirm"), KV_ERRNO());
 		g->confirm_s = 0; /* told in the answer: it does not go back by itself */
 	}
-	if (old && (old->conf->access_log.len != g->conf->access_log.len ||
-			   !bytes_eq(old->conf->access_log, g->conf->access_log)) && master_access_log(m, g->conf) != OK)
+	if (old && !bytes_eq(old->conf->access_log, g->conf->access_log) && master_access_log(m, g->conf) != OK)
 		LOG(EV_SYSTEM, KV_STR("call", "access log"), KV_ERRNO());
+	if (old && !bytes_eq(old->conf->detect.alerts, g->conf->detect.alerts) && master_alerts(m, g->conf) != OK)
+		LOG(EV_SYSTEM, KV_STR("call", "alerts"), KV_ERRNO());
 	answer(g, json_pack("{s:b,s:i,s:i}", "ok", 1, "generation", (int)g->number, "confirm", (int)g->confirm_s));
 	if (old)
 		generation_drain(old);
@@ -645,27 +653,45 @@ void generation_kill(struct generation *g)
 	generation_check(g);
 }
 
-enum err master_access_log(struct master *m, const struct conf *conf)
+/* path is empty: it is closed. Children of that role get the new one. */
+static enum err open_log(struct master *m, struct bytes path, enum role_id role, enum msg_type type, int *log)
 {
-	char path[8192];
+	char name[8192];
 	int fd;
 
-	if (conf->access_log.len == 0) {
-		fd_close(&m->access_log);
+	if (path.len == 0) {
+		fd_close(log);
 		return OK;
 	}
-	if (conf->access_log.at[0] == '/')
-		snprintf(path, sizeof(path), "%.*s", FMT(conf->access_log));
+	if (path.at[0] == '/')
+		snprintf(name, sizeof(name), "%.*s", FMT(path));
 	else
-		snprintf(path, sizeof(path), "%s/%.*s", m->base_dir, FMT(conf->access_log));
-	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
+		snprintf(name, sizeof(name), "%s/%.*s", m->base_dir, FMT(path));
+	fd = open(name, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
 	if (fd < 0)
 		return ERR_IO;
-	fd_close(&m->access_log);
-	m->access_log = fd;
+	fd_close(log);
+	*log = fd;
 	for (struct generation *g = m->generations; g; g = g->next)
 		for (size_t i = 0; i < g->child_count; i++)
-			if (g->children[i].role == ROLE_WORKER && g->children[i].control.fd >= 0)
-				(void)!child_send(&g->children[i], MSG_ACCESS_LOG, BYTES(""), fd);
+			if (g->children[i].role == role && g->children[i].control.fd >= 0)
+				(void)!child_send(&g->children[i], type, BYTES(""), fd);
 	return OK;
+}
+
+enum err master_access_log(struct master *m, const struct conf *conf)
+{
+	return open_log(m, conf->access_log, ROLE_WORKER, MSG_ACCESS_LOG, &m->access_log);
+}
+
+enum err master_alerts(struct master *m, const struct conf *conf)
+{
+	char dir[4096];
+
+	if (conf->detect.is_on && bytes_starts(conf->detect.alerts, conf->state_dir)) { /* as the ledger does, which may be off */
+		snprintf(dir, sizeof(dir), "%.*s", FMT(conf->state_dir));
+		if (mkdir(dir, 0700) < 0 && errno != EEXIST)
+			return ERR_IO;
+	}
+	return open_log(m, conf->detect.alerts, ROLE_WATCHER, MSG_ALERTS, &m->alerts);
 }

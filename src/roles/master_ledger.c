@@ -106,7 +106,7 @@ enum err master_ledger_start(struct master *m, const struct generation *first)
 	m->ledger = at;
 	TRY(make_ring(&m->ring, &m->records));
 	random_bytes(&m->run_id, sizeof(m->run_id));
-	m->scribe = (struct child){ .master = m, .role = ROLE_SCRIBE, .control = { .fd = -1 }, .board = -1, .ring = -1 };
+	m->scribe = (struct child){ .master = m, .role = ROLE_SCRIBE, .control = { .fd = -1 }, .board = -1, .ring = -1, .requests = -1 };
 	m->scribe_bundle = fcntl(first->bundle, F_DUPFD_CLOEXEC, 0);
 	return m->scribe_bundle < 0 ? ERR_IO : child_start(&m->scribe);
 }

@@ -34,6 +34,7 @@ struct child {
 	uint64_t ended_head; /* of records, behind the last word that a process of this child ended */
 	int board; /* a worker's own */
 	struct board_worker *counters;
+	int requests; /* a worker's own: what it tells the watcher; -1: nobody watches */
 	uint64_t folded[METRIC_COUNT]; /* what of them is part of the active generation's base already */
 };
 
@@ -79,7 +80,7 @@ struct master {
 	bool has_served; /* a generation was active at some time */
 	struct socket *sockets;
 	uint32_t last_number;
-	int limits_board, ticket_seed, access_log;
+	int limits_board, ticket_seed, access_log, alerts;
 	uint64_t reloads, reload_failures, child_restarts;
 	struct admin_server admin;
 	struct watch signals;
@@ -136,6 +137,9 @@ void generation_end_singles(struct generation *g); /* all its workers are gone *
 void generation_counters_fold(struct generation *g, struct child *worker);
 void generation_counters_catch_up(struct master *m); /* the same of workers that drain, as they go on */
 enum err master_access_log(struct master *m, const struct conf *conf) MUST_USE; /* opens it anew, tells all workers */
+
+/* The file of alerts, opened anew, and told to all watchers; conf without detect: closes it. */
+enum err master_alerts(struct master *m, const struct conf *conf) MUST_USE;
 
 /* master_ledger.c: all of it does nothing where ledger.mode is off */
 /* Makes folder, key files, boards, and starts the scribe; conf is the first configuration. The errno of ERR_IO is told. */

@@ -294,6 +294,8 @@ int role_main(const struct role *r, int argc, char **argv)
 		return 1;
 	}
 	loop_run(run.loop);
+	if (run.is_running && r->end)
+		r->end(&run);
 	/* Straight to the end: nothing of a confined process needs tidying by run-time libraries, which might
 	 * call what is no longer allowed. */
 	_exit(run.exit_status);

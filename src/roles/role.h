@@ -53,6 +53,7 @@ struct role {
 	/* A channel is going: forget c and c->data after this call. A new one may come with the same index. */
 	void (*peer_gone)(struct role_run *run, struct channel *c);
 	void (*writable)(struct role_run *run, struct channel *c); /* after role_want_write(c, true) */
+	void (*end)(struct role_run *run); /* the loop is over; the last that is done */
 };
 
 struct role_run {

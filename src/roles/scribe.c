@@ -117,6 +117,7 @@ static bool may_write(enum role_id role, const struct ledger_record *r)
 		r->state == LEDGER_NONE;
 	case ROLE_KEEPER:
 	case ROLE_SCRIBE:
+	case ROLE_WATCHER:
 	case ROLE_COUNT: break;
 	}
 	return false;

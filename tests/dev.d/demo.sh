@@ -24,7 +24,7 @@ demo_certificates() { # a local CA and a certificate for localhost
 
 demo_free_port() { "$PYTHON" -c 'import socket; s=socket.socket(); s.bind(("127.0.0.1",0)); print(s.getsockname()[1])'; }
 
-demo_web_server() { # NUMBER PORT
+demo_web_server() { # NUMBER PORT: at 127.0.0.1NUMBER, so that each is a system of its own
 	mkdir -p "$DEMO/web$1/wiki"
 	echo "<h1>Hello from web server $1</h1>" >"$DEMO/web$1/index.html"
 	echo "<h1>The wiki, on web server $1</h1>" >"$DEMO/web$1/wiki/index.html"
@@ -36,7 +36,7 @@ demo_web_server() { # NUMBER PORT
 	http {
 		access_log off; client_body_temp_path $DEMO/tmp$1; proxy_temp_path $DEMO/tmp$1; fastcgi_temp_path $DEMO/tmp$1;
 		uwsgi_temp_path $DEMO/tmp$1; scgi_temp_path $DEMO/tmp$1;
-		server { listen 127.0.0.1:$2; root $DEMO/web$1; default_type text/html; }
+		server { listen 127.0.0.1$1:$2; root $DEMO/web$1; default_type text/html; }
 	}
 	EOF
 	nginx -e "$DEMO/web$1.log" -c "$DEMO/web$1.conf" &
@@ -67,12 +67,12 @@ demo_config() { # CONTACT
 	pools:
 	  app:
 	    servers:
-	      - {name: one, address: "127.0.0.1:${DEMO_PORT[1]}"}
-	      - {name: two, address: "127.0.0.1:${DEMO_PORT[2]}"}
+	      - {name: one, address: "127.0.0.11:${DEMO_PORT[1]}"}
+	      - {name: two, address: "127.0.0.12:${DEMO_PORT[2]}"}
 	    check: {http: /, interval: 500ms}
 	  wiki:
 	    servers:
-	      - {name: three, address: "127.0.0.1:${DEMO_PORT[3]}"}
+	      - {name: three, address: "127.0.0.13:${DEMO_PORT[3]}"}
 	routes:
 	  - {path: /, pool: app}
 	  - {path: /wiki, pool: wiki}
@@ -164,6 +164,36 @@ demo_tamper() {
 	out=$(build/sluis ledger verify "$copy") && return 1
 	grep 'record 5 was changed' <<<"$out"
 }
+demo_appliance() { "$PYTHON" tests/scenario/appliance.py "$DEMO/case" && [ -s "$DEMO/case/gw1.tar.gz" ]; }
+demo_window_days="--exposed-from 2020-01-09 --exposed-to 2020-01-21"
+demo_hunt() { # the findings; status 1 says that there are some
+	local status=0
+	build/sluis hunt "$DEMO/case/gw1.tar.gz" $demo_window_days --json >"$DEMO/case/hunt.jsonl" || status=$?
+	[ "$status" = 1 ] && tail -n 1 "$DEMO/case/hunt.jsonl" | grep -q '"sluis.verdict":"found"' &&
+		grep -q '"sluis.class":"compromise"' "$DEMO/case/hunt.jsonl"
+}
+demo_assess() { # WANTED OPTIONS...
+	local status=0 wanted=$1; shift
+	build/sluis --lang en assess --inventory "$DEMO/case/inventory.yaml" --advisory CVE-2019-19781 --appliance gw1 "$@" >"$DEMO/case/assess.txt" || status=$?
+	[ "$status" = 1 ] && grep -qx "    Verdict: $wanted" "$DEMO/case/assess.txt" && grep -q '^    Because:' "$DEMO/case/assess.txt"
+}
+demo_assess_evidence() {
+	demo_assess "EVIDENCE OF COMPROMISE" --bundle "$DEMO/case/gw1.tar.gz" --findings "$DEMO/case/hunt.jsonl" &&
+		grep -q 'the hunt that was given found signs of compromise' "$DEMO/case/assess.txt"
+}
+demo_plan() { # the systems of the plan are those of the ledger, all and no others
+	build/sluis -c "$DEMO/sluis.yaml" window --from -1h --with client:127.0.0.1 --json >"$DEMO/case/window.json" || return 1
+	DEMO_PLAN=$(build/sluis -c "$DEMO/sluis.yaml" plan new --advisory CVE-2019-19781 --appliance gw1 --inventory "$DEMO/case/inventory.yaml" \
+		--window "$DEMO/case/window.json" --json | "$PYTHON" -c 'import json, sys; print(json.load(sys.stdin)["id"])') || return 1
+	build/sluis -c "$DEMO/sluis.yaml" plan show "$DEMO_PLAN" --json >"$DEMO/case/plan.json" || return 1
+	"$PYTHON" - "$DEMO/case" <<-'EOF'
+	import json, sys
+	window, plan = (json.load(open(f"{sys.argv[1]}/{n}.json")) for n in ("window", "plan"))
+	connected = {r["target"].rsplit(":", 1)[0] for r in window["systems"]}
+	named = {s["title"]["en"].split()[-1] for s in plan["steps"] if s["id"].startswith("system-")}
+	assert connected == named == {"127.0.0.11", "127.0.0.12", "127.0.0.13"}, (connected, named)
+	EOF
+}
 demo_new_contact() { demo_get "$demo_url/vpns/" | grep -q 'Second contact'; }
 demo_download_whole() {
 	wait "$DEMO_DOWNLOAD" || return 1
@@ -235,6 +265,16 @@ cmd_demo() {
 	demo_check "one byte in a copy is changed; verify names where" demo_bundle_changed
 	demo_say "8. Somebody changes the ledger"
 	demo_check "a record is changed in a copy; verify names it:" demo_tamper
+	# Here is the place of: the probe is blocked and alerts.
+	demo_say "9. An advisory comes: was the NetScaler gw1 compromised, and what then?"
+	demo_check "a technical support bundle of an attacked appliance is made (invented: $DEMO/case)" demo_appliance
+	demo_check "its mitigation came too late: assume compromised" demo_assess "ASSUME COMPROMISED" --bundle "$DEMO/case/gw1.tar.gz"
+	demo_check "sluis hunt finds signs of compromise in it:" demo_hunt
+	build/sluis --lang en hunt "$DEMO/case/gw1.tar.gz" $demo_window_days | grep -A 20 -E '^Timeline' | grep -E '^  2020|^Verdict' || true
+	demo_check "with these findings sluis assess says evidence of compromise, and why:" demo_assess_evidence
+	sed -n '/^    Verdict:/,/^    Next:/p' "$DEMO/case/assess.txt" | sed '$d'
+	demo_check "sluis plan has a step for every system that the ledger says was connected, and no other:" demo_plan
+	build/sluis --lang en -c "$DEMO/sluis.yaml" plan show "${DEMO_PLAN:-none}" | grep -E '^(clock|disconnect|certificate|system)' || true
 	if [ "${1:-}" = --once ]; then
 		kill "$DEMO_SLUIS"
 		demo_check "Sluis ends when it is told to" demo_await sh -c "! kill -0 $DEMO_SLUIS"

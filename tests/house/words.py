@@ -25,6 +25,17 @@ for name, en, nl in words:
         bad.append(f"{name}: one ends its line, the other does not")
     if not re.search(rf"\b{name}\b", used):
         bad.append(f"{name} is not used")
+for path, macro, used in (("alert/mail.tbl", "MAIL", (src / "alert/mail.c").read_text()), ("alert/next.tbl", "NEXT", "")):
+    text = (src / path).read_text()
+    rows = re.findall(rf"^{macro}\((\w+),\s*" + string + r",\s*" + string + r"\)$", text, re.M)
+    if not rows or len(rows) != len(re.findall(rf"^{macro}\(", text, re.M)):
+        bad.append(f"a line of {path} is not {macro}(NAME, \"English\", \"Dutch\")")
+    for name, en, nl in rows:
+        if arguments(en) != arguments(nl) or re.findall(r"\{\w+\}", en) != re.findall(r"\{\w+\}", nl):
+            bad.append(f"{path}: {name}: English and Dutch take different arguments")
+        if used and not re.search(rf"\b{name}\b", used) and name not in ("M_PROBE", "M_ATTEMPT", "M_TRACE"):  # M_COMPROMISE + class
+            bad.append(f"{path}: {name} is not used")
+    words += rows
 for line in bad:
     print(line)
 print(f"{len(words)} words, {len(bad)} wrong")

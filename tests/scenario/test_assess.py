@@ -1,24 +1,21 @@
 """sluis assess, notify and mitigate through the command line: every row of the shipped tables, bundles and ns.conf files made here,
 a mail server with STARTTLS, and a running Sluis that gets a rule set with a way back."""
-import base64
 import email
 import email.policy
 import glob
 import io
 import json
 import os
-import socket
-import ssl
 import stat
 import subprocess
 import tarfile
-import threading
 
 import jsonschema
 import pytest
 import yaml
 
-from harness import BUILD, ROOT, Nginx, Sluis, free_port, get, wait_for
+from alert_servers import MailServer
+from harness import BUILD, RELEASE, ROOT, Nginx, Sluis, free_port, get, wait_for
 
 VERDICTS = os.path.join(ROOT, "rules", "verdicts")
 ADVISORIES = sorted(glob.glob(VERDICTS + "/*.yaml"))
@@ -32,17 +29,17 @@ def texts(path):
         return yaml.load(f, yaml.BaseLoader)
 
 
-def sluis(*args, status=None):
-    r = subprocess.run([BUILD + "/sluis", *map(str, args)], capture_output=True, text=True, timeout=120, env=dict(os.environ, LC_ALL="C", ASAN_OPTIONS="detect_leaks=0"))
+def sluis(*args, status=None, build=BUILD):
+    r = subprocess.run([build + "/sluis", *map(str, args)], capture_output=True, text=True, timeout=120, env=dict(os.environ, LC_ALL="C", ASAN_OPTIONS="detect_leaks=0"))
     assert "Sanitizer" not in r.stderr, r.stderr
     assert status is None or r.returncode == status, (r.returncode, r.stdout[-2000:], r.stderr)
     return r
 
 
-def assess(tmp_path, appliances, *args, status=None, customers=()):
+def assess(tmp_path, appliances, *args, status=None, customers=(), build=BUILD):
     path = tmp_path / "inventory.yaml"
     path.write_text(yaml.safe_dump({"customers": list(customers), "appliances": appliances}))
-    r = sluis("assess", "--inventory", path, "--json", *args, status=status)
+    r = sluis("assess", "--inventory", path, "--json", *args, status=status, build=build)
     return json.loads(r.stdout)["appliances"] if r.stdout else r
 
 
@@ -83,12 +80,13 @@ def row_cases():
 
 @pytest.mark.parametrize("cve,row", row_cases())
 def test_every_row_decides_about_its_example(tmp_path, cve, row):
+    """What the rows say is data: the release build reads it as well, and sooner."""
     example = dict(row["example"])
     args = ["--advisory", cve]
     if "findings" in example:
         (tmp_path / "hunt.jsonl").write_text(json.dumps({"sluis.class": example.pop("findings"), "rule.id": "x"}) + "\n")
         args += ["--findings", tmp_path / "hunt.jsonl"]
-    [a] = assess(tmp_path, [dict(example, name="a")], *args)
+    [a] = assess(tmp_path, [dict(example, name="a")], *args, build=RELEASE)
     [v] = a["advisories"]
     assert (v["row"], v["verdict"]) == (row["name"], row["verdict"]), v["facts"]
     assert v["reasons"] and v["next"] and v["sources"] and v["dates"]["exploit_public"] and v["why"]
@@ -238,59 +236,16 @@ def test_notify_writes_one_message_per_customer(tmp_path):
         assert other not in body.lower() and other not in str(m).lower()
 
 
-class MailServer:
-    """SMTP that accepts mail after STARTTLS and a login only, for one connection after the other."""
-
-    def __init__(self, cert, key, tls=True):
-        self.tls, self.mails, self.plain = tls, [], []
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.load_cert_chain(cert, key)
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.run, daemon=True).start()
-
-    def run(self):
-        while True:
-            try:
-                c, _ = self.listener.accept()
-            except OSError:
-                return
-            with c:
-                try:
-                    self.talk(c)
-                except (OSError, ssl.SSLError):
-                    pass
-
-    def talk(self, c):
-        f, secure, user = c.makefile("rwb", 0), False, None
-        f.write(b"220 mail.example\r\n")
-        while line := f.readline():
-            verb = line.split()[0].upper() if line.split() else b""
-            if verb == b"EHLO":
-                f.write(b"250-mail.example\r\n" + (b"250 AUTH PLAIN\r\n" if secure else b"250 STARTTLS\r\n" if self.tls else b"250 HELP\r\n"))
-            elif verb == b"STARTTLS" and self.tls:
-                f.write(b"220 go\r\n")
-                c = self.context.wrap_socket(c, server_side=True)
-                f, secure = c.makefile("rwb", 0), True
-            elif verb == b"AUTH":
-                words = line.split()
-                if len(words) < 3:
-                    f.write(b"334 \r\n")
-                    words.append(f.readline().strip())
-                user = base64.b64decode(words[-1]).split(b"\0")[1:]
-                f.write(b"235 ok\r\n")
-            elif verb == b"DATA":
-                f.write(b"354 go\r\n")
-                data = b""
-                while not data.endswith(b"\r\n.\r\n"):
-                    data += f.readline()
-                (self.mails if secure else self.plain).append((user, data[:-3]))
-                f.write(b"250 ok\r\n")
-            elif verb == b"QUIT":
-                f.write(b"221 bye\r\n")
-                return
-            else:
-                f.write(b"250 ok\r\n")
+def test_notify_tells_what_a_hunt_found(tmp_path):
+    """A customer must not read that nobody looked, when somebody did; the others are told as before."""
+    (tmp_path / "hunt.jsonl").write_text(json.dumps({"sluis.class": "compromise", "rule.id": "x"}) + "\n")
+    args = ["notify", "--inventory", fleet(tmp_path), "--advisory", "CVE-2025-5777", "--out", tmp_path / "out"]
+    out = sluis(*args, "--findings", tmp_path / "hunt.jsonl", "--appliance", "zuid-gw", "--lang", "en", status=0).stdout
+    assert "Ziekenhuis Zuid <ict@zuid.example>: EVIDENCE OF COMPROMISE" in out and "North Clinic <it@north.example>: ASSUME COMPROMISED" in out
+    zuid, north = (email.message_from_bytes(p.read_bytes(), policy=email.policy.default).get_content() for p in sorted((tmp_path / "out").iterdir()))
+    assert "SPOREN VAN MISBRUIK" in zuid and "er is geen hunt gegeven" not in zuid and "no hunt was given" in north
+    assert "there is no --findings" in sluis(*args, "--appliance", "zuid-gw", "--lang", "en", status=2).stderr
+    assert "zuid-gw" not in sluis(*args, "--findings", tmp_path / "hunt.jsonl", status=2).stdout
 
 
 def test_notify_sends_over_tls_or_not_at_all(tmp_path):
@@ -308,8 +263,8 @@ def test_notify_sends_over_tls_or_not_at_all(tmp_path):
     assert "was not sent" in sluis(*args, "--smtp", f"smtp://localhost:{plain.port}", "--ca", ca, status=2).stderr
     assert not plain.plain and not plain.mails
     assert "nothing is sent without TLS" in sluis(*args, "--smtp", "http://localhost", status=2).stderr
-    server.listener.close()
-    plain.listener.close()
+    server.close()
+    plain.close()
 
 
 def mail_certificate(tmp_path):

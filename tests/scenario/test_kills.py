@@ -16,8 +16,9 @@ from collections import Counter, defaultdict
 from harness import BUILD, PATIENCE, RELEASE, Client, free_port, get, wait_for
 
 SEED = int(os.environ.get("SLUIS_KILLS_SEED", random.randrange(10 ** 9)))
-WORLDS = 4  # at once: the master's back-off for a child that dies often is part of what is tested, so each child dies seldom
-KILLS = {"sluisd": 3, "scribe": 11, "worker": 9, "keeper": 9, "dialer": 9, "prober": 9}  # in each world; 200 in all
+# The master's back-off for a child that dies often is part of what is tested; it doubles with each death, so each child dies seldom.
+WORLDS, AT_ONCE = 8, 4
+KILLS = {"sluisd": 2, "scribe": 6, "worker": 5, "keeper": 4, "dialer": 4, "prober": 4}  # in each world; 200 in all
 VERIFY_EVERY = 10
 CLIENTS = 3
 SLACK = 2.0  # seconds between a client's clock reading and a process's
@@ -358,7 +359,6 @@ def one_life(world, number):
     orphans, lost = check_clients(lives, rows)
     check_servers(lives, rows)
     answers = sum(len(c.answered()) for c in lives.clients.seen)
-    assert answers > 1000 and orphans > 0, (answers, orphans)
     return {"kills": Counter(role for _, role, _ in lives.kills), "verified": lives.verified, "records": report["records"],
             "connections": len(lives.clients.seen), "answers": answers, "orphans": orphans, "lost with sluisd": lost,
             "unwritten at its death, s": [round(killed - written, 3) for written, _, killed in lives.deaths]}
@@ -366,11 +366,13 @@ def one_life(world, number):
 
 def test_two_hundred_kills(world):
     print(f"SLUIS_KILLS_SEED={SEED}")
-    with concurrent.futures.ThreadPoolExecutor(WORLDS) as pool:
+    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
         results = [pool.submit(one_life, world, n) for n in range(WORLDS)]
         done = [r.result() for r in results]
     kills = sum((d["kills"] for d in done), Counter())
     for d in done:
         print({k: dict(v) if isinstance(v, Counter) else v for k, v in d.items()})
+    assert sum(d["answers"] for d in done) > 4000 and min(d["answers"] for d in done) > 100, done
+    assert sum(d["orphans"] for d in done) > WORLDS, done
     assert sum(kills.values()) == 200 and kills["sluisd"] >= 10 and min(kills.values()) >= 10, kills
     assert all(kills[r] >= 30 for r in KILLS if r != "sluisd"), kills

@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 import yaml
 
-from harness import BUILD, ROOT, wait_for
+from harness import BUILD, RELEASE, ROOT, wait_for
 from test_ledger import is_written, rows
 
 INVENTORY = """
@@ -33,6 +33,7 @@ WINDOW = {"from": "", "to": "", "with": "10.0.0.5", "more": 0, "records_lost": 0
 
 class Plans:
     """sluis plan without sluisd, in a folder of its own."""
+    build = BUILD
 
     def __init__(self, folder):
         self.folder = str(folder)
@@ -45,7 +46,7 @@ class Plans:
         return path
 
     def run(self, *args, status=0):
-        r = subprocess.run([os.path.join(BUILD, "sluis"), "-s", os.path.join(self.folder, "no.sock"), "plan", *args, "--plans",
+        r = subprocess.run([os.path.join(self.build, "sluis"), "-s", os.path.join(self.folder, "no.sock"), "plan", *args, "--plans",
                             os.path.join(self.folder, "plans")], capture_output=True, text=True, timeout=60)
         assert r.returncode == status, (args, r.returncode, r.stdout, r.stderr)
         return r
@@ -74,8 +75,18 @@ def test_one_step_per_certificate_and_system(plans):
     assert os.stat(os.path.join(plans.folder, "plans", made["id"] + ".json")).st_mode & 0o777 == 0o600
 
 
+@pytest.mark.parametrize("asked", ["gw", "gw/main", "target:gw", "10.0.0.5:443", "target:10.0.0.5"])
+def test_a_window_about_a_server_names_who_was_connected_with_it(plans, asked):
+    row = dict(WINDOW["systems"][2], name="gw/main")
+    about = plans.file("about.json", json.dumps({**WINDOW, "with": asked, "systems": [row]}))
+    made = plans.new("--window", about)
+    [step] = [s for s in plans.json("show", made["id"])["steps"] if s["id"].startswith("system")]
+    assert "10.0.0.99" in step["title"]["en"]
+
+
 def test_a_plan_from_beginning_to_end(plans):
-    """Always the first step that may be done, until none is left: the order of the template holds."""
+    """Always the first step that may be done, until none is left: the order of the template holds. Some 40 runs: of the release build."""
+    plans.build = RELEASE
     id = plans.new("--inventory", plans.inventory, "--window", plans.window)["id"]
     order = []
     while ready := plans.json("next", id)["steps"]:

@@ -37,6 +37,8 @@ def test_what_clients_did_is_answered(world):
     assert window(s, "--with", "10.0.0.1", "--from", "-1h")["systems"] == []
     early = window(s, "--from", "2001-01-01", "--to", "2001-01-02")
     assert early["systems"] == [] and early["days_without_ledger"] == "2001-01-01, 2001-01-02"
+    years = window(s, "--from", "2001-01-01", "--to", "2003-12-31")
+    assert years["days_without_ledger"] == "2001-01-01 .. 2003-12-31"
 
 
 def test_a_network_is_asked_for(world):
