@@ -26,7 +26,8 @@ struct asked {
 	const char *paths[PATHS_MAX + 1];
 	size_t path_count;
 	struct hunt_wanted wanted;
-	const char *from, *to, *format, *output, *organisation, *tlp, *yara_timeout;
+	const char *from, *to, *format, *output, *organisation, *tlp, *yara_timeout, *inventory, *appliance;
+	struct hunt_known known;
 	struct hunt_report_options report;
 	uint64_t from_us, to_us;
 	bool checks_packs;
@@ -70,6 +71,7 @@ static int take_options(struct asked *a, int argc, char **argv)
 			take_value(&i, argc, argv, "--format", &a->format) || take_value(&i, argc, argv, "--output", &a->output) ||
 			take_value(&i, argc, argv, "--organisation", &a->organisation) || take_value(&i, argc, argv, "--tlp", &a->tlp) ||
 			take_value(&i, argc, argv, "--yara-timeout", &a->yara_timeout) ||
+			take_value(&i, argc, argv, "--inventory", &a->inventory) || take_value(&i, argc, argv, "--appliance", &a->appliance) ||
 			take_one_more(&i, argc, argv, "--pack", a->wanted.packs, HUNT_PACKS_MAX, &status) ||
 			take_one_more(&i, argc, argv, "--sigma", a->wanted.sigma, HUNT_RULES_MAX, &status) ||
 			take_one_more(&i, argc, argv, "--yara", a->wanted.yara, HUNT_RULES_MAX, &status)) {
@@ -89,6 +91,8 @@ static int take_options(struct asked *a, int argc, char **argv)
 			a->paths[a->path_count++] = argv[i];
 		}
 	}
+	if (a->checks_packs && (a->wanted.sigma[0] || a->wanted.yara[0]))
+		return cli_fail(STATUS_ERROR, "--check-packs is about packs alone: Sigma and YARA rules have no tests in them");
 	if (a->path_count == 0 && !a->checks_packs)
 		return cli_fail(STATUS_ERROR, "name what to look at: a folder, a bundle or a log; %s", usage);
 	return 0;
@@ -104,6 +108,23 @@ static int take_timeout(struct asked *a)
 	if (bytes_u64(bytes_str(a->yara_timeout), &s) != OK || s < 1 || s > 3600)
 		return cli_fail(STATUS_ERROR, "--yara-timeout is 1 to 3600 seconds");
 	a->wanted.yara_timeout_s = (unsigned)s;
+	return 0;
+}
+
+/* What is given by itself goes before what the inventory says. */
+static int take_known(struct asked *a)
+{
+	int status;
+
+	if (!a->inventory)
+		return 0;
+	if (!a->appliance)
+		return cli_fail(STATUS_ERROR, "--inventory needs --appliance NAME: which of its appliances this is");
+	status = hunt_know(a->inventory, a->appliance, &a->known);
+	if (status || a->from)
+		return status;
+	a->from_us = a->known.from_us;
+	a->to_us = a->known.to_us;
 	return 0;
 }
 
@@ -220,7 +241,7 @@ static int read_paths(const struct asked *a, struct hunt_ready *ready, const str
 static int hunt(const struct cli *cli, const struct asked *a, struct hunt_ready *ready, FILE *to)
 {
 	struct hunt_summary sum = { .exposed_from_us = a->from_us, .exposed_to_us = a->to_us, .begin_us = clock_real_us(),
-		.in_dutch = cli->lang == LANG_NL && (a->report.format == HUNT_FORMAT_TABLE || a->report.format == HUNT_FORMAT_HTML), .version = SLUIS_VERSION, .host = "",
+		.in_dutch = cli->lang == LANG_NL && (a->report.format == HUNT_FORMAT_TABLE || a->report.format == HUNT_FORMAT_HTML), .version = SLUIS_VERSION, .host = a->appliance ? a->appliance : "",
 		.packs = ready->rules->names, .pack_count = ready->rules->pack_count };
 	struct hunt_report report;
 	struct hunt_output out;
@@ -230,6 +251,7 @@ static int hunt(const struct cli *cli, const struct asked *a, struct hunt_ready 
 
 	if (hunt_report_open(cli, &a->report, to, &report, &out) != OK || !(scan = hunt_scan_new(ready->rules, ready->layout, &out)))
 		return cli_fail(STATUS_ERROR, "out of memory");
+	hunt_scan_own(scan, a->known.own, a->known.own_count);
 	sink = hunt_scan_sink(scan);
 	sink.progress = has_terminal ? on_progress : NULL;
 	out.begin(out.ctx, &sum);
@@ -281,6 +303,8 @@ int cli_hunt(const struct cli *cli, int argc, char **argv)
 
 	if (!status)
 		status = take_times(&a);
+	if (!status)
+		status = take_known(&a);
 	if (!status)
 		status = take_timeout(&a);
 	if (!status)

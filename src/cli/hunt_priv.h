@@ -9,9 +9,11 @@
 #include "hunt/scan.h"
 #include "hunt/source.h"
 #include "hunt/stix.h"
+#include "net/addr.h"
 
 #define HUNT_PACKS_MAX 64
 #define HUNT_RULES_MAX 32
+#define HUNT_OWN_MAX   64
 
 /* What is looked for, read and compiled. */
 struct hunt_ready {
@@ -28,6 +30,14 @@ int hunt_get_ready(const struct cli *cli, const struct hunt_wanted *w, struct hu
 /* Its part for Sigma and YARA, into rules that are not compiled yet. */
 int hunt_read_rules(const struct cli *cli, const struct hunt_wanted *w, struct hunt_ready *r);
 void hunt_ready_fini(struct hunt_ready *r);
+/* Of the appliance that is examined; 0: not known. */
+struct hunt_known {
+	uint64_t from_us, to_us; /* since when it could be reached, and when it was last mitigated or updated */
+	struct addr own[HUNT_OWN_MAX];
+	size_t own_count;
+};
+/* What the inventory at path knows of it. 0, or 2 and it was said what is wrong. */
+int hunt_know(const char *path, const char *appliance, struct hunt_known *out);
 /* Runs every entry's tests through the engine itself. 0: all held; 1: not; told on stdout. */
 int hunt_check_packs(const struct cli *cli, const struct hunt_ready *r);
 

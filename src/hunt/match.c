@@ -245,6 +245,18 @@ static bool is_own_line(struct hunt_scan *s, const struct fields *f, bool covers
 	return any;
 }
 
+static bool is_own_client(const struct hunt_scan *s, struct bytes client)
+{
+	struct addr a;
+
+	if (s->own_address_count == 0 || addr_parse_ip(client, &a) != OK)
+		return false;
+	for (size_t i = 0; i < s->own_address_count; i++)
+		if (memcmp(a.ip, s->own_addresses[i].ip, sizeof(a.ip)) == 0)
+			return true;
+	return false;
+}
+
 static bool on_word(void *ctx, unsigned id, uint64_t end)
 {
 	(void)id;
@@ -291,6 +303,8 @@ void scan_line(struct hunt_scan *s, struct bytes line, uint64_t number, uint64_t
 	if (f.is_web)
 		sigma_look_at(s, &f);
 	(void)is_own_line(s, &f, covers);
+	if (is_own_client(s, f.client))
+		covers[HUNT_PROBE] = covers[HUNT_ATTEMPT] = covers[HUNT_TRACE] = true;
 	for (unsigned i = 0; i < s->rules->count; i++) {
 		const struct hunt_rule *rule = &s->rules->at[i];
 		if (!is_for_line(s, rule) || !has_status(rule, f.web.status) || !holds(s, rule))

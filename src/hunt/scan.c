@@ -71,6 +71,12 @@ void hunt_scan_tell_parts(struct hunt_scan *s)
 	s->tells_parts = true;
 }
 
+void hunt_scan_own(struct hunt_scan *s, const struct addr *own, size_t count)
+{
+	s->own_addresses = own;
+	s->own_address_count = count;
+}
+
 enum layout_format scan_format(const struct hunt_scan *s)
 {
 	return hunt_layout_log(s->layout, (size_t)s->log)->format;

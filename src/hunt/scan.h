@@ -5,6 +5,7 @@
 
 #include "hunt/output.h"
 #include "hunt/pack.h"
+#include "net/addr.h"
 
 #define SCAN_LINE_MAX	   65536 /* what is longer is looked at in parts of this size */
 #define SCAN_REASONS_MAX   64
@@ -17,6 +18,9 @@ void hunt_scan_free(struct hunt_scan **s);
 struct hunt_sink hunt_scan_sink(struct hunt_scan *s);
 /* Halves of pairs are told by themselves too, for the packs' own tests. */
 void hunt_scan_tell_parts(struct hunt_scan *s);
+/* The examined system's own addresses: what they asked for is tagged as own, but for signs of a compromise, since an intruder on it asks
+ * from there too. The list stays the caller's and must outlive the scan. */
+void hunt_scan_own(struct hunt_scan *s, const struct addr *own, size_t count);
 /* Sums up. Fills verdict, counts, files, coverage and reasons; exposed_from_us and exposed_to_us must be set. Its lists live as long as
  * s. */
 void hunt_scan_sum_up(struct hunt_scan *s, struct hunt_summary *sum);

@@ -74,6 +74,8 @@ struct hunt_scan {
 	struct sigma_look *sigma; /* of this line */
 	/* all */
 	struct yara_window *yara; /* NULL: no rules */
+	const struct addr *own_addresses; /* the examined system's */
+	size_t own_address_count;
 	struct seen *seen;
 	struct sessions *sessions; /* NULL: no rule is about them */
 	uint32_t session_logs;	   /* a bit per log */

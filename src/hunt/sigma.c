@@ -1,8 +1,9 @@
 /* A file's documents, one by one; of each its head, and then selections and condition. What a refused rule had added to the trees is taken
  * back; its expressions stay in the sets, where nobody asks for them. */
-#include "hunt/sigma_priv.h"
+#include "hunt/sigma.h"
 
 #include "base/text.h"
+#include "hunt/sigma_priv.h"
 
 #include <stdio.h>
 #include <stdlib.h>
