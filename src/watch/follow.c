@@ -53,11 +53,16 @@ static void note_head(struct follow *f)
 		f->at.head_len = (uint32_t)len;
 }
 
-static bool is_same_head(const struct follow *f, int fd)
+static bool begins_with(int fd, size_t len, uint64_t want)
 {
 	uint64_t hash;
 
-	return !f->at.head_len || (head_of(fd, f->at.head_len, &hash) && hash == f->at.head_hash);
+	return !len || (head_of(fd, len, &hash) && hash == want);
+}
+
+static bool is_same_head(const struct follow *f, int fd)
+{
+	return begins_with(fd, f->at.head_len, f->at.head_hash);
 }
 
 static void begin_anew(struct follow *f, const struct stat *st)
@@ -154,12 +159,23 @@ static int find_same(const struct follow *f)
 	return find_in_folder(f, begins_as, fits_as_same, NULL);
 }
 
+static bool was_left(const struct follow *f, int fd, const struct stat *st)
+{
+	for (size_t i = 0; i < FOLLOW_LEFT_MAX; i++) {
+		const struct follow_left *l = &f->left[i];
+
+		if (l->inode == st->st_ino && l->device == st->st_dev && begins_with(fd, l->head_len, l->head_hash))
+			return true;
+	}
+	return false;
+}
+
 /* Of those that were changed after the one that we leave the earliest; no copy of it. */
 static uint64_t fits_as_next(const struct follow *f, int fd, const struct stat *st, const void *ctx)
 {
 	const struct stat *left = ctx;
 
-	if (changed_ns(st) <= changed_ns(left) || (st->st_ino == left->st_ino && st->st_dev == left->st_dev))
+	if (changed_ns(st) <= changed_ns(left) || was_left(f, fd, st))
 		return 0;
 	if (f->at.head_len >= IS_SURE && is_same_head(f, fd))
 		return 0;
@@ -267,8 +283,11 @@ static void tell(struct follow *f, struct bytes lines, const struct follow_sink 
 static void leave(struct follow *f, struct bytes rest, const struct stat *left, const struct follow_sink *sink)
 {
 	struct stat st;
-	int next = left ? find_in_folder(f, is_rotated_name, fits_as_next, left) : -1;
+	int next;
 
+	f->left[f->left_next++ % FOLLOW_LEFT_MAX] =
+		(struct follow_left){ .device = f->at.device, .inode = f->at.inode, .head_hash = f->at.head_hash, .head_len = f->at.head_len };
+	next = left ? find_in_folder(f, is_rotated_name, fits_as_next, left) : -1;
 	if (rest.len)
 		tell(f, rest, sink);
 	fd_close(&f->fd);

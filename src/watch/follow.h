@@ -18,6 +18,12 @@ struct follow_at {
 	uint32_t head_len;
 	bool is_known; /* false: it was never read */
 };
+/* A file that was left: it is not read again, even if somebody writes to it later. */
+struct follow_left {
+	uint64_t device, inode, head_hash;
+	uint32_t head_len;
+};
+#define FOLLOW_LEFT_MAX 8
 struct follow {
 	char path[FOLLOW_PATH_MAX];
 	struct follow_at at;
@@ -25,6 +31,8 @@ struct follow {
 	bool from_start;   /* where nothing is known of it: else what stands in it already is passed over */
 	bool is_missing;   /* it was told that it is not there */
 	bool is_failing;   /* it was told that it cannot be read */
+	struct follow_left left[FOLLOW_LEFT_MAX];
+	unsigned left_next;
 	uint64_t quiet_ms; /* since when a file that was renamed has had nothing new; 0: it was not renamed */
 };
 
