@@ -35,6 +35,25 @@ static void make_name(struct bytes from, char *to, size_t size)
 	to[n] = 0;
 }
 
+/* What stands behind a webhook's host is often its secret, and a name is shown and is a file's: of that a sum, so that two hooks of one host
+ * have two names. */
+static void name_of_url(struct bytes url, char *to, size_t size)
+{
+	size_t host = bytes_find(url, BYTES("://")), path;
+	char text[JOURNAL_NAME_MAX - 8];
+	uint32_t sum = 2166136261u; /* FNV-1a */
+
+	path = host == SIZE_MAX ? SIZE_MAX : bytes_find_byte(bytes_cut(url, host + 3, url.len), '/');
+	if (!bytes_starts(url, BYTES("http")) || path == SIZE_MAX || host + 3 + path + 1 >= url.len) {
+		make_name(url, to, size);
+		return;
+	}
+	for (size_t i = 0; i < url.len; i++)
+		sum = (sum ^ url.at[i]) * 16777619u;
+	make_name(bytes_cut(url, 0, host + 3 + path), text, sizeof(text));
+	snprintf(to, size, "%s-%08x", text, sum);
+}
+
 static void copy(struct bytes from, char *to, size_t size)
 {
 	snprintf(to, size, "%.*s", FMT(from));
@@ -67,6 +86,8 @@ static int read_secret(const struct monitor *m, struct bytes name, struct delive
 		return 1 + cli_fail_in(m->cli, W_MONITOR_SECRET, path, t.failed ? "it is too long" : strerror(errno));
 	n = bytes_find_byte(text_bytes(&t), '\n');
 	to->secret_len = n == SIZE_MAX ? t.len : n;
+	if (to->secret_len && mem[to->secret_len - 1] == '\r')
+		to->secret_len--;
 	if (to->secret_len == 0 || to->secret_len > DELIVER_SECRET_MAX)
 		return 1 + cli_fail_in(m->cli, W_MONITOR_SECRET, path, "its first line is the secret, of 1 to 256 octets");
 	memcpy(to->secret, mem, to->secret_len);
@@ -81,7 +102,10 @@ static int add_destination(struct monitor *m, struct bytes name, struct bytes ur
 
 	if (m->to_count == DELIVER_TOS_MAX)
 		return 1 + cli_fail_in(m->cli, W_MONITOR_TOO_MANY, "--to", (size_t)DELIVER_TOS_MAX);
-	make_name(name, own, sizeof(own));
+	if (bytes_eq(name, url))
+		name_of_url(url, own, sizeof(own));
+	else
+		make_name(name, own, sizeof(own));
 	copy(url, url_text, sizeof(url_text));
 	if (deliver_to_parse(own, url_text, &m->tos[m->to_count], error) != OK)
 		return 1 + cli_fail_in(m->cli, W_MONITOR_TO, error);

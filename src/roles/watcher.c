@@ -61,8 +61,15 @@ static unsigned char chunk[CHUNK_MOST];
 
 static void on_alert(void *ctx, const struct alert *a)
 {
+	size_t before = w.out.len;
+
 	(void)ctx;
 	alert_put_json(&w.out, a, w.host, loop_real_us(w.run->loop));
+	if (!w.out.failed)
+		return;
+	LOG(EV_ALERT_LOST, KV_STR("why", "there is no more room for alerts that wait for the disk"));
+	w.out.len = before; /* no half line */
+	w.out.failed = false;
 }
 
 static void on_problem(void *ctx, const char *where, const char *what)
@@ -74,10 +81,6 @@ static void on_problem(void *ctx, const char *where, const char *what)
 /* What a full disk does not take stays in memory, up to the limit of the text, and is tried again. */
 static void write_alerts(void)
 {
-	if (w.out.failed) {
-		LOG(EV_ALERT_LOST, KV_STR("why", "there is no more room for alerts that wait for the disk"));
-		w.out.failed = false;
-	}
 	while (w.out.len && w.alerts >= 0) {
 		ssize_t n = write(w.alerts, w.out.at, w.out.len);
 
@@ -150,9 +153,10 @@ static bool is_wanted_client(const struct request_seen *seen)
 	return c->is_wanted;
 }
 
+/* Fields too: indicators look at what they decode to. */
 static bool is_encoded(const struct request_seen *seen)
 {
-	return bytes_find_byte(seen->target, '%') != SIZE_MAX || bytes_find_byte(seen->target, '\\') != SIZE_MAX;
+	return bytes_find_byte(seen->texts, '%') != SIZE_MAX || bytes_find_byte(seen->texts, '\\') != SIZE_MAX;
 }
 
 /* True: there is more. */
