@@ -476,7 +476,7 @@ static int report(struct bundle *b, uint64_t size)
 
 	if (b->key) {
 		ed25519_public(b->key, public);
-		key_fingerprint(public, print);
+		ed25519_fingerprint(public, print);
 	}
 	if (cli->as_json) {
 		json_t *o = json_pack("{s:o,s:I,s:I,s:b,s:s,s:O}", "file", json_of(bytes_str(b->path)), "bytes", (json_int_t)size,
