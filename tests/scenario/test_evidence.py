@@ -48,6 +48,17 @@ def test_a_bundle_verifies_and_is_handed_over(world):
     assert evidence("ledger", "verify", out + "/ledger", "--key", key, ok=False).returncode == 0, day
 
 
+def test_shipped_files_of_one_name_are_two_members(world):
+    """With detect: the configuration names rules/netscaler.yaml and rules/layout/netscaler.yaml."""
+    s, _ = serve(world, rules=["netscaler"], detect={"mode": "on"})
+    wait_for(lambda: rows(s, "SELECT 1 FROM record"), "a record")
+    bundle = collect(world, s)
+    evidence("evidence", "verify", bundle)
+    names = subprocess.run(["tar", "tf", bundle], capture_output=True, text=True, check=True).stdout.split()
+    assert {"config/rules/netscaler.yaml", "config/rules/layout/netscaler.yaml"} <= set(names)
+    assert "logs/alerts.jsonl" in names
+
+
 def test_bundle_and_ledger_show_the_same_key(world):
     """A person compares what both show, and can make it from ledger.pub with openssl and sha256sum."""
     s, _ = serve(world)
