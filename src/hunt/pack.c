@@ -464,6 +464,8 @@ static enum err each_set(struct hunt_rules *r, enum err (*fn)(struct patterns *p
 		TRY(fn(r->fields[i], error));
 	for (size_t i = 0; i < LAYOUT_LOGS_MAX; i++)
 		TRY(fn(r->first[i], error));
+	for (size_t i = 0; i < SIGMA_FIELD_COUNT; i++)
+		TRY(fn(r->sigma->fields[i], error));
 	TRY(fn(r->content, error));
 	return fn(r->again, error);
 }
@@ -526,7 +528,7 @@ enum err hunt_rules_compile_web(struct hunt_rules *r, const struct hunt_layout *
 			ok = empty(&r->first[i], PATTERNS_LINES) && ok;
 	/* Entries keep their numbers, for pairs name them; one of no log holds for no line. */
 	for (size_t i = 0; i < r->count; i++)
-		if (r->at[i].kind == RULE_FILE || r->at[i].kind == RULE_CONTENT || r->at[i].kind == RULE_LINE) {
+		if (r->at[i].kind != RULE_ACCESS && r->at[i].kind != RULE_PAIR) {
 			r->at[i].kind = RULE_LINE;
 			r->at[i].logs = 0;
 		}
