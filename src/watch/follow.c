@@ -84,7 +84,7 @@ static int open_log(const char *path, struct stat *st)
 
 /* --- other names in the folder --- */
 
-#define IS_SURE 128 /* octets: as many at the beginning of a log, its first date with them, are no other log's */
+#define IS_SURE 64 /* octets: as many at the beginning of a log, its first date with them, are no other log's */
 
 /* Whether the name is the log's and what rotation adds: ".0", ".1", "-20260524", ".2026-05-24T11". Packed files have other ends. */
 static bool is_rotated_name(const char *name, const char *base)
