@@ -192,7 +192,7 @@ def test_killed_at_random(world):
         writer.start()
         try:
             for _ in range(20):
-                time.sleep(chance.random() * 0.5)  # when it is killed is the test's choice, nothing is waited for
+                time.sleep(chance.random() * 0.3)  # when it is killed is the test's choice, nothing is waited for
                 m.kill()
                 m.start()
         finally:
@@ -323,6 +323,10 @@ def test_syslog(world, authority, build):
             assert s.recv(1) == b""
         wait_for(lambda: why in m.log(), f"a line with '{why}'")
     assert "ns99" not in hosts()
+    same = [socket.create_connection(("127.0.0.1", tcp)) for _ in range(140)]  # one address takes no more than its part
+    wait_for(lambda: "from its address" in m.log(), "the limit of one address is told")
+    for c in same:
+        c.close()
     many = [socket.socket() for _ in range(600)]  # harmless, also to who was there before
     with socket.create_connection(("127.0.0.1", tcp)) as s:
         s.sendall((shell(10) + "\n").encode())
@@ -334,7 +338,7 @@ def test_syslog(world, authority, build):
         s.sendall((shell(11) + "\n").encode())
         many[0].sendall((shell(12) + "\n").encode())
         wait_for(lambda: {"ns11", "ns12"} <= hosts(), "messages of senders among many")
-        assert m.log().count("too many connections") <= 60
+        assert m.log().count("event=monitor.peer") <= 2 * 61  # who sends chooses their number: a limit holds per minute
     for c in many:
         c.close()
 
@@ -343,10 +347,6 @@ def test_syslog(world, authority, build):
             s.sendall((shell(13) + "\n").encode())
         return "ns13" in hosts()
     wait_for(is_let_in, "there is room again")
-    same = [socket.create_connection(("127.0.0.1", tcp)) for _ in range(140)]  # one address takes no more than its part
-    wait_for(lambda: "from its address" in m.log(), "the limit of one address is told")
-    for c in same:
-        c.close()
     assert m.stop() == 0
 
 
