@@ -136,7 +136,7 @@ def test_rotations(world, build):
     log, to = Log(world), File(world)
     m = Monitor(world, "--log", log.path, "--to", to.url, config={"monitor": limits()}, build=build)
     n = 0
-    for turn in range(4):
+    for turn in range(4 if build == RELEASE else 2):
         for _ in range(3):
             log.add("".join(web(n + i) for i in range(20)) + web(9999, "/index.html"))
             n += 20
@@ -161,6 +161,8 @@ def test_rotations(world, build):
     assert len({a["event.id"] for a in to.alerts()}) == len(to.alerts())
     places = {a["source.ip"]: a for a in to.alerts()}
     assert places[client(0)]["sluis.line"] == 1 and places[client(0)]["log.file.path"] == log.path and places[client(21)]["sluis.line"] == 23
+    if build == BUILD:  # each start of it takes seconds
+        return
     # while nobody follows
     log.add(web(n))
     os.rename(log.path, log.path + ".8")
