@@ -149,6 +149,7 @@ static int read_positions(struct monitor *m, struct position *p, size_t *count)
 
 static int add_log(struct monitor *m, const char *path, const struct position *p, size_t count, bool from_start)
 {
+	const char *base = strrchr(path, '/');
 	char folder[FOLLOW_PATH_MAX], *absolute, *slash;
 
 	snprintf(folder, sizeof(folder), "%s", path);
@@ -158,7 +159,7 @@ static int add_log(struct monitor *m, const char *path, const struct position *p
 	absolute = realpath(slash ? (*folder ? folder : "/") : ".", NULL);
 	if (!absolute)
 		return 1 + cli_fail_in(m->cli, W_MONITOR_FOLDER, path, strerror(errno));
-	snprintf(folder, sizeof(folder), "%.2000s%s%.1000s", absolute, strcmp(absolute, "/") == 0 ? "" : "/", slash ? slash + 1 : path);
+	snprintf(folder, sizeof(folder), "%.2000s%s%.1000s", absolute, strcmp(absolute, "/") == 0 ? "" : "/", base ? base + 1 : path);
 	free(absolute);
 	for (size_t i = 0; i < m->log_count; i++)
 		if (strcmp(m->logs[i].path, folder) == 0)
@@ -299,6 +300,7 @@ int cli_monitor(const struct cli *cli, int argc, char **argv)
 	m->cli = cli;
 	m->folder = m->sender_fd = -1;
 	m->given.wanted.yara_timeout_s = 0;
+	setvbuf(stderr, NULL, _IOLBF, 4096); /* a message is one piece, for two processes write there */
 	log_init("monitor", -1, LOG_LEVEL_INFO);
 	status = take_options(m, argc, argv);
 	if (!status)

@@ -36,6 +36,7 @@ struct reading {
 	struct watch signals;
 	struct text out, positions, written, lines, line; /* lines: of syslog, from one sender to one log */
 	char source[400];
+	unsigned char enforced[512]; /* what the jail said, until it is told */
 	int lines_log;
 	unsigned char *piece;
 	uint64_t messages, refused, again_ms;
@@ -215,6 +216,15 @@ static bool read_logs(struct reading *r, bool *is_end)
 	return any;
 }
 
+/* When logs are open: what is written to them from now on is seen. */
+static void say_started(struct reading *r)
+{
+	if (*r->enforced)
+		LOG(EV_MONITOR_STARTED, KV_UINT("logs", r->m->log_count), KV_UINT("listeners", r->m->listen_count), KV_UINT("destinations", r->m->to_count),
+			KV_STR("enforced", (const char *)r->enforced));
+	r->enforced[0] = 0;
+}
+
 static void on_time(struct timer *t)
 {
 	struct reading *r = CONTAINER_OF(t, struct reading, look);
@@ -222,6 +232,7 @@ static void on_time(struct timer *t)
 
 	if (!r->is_failing) /* what cannot be kept is not read */
 		is_more = read_logs(r, &is_end);
+	say_started(r);
 	scan_messages(r);
 	alert_group_tick(r->group, clock_real_us());
 	save(r);
@@ -278,13 +289,13 @@ static enum err take_signals(struct reading *r)
 
 /* --- start and end --- */
 
-static enum err confine(const struct monitor *m)
+static enum err confine(struct reading *r)
 {
+	const struct monitor *m = r->m;
 	static const int *const lists[] = { jail_hunter, jail_monitor, NULL };
 	static char folders[MONITOR_LOGS_MAX][FOLLOW_PATH_MAX];
 	const char *reads[MONITOR_LOGS_MAX + 1] = { NULL };
 	const struct jail jail = { .role = "monitor", .syscalls = lists, .reads = reads, .writes = m->state_dir, .keeps_parent = true, .files = FILES };
-	unsigned char mem[512];
 	struct text report;
 
 	for (size_t i = 0; i < m->log_count; i++) { /* the folder, for what is rotated has another name */
@@ -292,11 +303,8 @@ static enum err confine(const struct monitor *m)
 		*(strrchr(folders[i], '/') == folders[i] ? folders[i] + 1 : strrchr(folders[i], '/')) = 0;
 		reads[i] = folders[i];
 	}
-	text_init(&report, mem, sizeof(mem));
-	TRY(jail_apply(&jail, &report));
-	LOG(EV_MONITOR_STARTED, KV_UINT("logs", m->log_count), KV_UINT("listeners", m->listen_count), KV_UINT("destinations", m->to_count),
-		KV_BYTES("enforced", text_bytes(&report)));
-	return OK;
+	text_init(&report, r->enforced, sizeof(r->enforced) - 1);
+	return jail_apply(&jail, &report);
 }
 
 static enum err begin(struct reading *r)
@@ -323,7 +331,7 @@ static enum err begin(struct reading *r)
 	TRY(syslog_server_run(r->m, r->loop, on_message, r));
 	loop_timer_set(r->loop, &r->look, 1, on_time);
 	loop_timer_set(r->loop, &r->trim, TRIM_MS, on_trim);
-	return confine(r->m);
+	return confine(r);
 }
 
 /* What is in the journal goes out as far as it can in a short time; the rest with the next start. */

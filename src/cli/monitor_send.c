@@ -82,14 +82,14 @@ static int read_secret(const struct monitor *m, struct bytes name, struct delive
 		return 0;
 	path_of(m, name, path, sizeof(path));
 	text_init(&t, mem, sizeof(mem));
-	if (file_read(path, &t) != OK)
-		return 1 + cli_fail_in(m->cli, W_MONITOR_SECRET, path, t.failed ? "it is too long" : strerror(errno));
+	if (file_read(path, &t) != OK && !t.failed)
+		return 1 + cli_fail_in(m->cli, W_MONITOR_SECRET, path, strerror(errno));
 	n = bytes_find_byte(text_bytes(&t), '\n');
 	to->secret_len = n == SIZE_MAX ? t.len : n;
 	if (to->secret_len && mem[to->secret_len - 1] == '\r')
 		to->secret_len--;
-	if (to->secret_len == 0 || to->secret_len > DELIVER_SECRET_MAX)
-		return 1 + cli_fail_in(m->cli, W_MONITOR_SECRET, path, "its first line is the secret, of 1 to 256 octets");
+	if (t.failed || to->secret_len == 0 || to->secret_len > DELIVER_SECRET_MAX)
+		return 1 + cli_fail_in(m->cli, W_MONITOR_SECRET_LINE, path);
 	memcpy(to->secret, mem, to->secret_len);
 	explicit_bzero(mem, sizeof(mem));
 	return 0;

@@ -56,9 +56,10 @@ struct syslog_server {
 
 static const char *tls_why(void)
 {
-	unsigned long e = ERR_peek_last_error();
+	unsigned long e = ERR_peek_error(); /* the first is the cause */
+	const char *why = e == 0 ? NULL : ERR_SYSTEM_ERROR(e) ? strerror(ERR_GET_REASON(e)) : ERR_reason_error_string(e);
 
-	return e ? ERR_reason_error_string(e) : "unknown";
+	return why ? why : "the connection ended";
 }
 
 static void path_of(const struct monitor *m, struct bytes name, char out[4200])
@@ -88,6 +89,7 @@ static int open_tls(struct monitor *m, struct syslog_server *s)
 	path_of(m, c->chain, chain);
 	path_of(m, c->key, key);
 	path_of(m, c->client_ca, ca);
+	ERR_clear_error();
 	s->tls = SSL_CTX_new(TLS_server_method());
 	CHECK(s->tls);
 	SSL_CTX_set_min_proto_version(s->tls, TLS1_2_VERSION);

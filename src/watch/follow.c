@@ -84,7 +84,7 @@ static int open_log(const char *path, struct stat *st)
 
 /* --- other names in the folder --- */
 
-#define IS_SURE 128 /* octets: as many at the beginning of a log, its first date with them, are no other log's */
+#define IS_SURE 64 /* octets: as many at the beginning of a log, its first date with them, are no other log's */
 
 /* Whether the name is the log's and what rotation adds: ".0", ".1", "-20260524", ".2026-05-24T11". Packed files have other ends. */
 static bool is_rotated_name(const char *name, const char *base)
@@ -337,6 +337,7 @@ static void look_around(struct follow *f, struct bytes rest, uint64_t now_ms, co
 	}
 	if (stat(f->path, &named) == 0 && named.st_ino == st.st_ino && named.st_dev == st.st_dev) {
 		f->quiet_ms = 0;
+		f->is_at_end = true;
 		return;
 	}
 	if (!f->quiet_ms)
@@ -352,6 +353,7 @@ bool follow_step(struct follow *f, unsigned char *mem, size_t most, uint64_t now
 	struct stat st;
 	ssize_t n;
 
+	f->is_at_end = false;
 	if (f->fd < 0 && !open_next(f, sink))
 		return false;
 	if (fstat(f->fd, &st) == 0 && is_emptied(f, &st))
@@ -378,5 +380,5 @@ bool follow_step(struct follow *f, unsigned char *mem, size_t most, uint64_t now
 
 bool follow_is_at_end(const struct follow *f)
 {
-	return f->is_missing || f->is_failing || (f->fd >= 0 && !f->quiet_ms);
+	return f->is_missing || f->is_failing || f->is_at_end;
 }

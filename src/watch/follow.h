@@ -31,6 +31,7 @@ struct follow {
 	bool from_start;   /* where nothing is known of it: else what stands in it already is passed over */
 	bool is_missing;   /* it was told that it is not there */
 	bool is_failing;   /* it was told that it cannot be read */
+	bool is_at_end;	   /* the last step found nothing new, in the file of this name */
 	struct follow_left left[FOLLOW_LEFT_MAX];
 	unsigned left_next;
 	uint64_t quiet_ms; /* since when a file that was renamed has had nothing new; 0: it was not renamed */
