@@ -92,7 +92,7 @@ static void take_alerts(struct reading *r, const struct follow *f, struct bytes 
 			alert_fields_fini(&fields);
 			text_add(&r->out, line);
 			end_line(r, r->out.len);
-				} else {
+		} else {
 			LOG(EV_MONITOR_LOG, KV_STR("log", f->path), KV_STR("what", "a line that is no alert was passed over"));
 		}
 	}
