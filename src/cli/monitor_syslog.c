@@ -56,16 +56,6 @@ static const char *tls_why(void)
 	return e ? ERR_reason_error_string(e) : "unknown";
 }
 
-static void path_of(const struct monitor *m, struct bytes name, char out[4200])
-{
-	const char *slash = strrchr(m->site.config, '/');
-
-	if (name.len && name.at[0] != '/' && slash)
-		snprintf(out, 4200, "%.*s/%.*s", (int)(slash - m->site.config), m->site.config, FMT(name));
-	else
-		snprintf(out, 4200, "%.*s", FMT(name));
-}
-
 static int open_tls(struct monitor *m, struct syslog_server *s)
 {
 	const struct conf_monitor *c = m->site.conf ? &m->site.conf->monitor : NULL;
@@ -73,9 +63,9 @@ static int open_tls(struct monitor *m, struct syslog_server *s)
 
 	if (!c || c->chain.len == 0 || c->key.len == 0)
 		return 1 + cli_fail_in(m->cli, W_MONITOR_NO_TLS);
-	path_of(m, c->chain, chain);
-	path_of(m, c->key, key);
-	path_of(m, c->client_ca, ca);
+	monitor_path(m->site.config, c->chain, chain, sizeof(chain));
+	monitor_path(m->site.config, c->key, key, sizeof(key));
+	monitor_path(m->site.config, c->client_ca, ca, sizeof(ca));
 	s->tls = SSL_CTX_new(TLS_server_method());
 	CHECK(s->tls);
 	SSL_CTX_set_min_proto_version(s->tls, TLS1_2_VERSION);

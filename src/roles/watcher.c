@@ -194,9 +194,11 @@ static enum err on_alerts(struct role_run *run, struct channel *from, struct ipc
 	return OK;
 }
 
+/* It is logged, and whoever asked for this configuration is told. */
 static enum err refused(const char *what)
 {
 	LOG(EV_PACK_REFUSED, KV_STR("what", what));
+	(void)!role_send(w.run->control, MSG_REFUSED, bytes_cut(bytes_str(what), 0, 500), NULL, 0);
 	return ERR_SYNTAX;
 }
 

@@ -7,7 +7,7 @@ import subprocess
 
 from harness import BUILD, PATIENCE, ROOT, Process, free_port, get, wait_for
 
-ROLES = ("worker", "keeper", "dialer", "prober", "scribe")
+ROLES = ("worker", "keeper", "dialer", "prober", "scribe", "watcher")
 
 
 def uid_of(pid):

@@ -181,7 +181,7 @@ def test_a_killed_worker_costs_its_own_connections_only(world):
     assert get(s.port()).status == 200
 
 
-@pytest.mark.parametrize("role", ["keeper", "dialer", "prober"])
+@pytest.mark.parametrize("role", ["keeper", "dialer", "prober", "watcher"])
 def test_a_killed_helper_costs_no_kept_connection(world, role):
     s, _, ca = front(world, workers=1)
     tls = dict(tls=trust(ca), name="site.test")
