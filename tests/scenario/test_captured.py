@@ -45,7 +45,7 @@ def run_captured(world, roles, deeds, wait=True, **more):
     s = world.run({"listeners": {"web": {"address": f"127.0.0.1:{free_port()}"},
                                  "tls": {"address": f"127.0.0.1:{free_port()}", "tls": {"certificates": [certificate]}}},
                    "pools": {"app": {"servers": [backend.address], "check": {"interval": "100ms"}}}, "workers": len(deeds),
-                   "detect": {"mode": "on"}, **more},
+                   "detect": {"mode": "on", "packs": ["cve-2019-19781"]}, **more},
                   build=captured(world, *roles), wait=wait,
                   env={"SLUIS_CAPTURED": ",".join(deeds), "SLUIS_CAPTURED_KEY": certificate["key"]})
     s.may_crash = True

@@ -127,7 +127,7 @@ class Lives:
         self.config = {"listeners": {"web": {"address": f"127.0.0.1:{free_port()}"}}, "workers": 2,
                        "pools": {"web": {"servers": [n.address for n in self.servers], "check": {"http": "/health", "interval": "1s"}}},
                        "policies": [{"name": "no-vpns", "if": 'http.path contains "/vpns/"', "then": [{"block": 403}]}],
-                       "routes": [{"pool": "web"}], "detect": {"mode": "on"}, "state_dir": os.path.join(world.dir, f"state{number}")}
+                       "routes": [{"pool": "web"}], "detect": {"mode": "on", "packs": ["cve-2019-19781"]}, "state_dir": os.path.join(world.dir, f"state{number}")}
         self.start()
         self.clients = Clients(number, self.s.port(), SEED * 10 + number)
 

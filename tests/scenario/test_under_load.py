@@ -122,7 +122,7 @@ class Big:
 def front(world, workers=2, **more):
     """Sluis with a plain and a TLS listener before nginx, a large download (/big) and a tunnel (/ws)."""
     ca, nginx, big, tunnel = Authority(world.dir), world.nginx("one"), Big(world), world.scripted(shout)
-    s = world.serve(nginx, workers=workers, detect={"mode": "on"}, pools={n: {"servers": [b.address]} for n, b in
+    s = world.serve(nginx, workers=workers, detect={"mode": "on", "packs": ["cve-2019-19781"]}, pools={n: {"servers": [b.address]} for n, b in
                                                    (("web", nginx), ("ws", tunnel), ("big", big.server))},
                     routes=[{"pool": "web"}, {"path": "/ws", "pool": "ws"}, {"path": "/big", "pool": "big"}],
                     listeners={"web": {"address": f"127.0.0.1:{free_port()}"}, "tls": {
