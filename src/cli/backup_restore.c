@@ -105,7 +105,7 @@ static void tell_good(const struct opened *o)
 	char print[80] = "";
 
 	if (o->b.is_signed)
-		key_fingerprint(o->b.signer, print);
+		ed25519_fingerprint(o->b.signer, print);
 	if (o->cli->as_json) {
 		json_t *j = json_pack("{s:o,s:b,s:I,s:b,s:s,s:o,s:o}", "file", json_of(bytes_str(o->path)), "ok", true, "files",
 			(json_int_t)o->b.count, "passphrase_was_right", o->is_unsealed, "signer", print, "time", json_of(o->b.time), "host",

@@ -183,6 +183,17 @@ static enum err history(struct bundle *b)
 	return e;
 }
 
+/* Shipped files are named as below the rules' folder: there are netscaler.yaml and layout/netscaler.yaml. */
+static const char *below_rules(const struct cli *cli, const char *path)
+{
+	const char *root = cli->rules ? cli->rules : "rules";
+	size_t n = strlen(root);
+
+	while (n && root[n - 1] == '/')
+		n--;
+	return strncmp(path, root, n) == 0 && path[n] == '/' ? path + n + strspn(path + n, "/") : strrchr(path, '/') + 1;
+}
+
 static enum err configuration(struct bundle *b)
 {
 	char member[TAR_NAME_MAX + 1];
@@ -199,7 +210,7 @@ static enum err configuration(struct bundle *b)
 			continue;
 		}
 		if (f->kind == SITE_RULES)
-			collect_name("config/rules/", strrchr(f->path, '/') + 1, member);
+			collect_name("config/rules/", below_rules(b->c.cli, f->path), member);
 		else
 			collect_name("config/", f->path, member);
 		TRY(guarded(b, member, f->path, true));
@@ -353,6 +364,7 @@ static enum err members(struct bundle *b)
 	TRY(ledger(b));
 	TRY(log_files(b, b->site.access_log));
 	TRY(log_files(b, b->site.error_log));
+	TRY(log_files(b, b->site.alerts));
 	TRY(history(b));
 	TRY(configuration(b));
 	TRY(evidence_state(c));
@@ -476,7 +488,7 @@ static int report(struct bundle *b, uint64_t size)
 
 	if (b->key) {
 		ed25519_public(b->key, public);
-		key_fingerprint(public, print);
+		ed25519_fingerprint(public, print);
 	}
 	if (cli->as_json) {
 		json_t *o = json_pack("{s:o,s:I,s:I,s:b,s:s,s:O}", "file", json_of(bytes_str(b->path)), "bytes", (json_int_t)size,

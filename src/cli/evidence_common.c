@@ -212,18 +212,6 @@ struct ed25519_key *signing_key(const struct cli *cli, const struct site *s, con
 	return key;
 }
 
-void key_fingerprint(const unsigned char key[ED25519_PUBLIC_LEN], char out[80])
-{
-	unsigned char sum[SHA256_LEN];
-	struct text t;
-
-	sha256_of(bytes_of(key, ED25519_PUBLIC_LEN), sum);
-	text_init(&t, out, 79);
-	text_lit(&t, "SHA256:");
-	hex_put(&t, bytes_of(sum, sizeof(sum)));
-	out[t.len] = 0;
-}
-
 const char *who_asks(const char *by)
 {
 	const char *sudo = getenv("SUDO_USER");

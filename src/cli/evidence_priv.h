@@ -48,8 +48,6 @@ bool evidence_file_sum(int fd, char out[2 * SHA256_LEN + 1]) MUST_USE;
 
 /* The key that signs: path, or state_dir/ledger.key. NULL: there is none, and *why says so in words. */
 struct ed25519_key *signing_key(const struct cli *cli, const struct site *s, const char *path);
-/* "SHA256:" and the sum of the public key, in hexadecimal. */
-void key_fingerprint(const unsigned char key[ED25519_PUBLIC_LEN], char out[80]);
 /* Who is asking: --by, or the user behind sudo, or the user. */
 const char *who_asks(const char *by);
 bool public_key_read(const struct cli *cli, const char *path, unsigned char out[ED25519_PUBLIC_LEN]) MUST_USE;

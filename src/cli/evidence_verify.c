@@ -72,7 +72,7 @@ static void on_entry(void *ctx, const struct custody_entry *e)
 	char print[80] = "";
 
 	if (e->is_signed)
-		key_fingerprint(e->signer, print);
+		ed25519_fingerprint(e->signer, print);
 	json_array_append_new(n->custody, json_pack("{s:I,s:o,s:o,s:o,s:o,s:o,s:o,s:b,s:s}", "n", (json_int_t)e->n, "time",
 		json_of(e->time), "action", json_of(e->action), "by", json_of(e->by), "host", json_of(e->host), "to", json_of(e->to),
 		"reason", json_of(e->reason), "signed", e->is_signed, "signer", print));
@@ -193,7 +193,7 @@ static int tell(const struct cli *cli, const char *path, struct findings *n, con
 	char print[80] = "";
 
 	if (c->has_signer)
-		key_fingerprint(c->signer, print);
+		ed25519_fingerprint(c->signer, print);
 	if (cli->as_json) {
 		json_t *o = json_pack("{s:o,s:b,s:I,s:I,s:s,s:b,s:O,s:O,s:O,s:O}", "file", json_of(bytes_str(path)), "ok", ok, "members",
 			(json_int_t)c->members, "bytes", (json_int_t)c->bytes, "signer", print, "signer_was_given", pinned, "faults",

@@ -194,7 +194,9 @@ int hunt_get_ready(const struct cli *cli, const struct hunt_wanted *w, struct hu
 		status = read_pack(out, w->packs[i], false);
 	if (!status)
 		status = hunt_read_rules(cli, w, out);
-	if (!status && hunt_rules_compile(out->rules, error) != OK)
+	if (!status && w->compiles_later)
+		hunt_rules_compile_later(out->rules);
+	else if (!status && hunt_rules_compile(out->rules, error) != OK)
 		status = cli_fail(STATUS_ERROR, "%s", error);
 	return status;
 }
@@ -243,6 +245,7 @@ static int hunt(const struct cli *cli, const struct asked *a, struct hunt_ready 
 	struct hunt_summary sum = { .exposed_from_us = a->from_us, .exposed_to_us = a->to_us, .begin_us = clock_real_us(),
 		.in_dutch = cli->lang == LANG_NL && (a->report.format == HUNT_FORMAT_TABLE || a->report.format == HUNT_FORMAT_HTML), .version = SLUIS_VERSION, .host = a->appliance ? a->appliance : "",
 		.packs = ready->rules->names, .pack_count = ready->rules->pack_count };
+	char error[DATA_ERROR_MAX] = "";
 	struct hunt_report report;
 	struct hunt_output out;
 	struct hunt_scan *scan;
@@ -256,6 +259,10 @@ static int hunt(const struct cli *cli, const struct asked *a, struct hunt_ready 
 	sink.progress = has_terminal ? on_progress : NULL;
 	out.begin(out.ctx, &sum);
 	status = read_paths(a, ready, &sink);
+	if (hunt_rules_trouble(ready->rules, error) != OK) {
+		sink.problem(sink.ctx, "packs", error);
+		status = cli_fail(STATUS_ERROR, "%s", error);
+	}
 	hunt_scan_sum_up(scan, &sum);
 	sum.end_us = clock_real_us();
 	out.end(out.ctx, &sum);
@@ -311,6 +318,7 @@ int cli_hunt(const struct cli *cli, int argc, char **argv)
 		status = check_paths(&a);
 	if (!status)
 		status = take_format(cli, &a);
+	a.wanted.compiles_later = !a.checks_packs;
 	if (!status)
 		status = hunt_get_ready(cli, &a.wanted, &ready);
 	if (!status && a.checks_packs)

@@ -24,6 +24,7 @@ struct hunt_ready {
 struct hunt_wanted {
 	const char *packs[HUNT_PACKS_MAX + 1], *sigma[HUNT_RULES_MAX + 1], *yara[HUNT_RULES_MAX + 1];
 	unsigned yara_timeout_s; /* of one scan */
+	bool compiles_later; /* hunt_rules_compile_later */
 };
 /* The shipped layout and packs, and what is wanted. 0, or 2 and it was said what is wrong. */
 int hunt_get_ready(const struct cli *cli, const struct hunt_wanted *w, struct hunt_ready *out);

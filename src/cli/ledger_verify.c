@@ -49,10 +49,10 @@ static json_t *report_json(const struct ledger_report *r, json_t *list, bool has
 	clock_rfc3339(r->last_us, last);
 	text_init(&t, hash, sizeof(hash) - 1);
 	hex_put(&t, bytes_of(r->last.hash, SHA256_LEN));
-	return json_pack("{s:b,s:I,s:o,s:I,s:I,s:I,s:I,s:s,s:s,s:I,s:s,s:s,s:b}", "ok", r->findings == 0, "findings_count", (json_int_t)r->findings,
+	return json_pack("{s:b,s:I,s:o,s:I,s:I,s:I,s:I,s:s,s:s,s:I,s:s,s:s,s:s,s:b}", "ok", r->findings == 0, "findings_count", (json_int_t)r->findings,
 		"findings", list, "files", (json_int_t)r->files, "batches", (json_int_t)r->batches, "records", (json_int_t)r->records, "lost",
 		(json_int_t)r->lost, "first", first, "last", last, "last_batch", (json_int_t)r->last.batch, "last_hash", hash, "public_key",
-		r->public_key, "key_given", (int)has_own_key);
+		r->public_key, "fingerprint", r->fingerprint, "key_given", (int)has_own_key);
 }
 
 static void print_report(const struct cli *cli, const struct ledger_report *r, const char *dir, bool has_own_key)
@@ -69,7 +69,7 @@ static void print_report(const struct cli *cli, const struct ledger_report *r, c
 		cli_say(cli, stdout, W_LEDGER_BAD, (unsigned long long)r->findings);
 	else
 		printf("%s\n", cli_word(cli, W_LEDGER_GOOD));
-	cli_say(cli, stdout, has_own_key ? W_LEDGER_KEY_GIVEN : W_LEDGER_KEY_OWN, r->public_key);
+	cli_say(cli, stdout, has_own_key ? W_LEDGER_KEY_GIVEN : W_LEDGER_KEY_OWN, r->public_key, r->fingerprint);
 }
 
 int cli_ledger_verify(const struct cli *cli, int argc, char **argv)

@@ -151,9 +151,6 @@ static int add_log(struct monitor *m, const char *path, const struct position *p
 {
 	char folder[FOLLOW_PATH_MAX], *absolute, *slash;
 
-	for (size_t i = 0; i < m->log_count; i++)
-		if (strcmp(m->logs[i].path, path) == 0)
-			return 0;
 	snprintf(folder, sizeof(folder), "%s", path);
 	slash = strrchr(folder, '/');
 	if (slash)
@@ -163,6 +160,9 @@ static int add_log(struct monitor *m, const char *path, const struct position *p
 		return 1 + cli_fail_in(m->cli, W_MONITOR_FOLDER, path, strerror(errno));
 	snprintf(folder, sizeof(folder), "%.2000s%s%.1000s", absolute, strcmp(absolute, "/") == 0 ? "" : "/", slash ? slash + 1 : path);
 	free(absolute);
+	for (size_t i = 0; i < m->log_count; i++)
+		if (strcmp(m->logs[i].path, folder) == 0)
+			return 0; /* named twice: it is followed once */
 	if (m->log_count == MONITOR_LOGS_MAX)
 		return 1 + cli_fail_in(m->cli, W_MONITOR_TOO_MANY, "--log", (size_t)MONITOR_LOGS_MAX - 1);
 	if (follow_init(&m->logs[m->log_count], folder, find_position(p, count, folder), from_start) != OK)
@@ -181,16 +181,16 @@ static int find_logs(struct monitor *m)
 	m->logs = calloc(MONITOR_LOGS_MAX, sizeof(*m->logs));
 	CHECK(p && m->logs);
 	status = read_positions(m, p, &count);
+	if (!status && *m->alerts_file) { /* what it holds was found before we came, and told to nobody */
+		status = add_log(m, m->alerts_file, p, count, true);
+		if (!status)
+			snprintf(m->alerts_file, sizeof(m->alerts_file), "%s", m->logs[0].path);
+	}
 	for (size_t i = 0; !status && i < m->given.log_count; i++)
 		status = add_log(m, m->given.logs[i], p, count, m->given.from_start);
 	for (size_t i = 0; !status && m->site.conf && i < m->site.conf->monitor.log_count; i++) {
 		snprintf(path, sizeof(path), "%.*s", FMT(m->site.conf->monitor.logs[i]));
 		status = add_log(m, path, p, count, m->given.from_start);
-	}
-	if (!status && *m->alerts_file) { /* what it holds was found before we came, and told to nobody */
-		status = add_log(m, m->alerts_file, p, count, true);
-		if (!status)
-			snprintf(m->alerts_file, sizeof(m->alerts_file), "%s", m->logs[m->log_count - 1].path);
 	}
 	free(p);
 	return status;
@@ -223,9 +223,13 @@ static int find_listens(struct monitor *m)
 
 static int start_sender(struct monitor *m)
 {
+	sigset_t child;
 	int pair[2];
 
-	if (pipe2(pair, O_CLOEXEC) < 0)
+	/* Its end must not be missed, however early: the reader looks for it when it has a loop. */
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	if (sigprocmask(SIG_BLOCK, &child, NULL) < 0 || pipe2(pair, O_CLOEXEC) < 0)
 		return cli_fail(2, "pipe: %s", strerror(errno));
 	m->sender = fork();
 	if (m->sender < 0)
@@ -233,6 +237,7 @@ static int start_sender(struct monitor *m)
 	if (m->sender == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		close(pair[1]);
+		journal_close(&m->journal); /* and the lock with it: who starts after the reader's end must not find it held */
 		monitor_send(m, pair[0]);
 	}
 	close(pair[0]);

@@ -46,7 +46,7 @@ struct monitor {
 	size_t to_count;
 	struct monitor_listen listens[MONITOR_LISTEN_MAX];
 	size_t listen_count;
-	struct follow *logs; /* the front door's alerts are the last, where alerts_file is */
+	struct follow *logs; /* the front door's alerts are the first, where alerts_file is */
 	size_t log_count;
 	char texts[DELIVER_TOS_MAX][200]; /* names of destinations */
 	uint64_t window_us, keep_us;

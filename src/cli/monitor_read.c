@@ -23,6 +23,7 @@
 #define SYSLOG_MOST  (256u << 10) /* lines of one sender and log that are put to the scan together */
 #define OUT_MOST     (32u << 20)
 #define TRIM_MS	     600000
+#define FILES	     1024 /* logs, connections, and what else there is */
 #define POSITIONS    "positions.json"
 
 struct reading {
@@ -38,16 +39,29 @@ struct reading {
 	int lines_log;
 	unsigned char *piece;
 	uint64_t messages, refused, again_ms;
-	bool is_failing, is_dirty, has_alerts;
+	bool is_failing, has_lost;
 	int status;
 };
+
+/* What found no room is told as lost, and leaves no half line. */
+static void end_line(struct reading *r, size_t before)
+{
+	if (!r->out.failed)
+		return;
+	if (!r->has_lost)
+		LOG(EV_ALERT_LOST, KV_STR("why", "there is no more room for alerts that wait for the disk"));
+	r->has_lost = true;
+	r->out.len = before;
+	r->out.failed = false;
+}
 
 static void on_alert(void *ctx, const struct alert *a)
 {
 	struct reading *r = ctx;
+	size_t before = r->out.len;
 
 	alert_put_json(&r->out, a, r->m->host, clock_real_us());
-	r->has_alerts = true;
+	end_line(r, before);
 }
 
 static void on_scan_problem(void *ctx, const char *where, const char *what)
@@ -76,8 +90,8 @@ static void take_alerts(struct reading *r, const struct follow *f, struct bytes 
 		if (n != SIZE_MAX && alert_read_json(line, &fields) == OK) {
 			alert_fields_fini(&fields);
 			text_add(&r->out, line);
-			r->has_alerts = true;
-		} else {
+			end_line(r, r->out.len);
+				} else {
 			LOG(EV_MONITOR_LOG, KV_STR("log", f->path), KV_STR("what", "a line that is no alert was passed over"));
 		}
 	}
@@ -90,7 +104,6 @@ static void on_lines(void *ctx, struct follow *f, struct bytes lines, uint64_t l
 	const char *base = strrchr(f->path, '/');
 	char source[FOLLOW_PATH_MAX + 8], mapped[LAYOUT_PATH_MAX];
 
-	r->is_dirty = true;
 	if (*r->m->alerts_file && strcmp(f->path, r->m->alerts_file) == 0) {
 		take_alerts(r, f, lines);
 		return;
@@ -156,15 +169,10 @@ static bool write_journal(struct reading *r)
 {
 	struct monitor *m = r->m;
 
-	if (r->out.failed) { /* more than memory holds, while the disk takes nothing: it was not read further since */
-		LOG(EV_ALERT_LOST, KV_STR("why", "there is no more room for alerts that wait for the disk"));
-		r->out.failed = false;
-	}
 	if (r->out.len && (journal_append(m->journal, text_bytes(&r->out)) != OK || journal_sync(m->journal) != OK))
 		return false;
 	r->out.len = 0;
-	if (!r->is_dirty)
-		return true;
+	r->has_lost = false;
 	r->positions.len = 0;
 	positions_put(&r->positions, m->logs, m->log_count);
 	if (!bytes_eq(text_bytes(&r->positions), text_bytes(&r->written))) {
@@ -173,7 +181,6 @@ static bool write_journal(struct reading *r)
 		r->written.len = 0;
 		text_add(&r->written, text_bytes(&r->positions));
 	}
-	r->is_dirty = false;
 	return true;
 }
 
@@ -190,8 +197,8 @@ static void save(struct reading *r)
 
 /* --- time and signals --- */
 
-/* True: there is more in some log. */
-static bool read_logs(struct reading *r)
+/* Whether there is more in some log now, and whether all were read to their ends. */
+static bool read_logs(struct reading *r, bool *is_end)
 {
 	uint64_t now = clock_mono_us() / 1000;
 	bool any = false;
@@ -200,11 +207,10 @@ static bool read_logs(struct reading *r)
 		struct follow *f = &r->m->logs[i];
 		bool is_more = true;
 
-		if (!f->at.is_known)
-			r->is_dirty = true;
 		for (unsigned n = 0; is_more && n < PIECES_A_TURN; n++)
 			is_more = follow_step(f, r->piece, PIECE, now, &r->sink);
 		any = any || is_more;
+		*is_end = *is_end && follow_is_at_end(f);
 	}
 	return any;
 }
@@ -212,14 +218,14 @@ static bool read_logs(struct reading *r)
 static void on_time(struct timer *t)
 {
 	struct reading *r = CONTAINER_OF(t, struct reading, look);
-	bool is_more = false;
+	bool is_more = false, is_end = true;
 
 	if (!r->is_failing) /* what cannot be kept is not read */
-		is_more = read_logs(r);
+		is_more = read_logs(r, &is_end);
 	scan_messages(r);
 	alert_group_tick(r->group, clock_real_us());
 	save(r);
-	if (r->m->given.once && !is_more && !r->is_failing) {
+	if (r->m->given.once && !is_more && is_end && !r->is_failing) {
 		loop_stop(r->loop);
 		return;
 	}
@@ -277,7 +283,7 @@ static enum err confine(const struct monitor *m)
 	static const int *const lists[] = { jail_hunter, jail_monitor, NULL };
 	static char folders[MONITOR_LOGS_MAX][FOLLOW_PATH_MAX];
 	const char *reads[MONITOR_LOGS_MAX + 1] = { NULL };
-	const struct jail jail = { .role = "monitor", .syscalls = lists, .reads = reads, .writes = m->state_dir, .keeps_parent = true };
+	const struct jail jail = { .role = "monitor", .syscalls = lists, .reads = reads, .writes = m->state_dir, .keeps_parent = true, .files = FILES };
 	unsigned char mem[512];
 	struct text report;
 

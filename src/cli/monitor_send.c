@@ -32,6 +32,8 @@ static int read_secret(const struct monitor *m, struct bytes name, struct delive
 		return 1 + cli_fail_in(m->cli, W_MONITOR_SECRET, path, t.failed ? "it is too long" : strerror(errno));
 	n = bytes_find_byte(text_bytes(&t), '\n');
 	to->secret_len = n == SIZE_MAX ? t.len : n;
+	if (to->secret_len && mem[to->secret_len - 1] == '\r')
+		to->secret_len--;
 	if (to->secret_len == 0 || to->secret_len > DELIVER_SECRET_MAX)
 		return 1 + cli_fail_in(m->cli, W_MONITOR_SECRET, path, "its first line is the secret, of 1 to 256 octets");
 	memcpy(to->secret, mem, to->secret_len);

@@ -15,6 +15,9 @@
 #include <unistd.h>
 
 #define CONNECTIONS_MAX	  512
+#define CONNECTIONS_OF_ONE 128 /* from one address, so that nobody fills them alone */
+#define QUIET_MS	  60000 /* when there is no room, one that was quiet for so long makes it */
+#define TOLD_A_MINUTE	  60	/* lines of the log about senders, who choose their number */
 #define DATAGRAMS_A_TURN  256
 #define READS_A_TURN	  16
 #define HANDSHAKE_MS	  10000
@@ -28,6 +31,7 @@ struct connection {
 	struct timer handshake;
 	struct addr from;
 	SSL *ssl; /* NULL: without TLS */
+	uint64_t heard_ms;
 	bool is_ready;
 	struct syslog_frames frames;
 };
@@ -45,6 +49,7 @@ struct syslog_server {
 	size_t listener_count, connection_count;
 	struct connection *connections;
 	struct addr from; /* of the message that is being told */
+	uint64_t minute, told, untold;
 };
 
 /* --- before the jail --- */
@@ -54,6 +59,13 @@ static const char *tls_why(void)
 	unsigned long e = ERR_peek_last_error();
 
 	return e ? ERR_reason_error_string(e) : "unknown";
+}
+
+/* A key with a pass phrase: nobody is there to be asked. */
+static int no_phrase(char *mem, int size, int is_writing, void *ctx)
+{
+	(void)mem, (void)size, (void)is_writing, (void)ctx;
+	return -1;
 }
 
 static int open_tls(struct monitor *m, struct syslog_server *s)
@@ -70,6 +82,10 @@ static int open_tls(struct monitor *m, struct syslog_server *s)
 	CHECK(s->tls);
 	SSL_CTX_set_min_proto_version(s->tls, TLS1_2_VERSION);
 	SSL_CTX_set_options(s->tls, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET);
+	/* Connections last for days: sessions would only be another way in. */
+	SSL_CTX_set_session_cache_mode(s->tls, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_num_tickets(s->tls, 0);
+	SSL_CTX_set_default_passwd_cb(s->tls, no_phrase);
 	if (SSL_CTX_use_certificate_chain_file(s->tls, chain) != 1)
 		return 1 + cli_fail_in(m->cli, W_MONITOR_CERTIFICATE, chain, tls_why());
 	if (SSL_CTX_use_PrivateKey_file(s->tls, key, SSL_FILETYPE_PEM) != 1 || SSL_CTX_check_private_key(s->tls) != 1)
@@ -128,11 +144,23 @@ int syslog_server_open(struct monitor *m)
 
 /* --- connections --- */
 
-static void peer_trouble(const struct addr *from, const char *why)
+static void peer_trouble(struct syslog_server *s, const struct addr *from, const char *why)
 {
+	uint64_t minute = loop_now_ms(s->loop) / 60000;
 	unsigned char mem[64];
 	struct text t;
 
+	if (minute != s->minute) {
+		if (s->untold)
+			LOG(EV_MONITOR_PEER, KV_STR("why", "more of the kind, which were not told one by one"), KV_UINT("count", s->untold));
+		s->minute = minute;
+		s->told = s->untold = 0;
+	}
+	if (s->told >= TOLD_A_MINUTE) {
+		s->untold++;
+		return;
+	}
+	s->told++;
 	text_init(&t, mem, sizeof(mem));
 	addr_write(from, &t);
 	LOG(EV_MONITOR_PEER, KV_BYTES("peer", text_bytes(&t)), KV_STR("why", why));
@@ -179,7 +207,7 @@ static ssize_t read_some(struct connection *c, unsigned char *mem, size_t size)
 
 			if (why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE)
 				return 0;
-			peer_trouble(&c->from, tls_why());
+			peer_trouble(c->server, &c->from, tls_why());
 			return -1;
 		}
 		c->is_ready = true;
@@ -200,6 +228,7 @@ static void connection_event(struct watch *w, uint32_t events)
 
 	(void)events;
 	c->server->from = c->from;
+	c->heard_ms = loop_now_ms(c->server->loop);
 	for (unsigned i = 0; e == OK && i < READS_A_TURN; i++) {
 		ssize_t n = read_some(c, mem, sizeof(mem));
 
@@ -208,7 +237,7 @@ static void connection_event(struct watch *w, uint32_t events)
 		if (n < 0) {
 			e = syslog_frames_end(&c->frames, on_framed, c->server);
 			if (e != OK)
-				peer_trouble(&c->from, "the connection ended within a message");
+				peer_trouble(c->server, &c->from, "the connection ended within a message");
 			connection_close(c);
 			return;
 		}
@@ -216,7 +245,7 @@ static void connection_event(struct watch *w, uint32_t events)
 	}
 	if (e == OK)
 		return; /* there is more: we are called again */
-	peer_trouble(&c->from, c->frames.reason ? c->frames.reason : err_name(e));
+	peer_trouble(c->server, &c->from, c->frames.reason ? c->frames.reason : err_name(e));
 	connection_close(c);
 }
 
@@ -224,20 +253,44 @@ static void handshake_late(struct timer *t)
 {
 	struct connection *c = CONTAINER_OF(t, struct connection, handshake);
 
-	peer_trouble(&c->from, "no TLS handshake in time");
+	peer_trouble(c->server, &c->from, "no TLS handshake in time");
 	connection_close(c);
+}
+
+/* NULL: there is room, or there may be; else why there is none. */
+static const char *make_room(struct syslog_server *s, const struct addr *from)
+{
+	struct connection *quietest = NULL;
+	size_t same = 0;
+
+	for (struct connection *c = s->connections; c; c = c->next) {
+		same += memcmp(c->from.ip, from->ip, sizeof(from->ip)) == 0;
+		if (!quietest || c->heard_ms < quietest->heard_ms)
+			quietest = c;
+	}
+	if (same >= CONNECTIONS_OF_ONE)
+		return "there are too many connections from its address";
+	if (s->connection_count < CONNECTIONS_MAX)
+		return NULL;
+	if (loop_now_ms(s->loop) - quietest->heard_ms < QUIET_MS)
+		return "there are too many connections";
+	peer_trouble(s, &quietest->from, "it made room for another connection, for it was quiet the longest");
+	connection_close(quietest);
+	return NULL;
 }
 
 static void begin(struct syslog_server *s, int fd, const struct addr *from, bool has_tls)
 {
-	struct connection *c = s->connection_count < CONNECTIONS_MAX ? calloc(1, sizeof(*c)) : NULL;
+	const char *why = make_room(s, from);
+	struct connection *c = why ? NULL : calloc(1, sizeof(*c));
 
 	if (!c) {
-		peer_trouble(from, "there are too many connections");
+		peer_trouble(s, from, why ? why : "there is no memory");
 		close(fd);
 		return;
 	}
 	c->server = s;
+	c->heard_ms = loop_now_ms(s->loop);
 	c->from = *from;
 	c->watch = (struct watch){ .fd = fd, .on_event = connection_event };
 	syslog_frames_init(&c->frames);

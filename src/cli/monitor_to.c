@@ -47,6 +47,25 @@ static void make_name(struct bytes from, char *to, size_t size)
 	to[n] = 0;
 }
 
+/* What stands behind a webhook's host is often its secret, and a name is shown and is a file's: of that a sum, so that two hooks of one host
+ * have two names. */
+static void name_of_url(struct bytes url, char *to, size_t size)
+{
+	size_t host = bytes_find(url, BYTES("://")), path;
+	char text[JOURNAL_NAME_MAX - 8];
+	uint32_t sum = 2166136261u; /* FNV-1a */
+
+	path = host == SIZE_MAX ? SIZE_MAX : bytes_find_byte(bytes_cut(url, host + 3, url.len), '/');
+	if (!bytes_starts(url, BYTES("http")) || path == SIZE_MAX || host + 3 + path + 1 >= url.len) {
+		make_name(url, to, size);
+		return;
+	}
+	for (size_t i = 0; i < url.len; i++)
+		sum = (sum ^ url.at[i]) * 16777619u;
+	make_name(bytes_cut(url, 0, host + 3 + path), text, sizeof(text));
+	snprintf(to, size, "%s-%08x", text, sum);
+}
+
 static void copy(struct bytes from, char *to, size_t size)
 {
 	snprintf(to, size, "%.*s", FMT(from));
@@ -67,7 +86,10 @@ enum err monitor_to_parse(struct bytes name, struct bytes url, struct deliver_to
 	char url_text[DELIVER_URL_MAX + 2];
 	char own[JOURNAL_NAME_MAX + 1];
 
-	make_name(name, own, sizeof(own));
+	if (bytes_eq(name, url))
+		name_of_url(url, own, sizeof(own));
+	else
+		make_name(name, own, sizeof(own));
 	copy(url, url_text, sizeof(url_text));
 	return deliver_to_parse(own, url_text, out, error);
 }

@@ -101,6 +101,7 @@ static void take_conf(struct site *s, const char *dir)
 	absolute("", c->admin_socket, s->socket);
 	absolute("", c->access_log, s->access_log);
 	absolute("", c->error_log, s->error_log);
+	absolute("", c->detect.alerts, s->alerts);
 	for (size_t i = 0; i < c->key_count; i++) {
 		char name[4096];
 

@@ -20,7 +20,7 @@ struct site {
 	struct text text;  /* the main file */
 	struct conf *conf;
 	bool is_valid;
-	char state_dir[4096], socket[4096], access_log[4096], error_log[4096]; /* empty: none */
+	char state_dir[4096], socket[4096], access_log[4096], error_log[4096], alerts[4096]; /* empty: none */
 	struct site_file *files; /* without the main file, each once */
 	size_t count;
 };

@@ -1,6 +1,8 @@
 /* Ed25519 over EVP, keys in and out of PEM. */
 #include "crypto/ed25519.h"
 
+#include "crypto/sha256.h"
+
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <stdlib.h>
@@ -125,6 +127,19 @@ enum err ed25519_public_load(struct bytes pem, unsigned char out[ED25519_PUBLIC_
 		memcpy(out, raw, sizeof(raw));
 	EVP_PKEY_free(k);
 	return e;
+}
+
+void ed25519_fingerprint(const unsigned char key[ED25519_PUBLIC_LEN], char out[ED25519_PRINT_MAX])
+{
+	unsigned char sum[SHA256_LEN];
+	struct text t;
+
+	sha256_of(bytes_of(key, ED25519_PUBLIC_LEN), sum);
+	text_init(&t, out, ED25519_PRINT_MAX - 1);
+	text_lit(&t, "SHA256:");
+	hex_put(&t, bytes_of(sum, sizeof(sum)));
+	CHECK(!t.failed);
+	out[t.len] = 0;
 }
 
 bool ed25519_verify(const unsigned char key[ED25519_PUBLIC_LEN], struct bytes what, struct bytes signature)

@@ -8,6 +8,7 @@
 #define ED25519_PUBLIC_LEN    32
 #define ED25519_SIGNATURE_LEN 64
 #define ED25519_PEM_MAX	      256
+#define ED25519_PRINT_MAX     72 /* of a fingerprint, with its 0 */
 
 struct ed25519_key; /* a private key */
 
@@ -24,6 +25,8 @@ enum err ed25519_sign(const struct ed25519_key *k, struct bytes what, unsigned c
 /* SubjectPublicKeyInfo in PEM, as "openssl pkey -pubin" reads it. */
 enum err ed25519_public_write(const unsigned char key[ED25519_PUBLIC_LEN], struct text *out) MUST_USE;
 enum err ed25519_public_load(struct bytes pem, unsigned char out[ED25519_PUBLIC_LEN]) MUST_USE;
+/* "SHA256:" and the sum of the 32 octets, hexadecimal: what people compare, the same wherever a key is shown. */
+void ed25519_fingerprint(const unsigned char key[ED25519_PUBLIC_LEN], char out[ED25519_PRINT_MAX]);
 bool ed25519_verify(const unsigned char key[ED25519_PUBLIC_LEN], struct bytes what, struct bytes signature) MUST_USE;
 
 #endif

@@ -257,27 +257,16 @@ static bool is_own_client(const struct hunt_scan *s, struct bytes client)
 	return false;
 }
 
-static bool on_word(void *ctx, unsigned id, uint64_t end)
-{
-	(void)id;
-	(void)end;
-	*(bool *)ctx = true;
-	return false;
-}
-
 /* The first pass stops at everything that is encoded without need; mostly, what it decodes to is nothing. */
 static bool is_worth_it(struct hunt_scan *s, struct bytes line)
 {
-	bool has_word = false;
 	struct text t;
 
-	patterns_scan(s->rules->again, line, on_word, &has_word);
-	if (has_word || s->rules->looks_at_all)
+	if (s->rules->looks_at_all || hunt_rules_may_hold(s->rules, line))
 		return true;
 	text_init(&t, s->decode_mem[0], sizeof(s->decode_mem[0]));
 	weblog_decode_all(line, &t);
-	patterns_scan(s->rules->again, text_bytes(&t), on_word, &has_word);
-	return has_word;
+	return hunt_rules_may_hold(s->rules, text_bytes(&t));
 }
 
 void scan_line(struct hunt_scan *s, struct bytes line, uint64_t number, uint64_t offset)

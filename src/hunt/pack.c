@@ -457,6 +457,19 @@ enum err hunt_rules_add_name(struct hunt_rules *r, const char *name)
 	return OK;
 }
 
+/* Calls fn for every set of expressions, until one says something else than OK. */
+static enum err each_set(struct hunt_rules *r, enum err (*fn)(struct patterns *p, char error[DATA_ERROR_MAX]), char error[DATA_ERROR_MAX])
+{
+	for (size_t i = 0; i < FIELD_COUNT; i++)
+		TRY(fn(r->fields[i], error));
+	for (size_t i = 0; i < LAYOUT_LOGS_MAX; i++)
+		TRY(fn(r->first[i], error));
+	for (size_t i = 0; i < SIGMA_FIELD_COUNT; i++)
+		TRY(fn(r->sigma->fields[i], error));
+	TRY(fn(r->content, error));
+	return fn(r->again, error);
+}
+
 static enum err compile(struct patterns *p, char error[DATA_ERROR_MAX])
 {
 	char why[PATTERNS_ERROR_MAX] = "out of memory";
@@ -467,18 +480,36 @@ static enum err compile(struct patterns *p, char error[DATA_ERROR_MAX])
 	return e;
 }
 
+static enum err later(struct patterns *p, char error[DATA_ERROR_MAX])
+{
+	(void)error;
+	patterns_compile_later(p);
+	return OK;
+}
+
+static enum err tell_why(struct patterns *p, char error[DATA_ERROR_MAX])
+{
+	if (!*patterns_why(p))
+		return OK;
+	snprintf(error, DATA_ERROR_MAX, "%s", patterns_why(p));
+	return ERR_LIMIT;
+}
+
 enum err hunt_rules_compile(struct hunt_rules *r, char error[DATA_ERROR_MAX])
 {
-	for (size_t i = 0; i < FIELD_COUNT; i++)
-		TRY(compile(r->fields[i], error));
-	for (size_t i = 0; i < LAYOUT_LOGS_MAX; i++)
-		TRY(compile(r->first[i], error));
-	TRY(compile(r->content, error));
-	TRY(compile(r->again, error));
-	for (size_t i = 0; i < SIGMA_FIELD_COUNT; i++)
-		TRY(compile(r->sigma->fields[i], error));
 	r->is_compiled = true;
-	return OK;
+	return each_set(r, compile, error);
+}
+
+void hunt_rules_compile_later(struct hunt_rules *r)
+{
+	r->is_compiled = true;
+	(void)!each_set(r, later, NULL);
+}
+
+enum err hunt_rules_trouble(struct hunt_rules *r, char error[DATA_ERROR_MAX])
+{
+	return each_set(r, tell_why, error);
 }
 
 static bool empty(struct patterns **p, enum patterns_mode mode)
@@ -497,7 +528,7 @@ enum err hunt_rules_compile_web(struct hunt_rules *r, const struct hunt_layout *
 			ok = empty(&r->first[i], PATTERNS_LINES) && ok;
 	/* Entries keep their numbers, for pairs name them; one of no log holds for no line. */
 	for (size_t i = 0; i < r->count; i++)
-		if (r->at[i].kind == RULE_FILE || r->at[i].kind == RULE_CONTENT || r->at[i].kind == RULE_LINE) {
+		if (r->at[i].kind != RULE_ACCESS && r->at[i].kind != RULE_PAIR) {
 			r->at[i].kind = RULE_LINE;
 			r->at[i].logs = 0;
 		}

@@ -77,6 +77,10 @@ enum err hunt_rules_add_word(struct hunt_rules *r, const struct hunt_layout *l, 
 enum err hunt_rules_add_name(struct hunt_rules *r, const char *name) MUST_USE;
 /* Once, after the last pack. */
 enum err hunt_rules_compile(struct hunt_rules *r, char error[DATA_ERROR_MAX]) MUST_USE;
+/* In its place, for who may need few of them: each set of expressions when it is first needed. hunt_rules_trouble tells afterwards whether
+ * one could not be compiled (ERR_LIMIT with error), so that what it would find was not found. */
+void hunt_rules_compile_later(struct hunt_rules *r);
+enum err hunt_rules_trouble(struct hunt_rules *r, char error[DATA_ERROR_MAX]) MUST_USE;
 /* In its place, for a scan that is given lines of web logs alone (live requests): what is about anything else is forgotten, and takes
  * neither time nor memory. */
 enum err hunt_rules_compile_web(struct hunt_rules *r, const struct hunt_layout *l, char error[DATA_ERROR_MAX]) MUST_USE;

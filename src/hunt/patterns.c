@@ -16,6 +16,8 @@ struct patterns {
 	hs_database_t *db;
 	hs_scratch_t *scratch;
 	hs_stream_t *stream;
+	bool is_later; /* to be compiled at the first scan */
+	char why[PATTERNS_ERROR_MAX];
 };
 
 struct patterns *patterns_new(enum patterns_mode mode)
@@ -153,6 +155,27 @@ enum err patterns_compile(struct patterns *p, char error[PATTERNS_ERROR_MAX])
 	return hs_alloc_scratch(p->db, &p->scratch) == HS_SUCCESS ? OK : ERR_MEMORY;
 }
 
+void patterns_compile_later(struct patterns *p)
+{
+	p->is_later = true;
+}
+
+const char *patterns_why(const struct patterns *p)
+{
+	return p->why;
+}
+
+/* False: there is nothing to look for, or it cannot be looked for. */
+static bool is_ready(struct patterns *p)
+{
+	if (!p->db && p->is_later && p->count) {
+		p->is_later = false;
+		if (patterns_compile(p, p->why) != OK && !*p->why)
+			snprintf(p->why, sizeof(p->why), "out of memory");
+	}
+	return p->db && !*p->why;
+}
+
 struct match_ctx {
 	patterns_on_match *on;
 	void *ctx;
@@ -173,7 +196,7 @@ void patterns_scan(struct patterns *p, struct bytes in, patterns_on_match *on, v
 	hs_error_t e;
 
 	CHECK(p->mode != PATTERNS_STREAM && in.len <= SCAN_MOST);
-	if (p->count == 0)
+	if (!is_ready(p))
 		return;
 	e = hs_scan(p->db, in.len ? (const char *)in.at : "", (unsigned)in.len, 0, p->scratch, on_hs_match, &m);
 	CHECK(e == HS_SUCCESS || e == HS_SCAN_TERMINATED);
@@ -184,7 +207,7 @@ enum err patterns_stream_begin(struct patterns *p)
 	hs_error_t e;
 
 	CHECK(p->mode == PATTERNS_STREAM);
-	if (p->count == 0)
+	if (!is_ready(p))
 		return OK;
 	e = p->stream ? hs_reset_stream(p->stream, 0, NULL, NULL, NULL) : hs_open_stream(p->db, 0, &p->stream);
 	return e == HS_SUCCESS ? OK : ERR_MEMORY;
@@ -196,7 +219,7 @@ void patterns_stream_feed(struct patterns *p, struct bytes in, patterns_on_match
 	hs_error_t e;
 
 	CHECK(in.len <= SCAN_MOST);
-	if (p->count == 0 || in.len == 0)
+	if (!p->stream || in.len == 0)
 		return;
 	e = hs_scan_stream(p->stream, (const char *)in.at, (unsigned)in.len, 0, p->scratch, on_hs_match, &m);
 	CHECK(e == HS_SUCCESS || e == HS_SCAN_TERMINATED);
@@ -206,7 +229,7 @@ void patterns_stream_end(struct patterns *p, patterns_on_match *on, void *ctx)
 {
 	struct match_ctx m = { on, ctx };
 
-	if (p->count == 0)
+	if (!p->stream)
 		return;
 	(void)hs_reset_stream(p->stream, 0, p->scratch, on_hs_match, &m); /* what ends with the file is told now */
 }

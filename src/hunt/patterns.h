@@ -25,6 +25,10 @@ enum err patterns_add(struct patterns *p, struct bytes expression, bool has_case
 size_t patterns_count(const struct patterns *p);
 /* After the last one was added; a set without any is well. ERR_SYNTAX with error. */
 enum err patterns_compile(struct patterns *p, char error[PATTERNS_ERROR_MAX]) MUST_USE;
+/* In its place: at the first scan. Each expression was looked at when it was added; what all together are too much for is told by
+ * patterns_why, "" if nothing, and nothing is found then. */
+void patterns_compile_later(struct patterns *p);
+const char *patterns_why(const struct patterns *p);
 
 /* end: the offset behind the match. Answer false to end the scan. */
 typedef bool patterns_on_match(void *ctx, unsigned id, uint64_t end);

@@ -71,13 +71,14 @@ const int jail_ledger[] = {
 const int jail_monitor[] = {
 	/* beside jail_hunter: syslog comes in, and the folder of alerts is written */
 	SYS_accept4, SYS_setsockopt, SYS_getsockopt, SYS_getsockname, SYS_getpeername, SYS_shutdown,
-	SYS_fsync, SYS_fdatasync, SYS_ftruncate, SYS_renameat, SYS_unlinkat, SYS_wait4, SYS_kill,
+	SYS_fsync, SYS_fdatasync, SYS_ftruncate, SYS_renameat, SYS_unlinkat,
+	SYS_wait4, /* the sender's end */
 	JAIL_END,
 };
 
 const int jail_sender[] = {
 	/* libcurl: connections, and names by the C library in threads of their own */
-	SYS_socket, SYS_connect, SYS_bind, SYS_setsockopt, SYS_getsockopt, SYS_getsockname, SYS_getpeername, SYS_shutdown, SYS_sendmmsg,
+	SYS_socket, SYS_connect, SYS_setsockopt, SYS_getsockopt, SYS_getsockname, SYS_getpeername, SYS_shutdown, SYS_sendmmsg,
 	SYS_socketpair, SYS_pipe2, SYS_eventfd2, SYS_clone, SYS_clone3, SYS_set_robust_list, SYS_rseq, SYS_rt_sigaction, SYS_uname,
 	/* authorities, names of hosts, the journal and its positions, files that alerts are added to */
 	SYS_openat, SYS_newfstatat, SYS_statx, SYS_readlink, SYS_readlinkat, SYS_access, SYS_faccessat, SYS_getdents64, SYS_pread64,

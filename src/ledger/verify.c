@@ -468,6 +468,7 @@ static enum err take_key(struct verify *v, const unsigned char *key)
 		return ERR_DENIED;
 	text_init(&t, v->report->public_key, sizeof(v->report->public_key) - 1);
 	hex_put(&t, bytes_of(v->key, sizeof(v->key)));
+	ed25519_fingerprint(v->key, v->report->fingerprint);
 	return OK;
 }
 

@@ -34,7 +34,7 @@ struct ledger_report {
 	uint64_t first_us, last_us, first_seq, last_seq;
 	uint64_t findings;
 	struct ledger_head last; /* the newest batch in the files */
-	char public_key[2 * ED25519_PUBLIC_LEN + 1];
+	char public_key[2 * ED25519_PUBLIC_LEN + 1], fingerprint[ED25519_PRINT_MAX]; /* the key that all was held against */
 };
 
 /* key: 32 octets that are trusted, or NULL: the folder's ledger.pub, which says less (who can change all files can change

@@ -23,10 +23,16 @@
 #define CHUNK_MOST   (256u << 10)
 #define CHUNKS_MOST  32 /* of one worker in one turn */
 #define LINES_MOST   (4 * CHUNK_MOST)
+#define CLIENTS	     4096 /* whose addresses are remembered; a power of two */
 #define SOURCE	     "front door"
 
 _Static_assert(CHUNK_MOST >= REQUEST_WIRE_MAX, "a whole record has room");
 _Static_assert(LINES_MOST >= 4 * REQUEST_WIRE_MAX + 512, "a whole line has room, each octet of it written as \\xNN");
+
+struct client {
+	unsigned char ip[16];
+	bool is_known, is_wanted;
+};
 
 struct watcher {
 	struct role_run *run;
@@ -43,6 +49,7 @@ struct watcher {
 	struct webline line;
 	const char *path; /* of the log that the lines would stand in */
 	char host[256];
+	struct client clients[CLIENTS];
 	int alerts;
 	bool is_failing;
 };
@@ -54,8 +61,15 @@ static unsigned char chunk[CHUNK_MOST];
 
 static void on_alert(void *ctx, const struct alert *a)
 {
+	size_t before = w.out.len;
+
 	(void)ctx;
 	alert_put_json(&w.out, a, w.host, loop_real_us(w.run->loop));
+	if (!w.out.failed)
+		return;
+	LOG(EV_ALERT_LOST, KV_STR("why", "there is no more room for alerts that wait for the disk"));
+	w.out.len = before; /* no half line */
+	w.out.failed = false;
 }
 
 static void on_problem(void *ctx, const char *where, const char *what)
@@ -67,10 +81,6 @@ static void on_problem(void *ctx, const char *where, const char *what)
 /* What a full disk does not take stays in memory, up to the limit of the text, and is tried again. */
 static void write_alerts(void)
 {
-	if (w.out.failed) {
-		LOG(EV_ALERT_LOST, KV_STR("why", "there is no more room for alerts that wait for the disk"));
-		w.out.failed = false;
-	}
 	while (w.out.len && w.alerts >= 0) {
 		ssize_t n = write(w.alerts, w.out.at, w.out.len);
 
@@ -116,9 +126,37 @@ static void spoil(unsigned i)
 	w.is_spoiled[i] = true; /* it is told once; what comes after cannot be understood */
 }
 
+/* Indicators that are about a client's address: what was looked at is remembered, for the same clients ask again and again. */
+static bool is_wanted_client(const struct request_seen *seen)
+{
+	unsigned char mem[64];
+	struct client *c;
+	struct addr a = { 0 };
+	uint64_t h = 0;
+	struct text t;
+
+	for (size_t i = 0; i < sizeof(seen->client); i += 8) {
+		uint64_t word;
+
+		memcpy(&word, seen->client + i, 8);
+		h = (h ^ word) * UINT64_C(0x9E3779B97F4A7C15);
+	}
+	c = &w.clients[h >> 32 & (CLIENTS - 1)];
+	if (!c->is_known || memcmp(c->ip, seen->client, sizeof(c->ip)) != 0) {
+		memcpy(a.ip, seen->client, sizeof(a.ip));
+		memcpy(c->ip, seen->client, sizeof(c->ip));
+		text_init(&t, mem, sizeof(mem));
+		addr_write_ip(&a, &t);
+		c->is_wanted = hunt_rules_may_hold(w.rules, text_bytes(&t));
+		c->is_known = true;
+	}
+	return c->is_wanted;
+}
+
+/* Fields too: indicators look at what they decode to. */
 static bool is_encoded(const struct request_seen *seen)
 {
-	return bytes_find_byte(seen->target, '%') != SIZE_MAX || bytes_find_byte(seen->target, '\\') != SIZE_MAX;
+	return bytes_find_byte(seen->texts, '%') != SIZE_MAX || bytes_find_byte(seen->texts, '\\') != SIZE_MAX;
 }
 
 /* True: there is more. */
@@ -138,7 +176,7 @@ static bool take_chunk(unsigned i)
 	/* Most chunks have no word of any indicator in them; then only what is encoded is worth a look. */
 	has_words = len && hunt_rules_may_hold(w.rules, in);
 	while (in.len && (e = requests_take(&in, &seen)) == OK)
-		if (is_encoded(&seen) || (has_words && hunt_rules_may_hold(w.rules, seen.texts)))
+		if (is_encoded(&seen) || is_wanted_client(&seen) || (has_words && hunt_rules_may_hold(w.rules, seen.texts)))
 			add_line(&seen);
 	if (e == ERR_SYNTAX || (e == ERR_AGAIN && in.len == len)) {
 		spoil(i);

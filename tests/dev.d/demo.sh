@@ -77,7 +77,46 @@ demo_config() { # CONTACT
 	  - {path: /, pool: app}
 	  - {path: /wiki, pool: wiki}
 	rules: [netscaler]
+	detect:
+	  mode: on
+	  alerts: $DEMO/alerts.jsonl
+	monitor:
+	  alerts:
+	    - {name: duty, to: "http://127.0.0.1:$DEMO_WEBHOOK/sluis", secret_file: webhook.secret}
 	EOF
+}
+
+demo_webhook() { # a receiver that keeps what is signed with the secret, a line each
+	echo "a secret of this demo" >"$DEMO/webhook.secret"
+	"$PYTHON" - "$DEMO" <<-'EOF' &
+	import hashlib, hmac, http.server, json, os, sys, time
+	folder = sys.argv[1]
+	secret = open(f"{folder}/webhook.secret", "rb").read().rstrip(b"\n")
+
+	class Receiver(http.server.BaseHTTPRequestHandler):
+	    def do_POST(self):
+	        body = self.rfile.read(int(self.headers["Content-Length"]))
+	        parts = dict(p.split("=", 1) for p in self.headers.get("Sluis-Signature", "t=0,v1=").split(","))
+	        want = hmac.new(secret, parts["t"].encode() + b"." + body, hashlib.sha256).hexdigest()
+	        is_genuine = hmac.compare_digest(want, parts["v1"]) and abs(time.time() - int(parts["t"])) < 300
+	        if is_genuine:
+	            with open(f"{folder}/webhook.jsonl", "a") as f:
+	                f.write(json.dumps(json.loads(body)) + "\n")
+	        self.send_response(204 if is_genuine else 403)
+	        self.end_headers()
+
+	    def log_message(self, *_):
+	        pass
+
+	server = http.server.HTTPServer(("127.0.0.1", 0), Receiver)
+	with open(f"{folder}/webhook.port.new", "w") as f:
+	    f.write(str(server.server_port))
+	os.rename(f"{folder}/webhook.port.new", f"{folder}/webhook.port")
+	server.serve_forever()
+	EOF
+	DEMO_WEB[webhook]=$!
+	demo_await test -s "$DEMO/webhook.port" || die "the demo's webhook does not start"
+	DEMO_WEBHOOK=$(cat "$DEMO/webhook.port")
 }
 
 demo_stop() {
@@ -111,6 +150,24 @@ demo_probe_refused() {
 	[ "$(demo_get -o /dev/null -w '%{http_code}' --path-as-is "$demo_url/vpn/../vpns/cfg/smb.conf")" = 403 ]
 }
 demo_probe_logged() { grep -q '"url.original":"/vpn/../vpns/cfg/smb.conf".*"http.response.status_code":403' "$DEMO/access.log"; }
+demo_alerted() { # FILE FIELD...: the last line is the alert of a probe; shows these fields of it
+	"$PYTHON" - "$@" <<-'EOF'
+	import json, sys
+	a = json.loads(open(sys.argv[1]).readlines()[-1])
+	assert a["url.original"] == "/vpn/../vpns/cfg/smb.conf" and a["sluis.class"] == "attempt" and a["http.response.status_code"] == 403, a
+	for k in sys.argv[2:]:
+	    print(f"        {k}: {str(a[k])[:150]}")
+	EOF
+}
+demo_alert_more() { [ "$(wc -l <"$DEMO/alerts.jsonl")" -gt "$DEMO_ALERTS" ]; }
+demo_monitor() { build/sluis --lang en -c "$DEMO/sluis.yaml" monitor --once 2>"$DEMO/monitor.log" || { cat "$DEMO/monitor.log"; return 1; }; }
+demo_all_told_once() { # what the webhook has is what detection wrote, each once
+	"$PYTHON" - "$DEMO" <<-'EOF'
+	import json, sys
+	wrote, told = ([json.loads(line)["event.id"] for line in open(f"{sys.argv[1]}/{n}.jsonl")] for n in ("alerts", "webhook"))
+	assert wrote and wrote == told, (wrote, told)
+	EOF
+}
 demo_window_has_both() {
 	local out
 	out=$(build/sluis -c "$DEMO/sluis.yaml" window --from -1h --with 127.0.0.1) || return 1
@@ -217,6 +274,7 @@ cmd_demo() {
 	DEMO_PORT[3]=$(demo_free_port)
 	demo_web_server 2 "${DEMO_PORT[2]}"
 	demo_web_server 3 "${DEMO_PORT[3]}"
+	demo_webhook
 	demo_config "First contact"
 	build/sluis check "$DEMO/sluis.yaml" || die "the demo's configuration is not valid"
 	build/sluisd -c "$DEMO/sluis.yaml" 2>"$DEMO/error.log" &
@@ -265,8 +323,17 @@ cmd_demo() {
 	demo_check "one byte in a copy is changed; verify names where" demo_bundle_changed
 	demo_say "8. Somebody changes the ledger"
 	demo_check "a record is changed in a copy; verify names it:" demo_tamper
-	# Here is the place of: the probe is blocked and alerts.
-	demo_say "9. An advisory comes: was the NetScaler gw1 compromised, and what then?"
+	demo_say "9. The probe alerts: it was blocked, and somebody hears of it"
+	DEMO_ALERTS=$(wc -l <"$DEMO/alerts.jsonl") # of act 3; with the new configuration of act 4 the watcher is new, so the next is told at once
+	demo_check "a probe gets 403" demo_probe_refused
+	demo_check "detection wrote an alert" demo_await demo_alert_more
+	demo_check "it says who asked for what, what that means, and what to do" demo_alerted "$DEMO/alerts.jsonl" \
+		source.ip url.original rule.name vulnerability.id sluis.class sluis.next
+	demo_check "sluis monitor --once delivers it to a webhook" demo_monitor
+	demo_check "the webhook has it, with a signature that holds" demo_alerted "$DEMO/webhook.jsonl" event.id url.original
+	demo_check "once more, and nothing is told twice" demo_monitor
+	demo_check "the webhook has each alert once, and all of them" demo_all_told_once
+	demo_say "10. An advisory comes: was the NetScaler gw1 compromised, and what then?"
 	demo_check "a technical support bundle of an attacked appliance is made (invented: $DEMO/case)" demo_appliance
 	demo_check "its mitigation came too late: assume compromised" demo_assess "ASSUME COMPROMISED" --bundle "$DEMO/case/gw1.tar.gz"
 	demo_check "sluis hunt finds signs of compromise in it:" demo_hunt

@@ -1,5 +1,6 @@
 """sluis evidence: a bundle that verifies, with plain tools too; a changed byte and a broken custody are named; a handover extends it."""
 import glob
+import hashlib
 import json
 import os
 import sqlite3
@@ -45,6 +46,32 @@ def test_a_bundle_verifies_and_is_handed_over(world):
         assert json.load(f)
     day = os.path.basename(glob.glob(out + "/ledger/*.ledger")[0])
     assert evidence("ledger", "verify", out + "/ledger", "--key", key, ok=False).returncode == 0, day
+
+
+def test_shipped_files_of_one_name_are_two_members(world):
+    """With detect: the configuration names rules/netscaler.yaml and rules/layout/netscaler.yaml."""
+    s, _ = serve(world, rules=["netscaler"], detect={"mode": "on"})
+    wait_for(lambda: rows(s, "SELECT 1 FROM record"), "a record")
+    bundle = collect(world, s)
+    evidence("evidence", "verify", bundle)
+    names = subprocess.run(["tar", "tf", bundle], capture_output=True, text=True, check=True).stdout.split()
+    assert {"config/rules/netscaler.yaml", "config/rules/layout/netscaler.yaml"} <= set(names)
+    assert "logs/alerts.jsonl" in names
+
+
+def test_bundle_and_ledger_show_the_same_key(world):
+    """A person compares what both show, and can make it from ledger.pub with openssl and sha256sum."""
+    s, _ = serve(world)
+    wait_for(lambda: rows(s, "SELECT 1 FROM record"), "a record")
+    bundle = collect(world, s)
+    key = os.path.join(folder(s), "ledger.pub")
+    der = subprocess.run(["openssl", "pkey", "-pubin", "-in", key, "-outform", "DER"], capture_output=True, check=True).stdout
+    print_ = "SHA256:" + hashlib.sha256(der[-32:]).hexdigest()
+    assert json.loads(evidence("evidence", "verify", bundle, "--json").stdout)["signer"] == print_
+    told = json.loads(evidence("ledger", "verify", folder(s), "--key", key, "--json").stdout)
+    assert told["fingerprint"] == print_ and told["public_key"] == der[-32:].hex()
+    for command in (["evidence", "verify", bundle], ["ledger", "verify", folder(s)], ["ledger", "verify", folder(s), "--key", key]):
+        assert print_ in evidence(*command).stdout, command
 
 
 def test_a_changed_byte_is_named(world):

@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 import appliance
+from alert_servers import SyslogServer
 from harness import RELEASE, ROOT, Process, get, free_port, wait_for
 from test_advisory import Provider, document
 from test_assess import MailServer, mail_certificate
@@ -96,7 +97,11 @@ class Night:
         self.called = {self.gateway: "192.0.2.10:443", self.config: "/etc/sluis/sluis.yaml"}
         self.mail = MailServer(cert, key)
         self.world.at_end(self.mail.listener.close)
-        self.stands_for = {"https://advisories.example.org": f"{provider.url} --ca {provider.ca}",
+        self.siem = SyslogServer("udp")
+        self.world.at_end(self.siem.close)
+        self.stands_for = {"/etc/sluis/sluis.yaml": self.config, "/var/lib/sluis": self.state, "https://portal.example.org": f"http://127.0.0.1:{self.port}",
+                           "syslog+udp://siem.example.org": f"syslog+udp://127.0.0.1:{self.siem.port}",
+                           "https://advisories.example.org": f"{provider.url} --ca {provider.ca}",
                            "smtp://mail.example.org": f"smtp://localhost:{self.mail.port} --ca {ca}"}
 
     def folder(self, name):
@@ -114,6 +119,8 @@ class Night:
         r = self.run(command)
         output = r.stdout + r.stderr
         assert r.returncode == status, (command, r.returncode, output)
+        if command.startswith("curl "):  # a person reads the answer meanwhile
+            wait_for(lambda: os.path.getsize(f"{self.state}/alerts.jsonl"), "the probe's alert is written")
         made = re.search(r"\bgw1-\d{8}-1\b", output)
         if command.startswith("sluis plan new") and made:
             self.stands_for["gw1-20200122-1"] = made.group(0)
@@ -129,6 +136,8 @@ def test_the_guide_is_what_the_program_does(world, lang):
         output = "".join(night.act(*c) for c in commands)
         for line in lines:
             assert told(line, output), f"{commands}\n\nsay nowhere: {line}\n\n{output}"
+    [heard] = night.siem.wait_count(1)
+    assert heard["alert"]["rule.id"] == "cve-2019-19781-attempt" and heard["alert"]["source.ip"] == "127.0.0.1"
     assert len(night.mail.mails) == 2 and os.path.exists(os.path.join(night.case, "window.html"))
 
 
@@ -137,4 +146,4 @@ def test_both_languages_have_the_same_commands():
     both = {lang: [(re.sub(r"'[^']*'", "''", c), s) for commands, _ in steps(lang) for c, s in commands] for lang in GUIDES}
     assert both["en"] == both["nl"] and len(both["en"]) > 25
     used = {c.split()[1] for c, _ in both["en"] if c.startswith("sluis ")}
-    assert used >= {"advisory", "assess", "mitigate", "window", "isolate", "release", "evidence", "hunt", "verify-self", "ledger", "plan", "notify"}
+    assert used >= {"advisory", "assess", "mitigate", "window", "isolate", "release", "evidence", "hunt", "verify-self", "ledger", "plan", "notify", "monitor"}
