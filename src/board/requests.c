@@ -103,3 +103,11 @@ void requests_taken(struct requests_ring *ring, uint64_t tail)
 {
 	__atomic_store_n(&ring->tail, tail, __ATOMIC_RELEASE);
 }
+
+uint64_t requests_skip(struct requests_ring *ring)
+{
+	uint64_t head = __atomic_load_n(&ring->head, __ATOMIC_ACQUIRE);
+
+	requests_taken(ring, head);
+	return head;
+}

@@ -35,6 +35,8 @@ bool requests_write(struct requests_ring *ring, const struct request_seen *r);
 enum err requests_read(const struct requests_ring *ring, uint64_t tail, unsigned char *out, size_t max, size_t *len) MUST_USE;
 /* Takes the first record off *in. Views of *in. ERR_AGAIN: the rest of it has not been copied yet; ERR_SYNTAX: it is none. */
 enum err requests_take(struct bytes *in, struct request_seen *out) MUST_USE;
+/* For the watcher, where the worker's records make no sense: passes over all that is there. The new tail. */
+uint64_t requests_skip(struct requests_ring *ring);
 /* For the watcher: all up to tail was looked at. */
 void requests_taken(struct requests_ring *ring, uint64_t tail);
 

@@ -1,6 +1,7 @@
 /* sluis check FILE: all errors of a configuration in one run. The files that it names may come from anywhere,
  * so they are read by a process that can only read. */
 #define _GNU_SOURCE
+#include "cli/check_priv.h"
 #include "cli/cli.h"
 
 #include "base/fd.h"
@@ -67,6 +68,8 @@ static int check(const struct cli *cli, const char *file)
 	e = conf_load(bytes_str(file), text_bytes(&text), &disk.source, &conf, &errors);
 	if (e == OK)
 		e = tls_check(conf, &errors, (uint64_t)time(NULL), read_key, (void *)(uintptr_t)disk.base_dir);
+	if (e == OK)
+		e = check_detect(conf, &errors, file);
 	for (size_t i = 0; i < errors.count; i++) {
 		const struct conf_error *f = &errors.list[i];
 

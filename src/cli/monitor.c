@@ -197,32 +197,11 @@ static int find_logs(struct monitor *m)
 	return status;
 }
 
-static bool take_prefix(struct bytes *b, const char *prefix)
-{
-	if (!bytes_starts(*b, bytes_str(prefix)))
-		return false;
-	*b = bytes_cut(*b, strlen(prefix), b->len);
-	return true;
-}
-
 static int add_listen(struct monitor *m, const char *url)
 {
-	struct monitor_listen *l = &m->listens[m->listen_count];
-	struct bytes rest = bytes_str(url);
-
 	if (m->listen_count == MONITOR_LISTEN_MAX)
 		return 1 + cli_fail_in(m->cli, W_MONITOR_TOO_MANY, "--syslog", (size_t)MONITOR_LISTEN_MAX);
-	l->fd = -1;
-	l->url = url;
-	if (take_prefix(&rest, "udp://"))
-		l->transport = MONITOR_UDP;
-	else if (take_prefix(&rest, "tcp://"))
-		l->transport = MONITOR_TCP;
-	else if (take_prefix(&rest, "tls://"))
-		l->transport = MONITOR_TLS;
-	else
-		return 1 + cli_fail_in(m->cli, W_MONITOR_URL, url);
-	if (addr_parse(rest, &l->address) != OK)
+	if (monitor_listen_parse(url, &m->listens[m->listen_count]) != OK)
 		return 1 + cli_fail_in(m->cli, W_MONITOR_URL, url);
 	m->listen_count++;
 	return 0;

@@ -58,6 +58,15 @@ struct monitor {
 	pid_t sender;
 };
 
+/* monitor_to.c. ERR_SYNTAX: not udp://, tcp:// or tls:// with an address and a port. url stays the caller's and must outlive out. */
+enum err monitor_listen_parse(const char *url, struct monitor_listen *out) MUST_USE;
+/* Beside the configuration's file where the path is not from the root, as for all files that it names. */
+void monitor_path(const char *config, struct bytes name, char *out, size_t size);
+/* ERR_SYNTAX with error. name becomes one that names a file. */
+enum err monitor_to_parse(struct bytes name, struct bytes url, struct deliver_to *out, char error[DELIVER_ERROR_MAX]) MUST_USE;
+/* All but the secret: it is read by who sends. */
+enum err monitor_to_fill(const char *config, const struct conf_alert_to *a, struct deliver_to *out, char error[DELIVER_ERROR_MAX]) MUST_USE;
+
 /* monitor_send.c. Reads the secrets of m->tos, which the configuration and --to name. 0, or 2 and it was said. */
 int monitor_read_destinations(struct monitor *m);
 /* In a process of its own: delivers until fd ends, then what is there for a while. Does not return. */

@@ -16,60 +16,6 @@
 
 #define LAST_TRIES_MS 5000 /* after the reader's end */
 
-static const enum hunt_class least_of[] = { HUNT_TRACE, HUNT_ATTEMPT, HUNT_PROBE, HUNT_COMPROMISE };
-
-/* Letters, digits, - _ and . of what was written, so that it names a file. */
-static void make_name(struct bytes from, char *to, size_t size)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < from.len && n + 1 < size && n < JOURNAL_NAME_MAX; i++) {
-		unsigned char c = from.at[i];
-		bool is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || (c == '.' && n);
-
-		if (is_plain)
-			to[n++] = (char)c;
-		else if (n && to[n - 1] != '-')
-			to[n++] = '-';
-	}
-	to[n] = 0;
-}
-
-/* What stands behind a webhook's host is often its secret, and a name is shown and is a file's: of that a sum, so that two hooks of one host
- * have two names. */
-static void name_of_url(struct bytes url, char *to, size_t size)
-{
-	size_t host = bytes_find(url, BYTES("://")), path;
-	char text[JOURNAL_NAME_MAX - 8];
-	uint32_t sum = 2166136261u; /* FNV-1a */
-
-	path = host == SIZE_MAX ? SIZE_MAX : bytes_find_byte(bytes_cut(url, host + 3, url.len), '/');
-	if (!bytes_starts(url, BYTES("http")) || path == SIZE_MAX || host + 3 + path + 1 >= url.len) {
-		make_name(url, to, size);
-		return;
-	}
-	for (size_t i = 0; i < url.len; i++)
-		sum = (sum ^ url.at[i]) * 16777619u;
-	make_name(bytes_cut(url, 0, host + 3 + path), text, sizeof(text));
-	snprintf(to, size, "%s-%08x", text, sum);
-}
-
-static void copy(struct bytes from, char *to, size_t size)
-{
-	snprintf(to, size, "%.*s", FMT(from));
-}
-
-/* Beside the configuration's file where the path is not from the root, as for all files that it names. */
-static void path_of(const struct monitor *m, struct bytes name, char *out, size_t size)
-{
-	const char *slash = strrchr(m->site.config, '/');
-
-	if (name.len == 0 || name.at[0] == '/' || !slash)
-		snprintf(out, size, "%.*s", FMT(name));
-	else
-		snprintf(out, size, "%.*s/%.*s", (int)(slash - m->site.config), m->site.config, FMT(name));
-}
-
 /* The first line of the file. */
 static int read_secret(const struct monitor *m, struct bytes name, struct deliver_to *to)
 {
@@ -80,7 +26,7 @@ static int read_secret(const struct monitor *m, struct bytes name, struct delive
 
 	if (name.len == 0)
 		return 0;
-	path_of(m, name, path, sizeof(path));
+	monitor_path(m->site.config, name, path, sizeof(path));
 	text_init(&t, mem, sizeof(mem));
 	if (file_read(path, &t) != OK && !t.failed)
 		return 1 + cli_fail_in(m->cli, W_MONITOR_SECRET, path, strerror(errno));
@@ -95,46 +41,43 @@ static int read_secret(const struct monitor *m, struct bytes name, struct delive
 	return 0;
 }
 
-static int add_destination(struct monitor *m, struct bytes name, struct bytes url)
+static bool has_room(const struct monitor *m, int *status)
 {
-	char error[DELIVER_ERROR_MAX] = "", url_text[DELIVER_URL_MAX + 2];
-	char own[JOURNAL_NAME_MAX + 1];
-
-	if (m->to_count == DELIVER_TOS_MAX)
-		return 1 + cli_fail_in(m->cli, W_MONITOR_TOO_MANY, "--to", (size_t)DELIVER_TOS_MAX);
-	if (bytes_eq(name, url))
-		name_of_url(url, own, sizeof(own));
-	else
-		make_name(name, own, sizeof(own));
-	copy(url, url_text, sizeof(url_text));
-	if (deliver_to_parse(own, url_text, &m->tos[m->to_count], error) != OK)
-		return 1 + cli_fail_in(m->cli, W_MONITOR_TO, error);
-	m->to_count++;
-	return 0;
-}
-
-static int check_destination(struct monitor *m, const struct deliver_to *to)
-{
-	char error[DELIVER_ERROR_MAX] = "";
-
-	return deliver_to_check(to, error) == OK ? 0 : 1 + cli_fail_in(m->cli, W_MONITOR_TO, error);
+	if (m->to_count < DELIVER_TOS_MAX)
+		return true;
+	*status = 1 + cli_fail_in(m->cli, W_MONITOR_TOO_MANY, "--to", (size_t)DELIVER_TOS_MAX);
+	return false;
 }
 
 static int add_configured(struct monitor *m, const struct conf_alert_to *a)
 {
 	struct deliver_to *to = &m->tos[m->to_count];
-	int status = add_destination(m, a->name, a->to);
+	char error[DELIVER_ERROR_MAX] = "";
+	int status = 0;
 
-	if (status)
+	if (!has_room(m, &status))
 		return status;
-	copy(a->from, to->from, sizeof(to->from));
-	copy(a->recipient, to->to, sizeof(to->to));
-	copy(a->user, to->user, sizeof(to->user));
-	path_of(m, a->ca, to->ca, sizeof(to->ca));
-	to->least = least_of[a->least < COUNT_OF(least_of) ? a->least : 0];
-	to->language = a->in_dutch ? ALERT_NL : ALERT_EN;
+	if (monitor_to_fill(m->site.config, a, to, error) != OK)
+		return 1 + cli_fail_in(m->cli, W_MONITOR_TO, error);
+	m->to_count++;
 	status = read_secret(m, to->kind == DELIVER_MAIL ? a->password_file : a->secret_file, to);
-	return status ? status : check_destination(m, to);
+	if (!status && deliver_to_check(to, error) != OK)
+		status = 1 + cli_fail_in(m->cli, W_MONITOR_TO, error);
+	return status;
+}
+
+static int add_given(struct monitor *m, const char *url)
+{
+	struct deliver_to *to = &m->tos[m->to_count];
+	char error[DELIVER_ERROR_MAX] = "";
+	int status = 0;
+
+	if (!has_room(m, &status))
+		return status;
+	if (monitor_to_parse(bytes_str(url), bytes_str(url), to, error) != OK || deliver_to_check(to, error) != OK)
+		return 1 + cli_fail_in(m->cli, W_MONITOR_TO, error);
+	m->to_count++;
+	return 0;
 }
 
 int monitor_read_destinations(struct monitor *m)
@@ -145,11 +88,8 @@ int monitor_read_destinations(struct monitor *m)
 	CHECK(m->tos);
 	for (size_t i = 0; !status && m->site.conf && i < m->site.conf->monitor.alert_count; i++)
 		status = add_configured(m, &m->site.conf->monitor.alerts[i]);
-	for (size_t i = 0; !status && i < m->given.to_count; i++) {
-		status = add_destination(m, bytes_str(m->given.to[i]), bytes_str(m->given.to[i]));
-		if (!status)
-			status = check_destination(m, &m->tos[m->to_count - 1]);
-	}
+	for (size_t i = 0; !status && i < m->given.to_count; i++)
+		status = add_given(m, m->given.to[i]);
 	if (!status && m->to_count == 0)
 		cli_say(m->cli, stderr, W_MONITOR_NOBODY, m->state_dir);
 	return status;

@@ -62,16 +62,6 @@ static const char *tls_why(void)
 	return why ? why : "the connection ended";
 }
 
-static void path_of(const struct monitor *m, struct bytes name, char out[4200])
-{
-	const char *slash = strrchr(m->site.config, '/');
-
-	if (name.len && name.at[0] != '/' && slash)
-		snprintf(out, 4200, "%.*s/%.*s", (int)(slash - m->site.config), m->site.config, FMT(name));
-	else
-		snprintf(out, 4200, "%.*s", FMT(name));
-}
-
 /* A key with a pass phrase: nobody is there to be asked. */
 static int no_phrase(char *mem, int size, int is_writing, void *ctx)
 {
@@ -86,9 +76,9 @@ static int open_tls(struct monitor *m, struct syslog_server *s)
 
 	if (!c || c->chain.len == 0 || c->key.len == 0)
 		return 1 + cli_fail_in(m->cli, W_MONITOR_NO_TLS);
-	path_of(m, c->chain, chain);
-	path_of(m, c->key, key);
-	path_of(m, c->client_ca, ca);
+	monitor_path(m->site.config, c->chain, chain, sizeof(chain));
+	monitor_path(m->site.config, c->key, key, sizeof(key));
+	monitor_path(m->site.config, c->client_ca, ca, sizeof(ca));
 	ERR_clear_error();
 	s->tls = SSL_CTX_new(TLS_server_method());
 	CHECK(s->tls);

@@ -63,6 +63,14 @@ static void print_ledger(const json_t *l)
 		*why != '-' ? why : "", number(l, "records"), number(l, "lost"), number(l, "batch"), word(l, "written"));
 }
 
+static void print_detect(const json_t *d)
+{
+	if (strcmp(word(d, "mode"), "on") != 0)
+		printf("detect: off\n");
+	else
+		printf("detect: alerts go to %s; %lld requests were looked at, %lld lost\n", word(d, "alerts"), number(d, "requests"), number(d, "lost"));
+}
+
 static void print_counters(json_t *counters)
 {
 	const char *key;
@@ -94,6 +102,7 @@ int cli_status(const struct cli *cli, int argc, char **argv)
 		printf("%.1f requests and %.1f new connections per second\n", json_real_value(json_object_get(a, "request_rate")),
 			json_real_value(json_object_get(a, "connection_rate")));
 		print_ledger(json_object_get(a, "ledger"));
+		print_detect(json_object_get(a, "detect"));
 		print_servers(json_object_get(a, "pools"));
 		print_processes(json_object_get(a, "processes"));
 		print_counters(json_object_get(a, "counters"));

@@ -120,6 +120,7 @@ struct conf_ledger {
 };
 struct conf_pack {
 	struct bytes name, text;
+	struct conf_mark at; /* where it is named; line 0: nowhere, all shipped ones are meant */
 };
 struct conf_detect {
 	bool is_on; /* else the rest is not filled */

@@ -51,6 +51,8 @@ static void read_packs(struct loader *l, yaml_node_t **items, size_t n)
 
 		p->name = path_of(l, node_text(items[i]));
 		p->text = text_of(l, &items[i]->start_mark, p->name);
+		if (bytes_eq(l->file, l->conf->file))
+			p->at = (struct conf_mark){ (unsigned)items[i]->start_mark.line + 1, (unsigned)items[i]->start_mark.column + 1 };
 	}
 }
 

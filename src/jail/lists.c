@@ -52,7 +52,7 @@ const int jail_scribe[] = {
 };
 
 const int jail_check[] = {
-	SYS_openat, SYS_newfstatat, SYS_readlink, SYS_getdents64, SYS_pread64, SYS_ioctl, SYS_getcwd,
+	SYS_openat, SYS_newfstatat, SYS_readlink, SYS_getdents64, SYS_pread64, SYS_ioctl, SYS_getcwd, SYS_access, SYS_faccessat,
 	JAIL_END,
 };
 

@@ -137,8 +137,7 @@ static void tell_watcher(struct exchange *x)
 		.user_agent = field_value(x, HTTP_USER_AGENT) };
 
 	memcpy(seen.client, source->ip, sizeof(seen.client));
-	if (!requests_write(x->engine->seen, &seen))
-		board_add(&x->engine->board->counters[M_DETECT_LOST], 1);
+	board_add(&x->engine->board->counters[requests_write(x->engine->seen, &seen) ? M_DETECT_SEEN : M_DETECT_LOST], 1);
 }
 
 void access_log_write(struct exchange *x)

@@ -229,24 +229,36 @@ static json_t *ledger_status(const struct master *m)
 		(json_int_t)__atomic_load_n(&m->ledger->lost, __ATOMIC_RELAXED), "written", when);
 }
 
+/* Requests of this generation's workers and those before, as /metrics counts them. */
+static json_t *detect_status(const struct generation *g, const json_t *counters)
+{
+	if (!g->conf->detect.is_on)
+		return json_pack("{s:s}", "mode", "off");
+	return json_pack("{s:s,s:o,s:O,s:O}", "mode", "on", "alerts", text_json(g->conf->detect.alerts), "requests",
+		json_object_get(counters, "sluis_detect_requests_total"), "lost", json_object_get(counters, "sluis_detect_lost_total"));
+}
+
 static json_t *do_status(struct master *m, struct admin_conn *c, const json_t *request)
 {
 	const struct generation *g = m->active;
+	json_t *counters, *detect;
 	unsigned old = 0;
 
 	(void)c;
 	(void)request;
 	if (!g)
 		return admin_error("no configuration is in use yet");
+	counters = counters_status(g);
+	detect = detect_status(g, counters);
 	for (const struct generation *each = m->generations; each; each = each->next)
 		old += each->state > GEN_ACTIVE;
-	return json_pack("{s:b,s:s,s:s,s:i,s:i,s:I,s:I,s:I,s:I,s:b,s:f,s:f,s:o,s:o,s:o,s:o}", "ok", 1, "version", SLUIS_VERSION,
+	return json_pack("{s:b,s:s,s:s,s:i,s:i,s:I,s:I,s:I,s:I,s:b,s:f,s:f,s:o,s:o,s:o,s:o,s:o}", "ok", 1, "version", SLUIS_VERSION,
 		"file", m->file, "generation", (int)g->number, "old_generations", (int)old, "config_time_us",
 		(json_int_t)g->board->config_time_us, "reloads", (json_int_t)m->reloads, "reload_failures",
 		(json_int_t)m->reload_failures, "child_restarts", (json_int_t)m->child_restarts, "confirm_pending",
 		(int)m->has_fallback, "request_rate", master_rate_requests(m), "connection_rate",
-		master_rate_connections(m), "pools", pools_status(m, g), "processes", children_status(m), "counters", counters_status(g),
-		"ledger", ledger_status(m));
+		master_rate_connections(m), "pools", pools_status(m, g), "processes", children_status(m), "counters", counters,
+		"ledger", ledger_status(m), "detect", detect);
 }
 
 /* In every generation that knows the server: requests of old connections obey too. */

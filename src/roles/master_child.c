@@ -96,6 +96,34 @@ static void on_ready(struct child *c, const struct ipc_msg *msg)
 	}
 }
 
+/* What a process says that is not ready yet is put into an answer for people: its letters and no more. */
+static void on_refused(struct child *c, const struct ipc_msg *msg)
+{
+	char *out = c->gen ? c->gen->refused : NULL;
+	size_t n = 0;
+
+	if (c->role != ROLE_WATCHER || c->is_ready || !out) {
+		violation(c, ipc_msg_name(msg->type));
+		return;
+	}
+	for (; n < msg->body.len && n + 1 < sizeof(c->gen->refused); n++)
+		out[n] = msg->body.at[n] >= ' ' && msg->body.at[n] < 127 ? (char)msg->body.at[n] : '?';
+	out[n] = 0;
+}
+
+/* It has ended, and what it said before may not have been heard yet. */
+static void hear_why(struct child *c)
+{
+	static unsigned char buf[IPC_BODY_MAX + 2];
+	struct ipc_msg msg;
+
+	while (c->control.fd >= 0 && ipc_recv(c->control.fd, buf, &msg) == OK) {
+		if (msg.type == MSG_REFUSED)
+			on_refused(c, &msg);
+		ipc_msg_close(&msg);
+	}
+}
+
 static bool may_talk(enum role_id a, enum role_id b)
 {
 	static const unsigned peers[ROLE_COUNT] = {
@@ -164,6 +192,8 @@ static void child_event(struct watch *w, uint32_t events)
 		on_ready(c, &msg);
 	else if (msg.type == MSG_VIOLATION)
 		on_violation(c, &msg);
+	else if (msg.type == MSG_REFUSED)
+		on_refused(c, &msg);
 	else if (msg.type == MSG_LEDGER_FLUSHED && !c->gen)
 		master_ledger_flushed(c->master);
 	else
@@ -411,6 +441,8 @@ void child_exited(struct child *c, int status)
 			KV_UINT("generation", number_of(c)), KV_INT("status", WIFEXITED(status) ? WEXITSTATUS(status) : -1),
 			KV_INT("signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0));
 	c->pid = 0;
+	if (c->role == ROLE_WATCHER && !c->is_ready)
+		hear_why(c);
 	c->is_ready = false;
 	loop_remove(m->loop, &c->control, false);
 	fd_close(&c->control.fd);

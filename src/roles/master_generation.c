@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sched.h>
@@ -591,10 +592,13 @@ static void generation_check(struct generation *g)
 
 void generation_child_gone(struct generation *g, struct child *c)
 {
-	char what[80];
+	char what[800];
 
 	if (g->state == GEN_STARTING) {
-		snprintf(what, sizeof(what), "its %s ended before it was ready", role_name(c->role));
+		if (*g->refused)
+			snprintf(what, sizeof(what), "the configuration was refused; nothing changed: detect: %s (sluis check names all that is wrong)", g->refused);
+		else
+			snprintf(what, sizeof(what), "its %s ended before it was ready; the error log tells why", role_name(c->role));
 		generation_fail(g, what);
 		return; /* generation_kill looks whether it was the last */
 	}
@@ -684,6 +688,20 @@ enum err master_access_log(struct master *m, const struct conf *conf)
 	return open_log(m, conf->access_log, ROLE_WORKER, MSG_ACCESS_LOG, &m->access_log);
 }
 
+/* sluis monitor passes alerts on, as a user of its own: the group of that user may read them. */
+static void share_alerts(const struct master *m, const struct conf *conf)
+{
+	const struct group *group;
+	char name[80];
+
+	if (m->alerts < 0 || conf->user.len == 0 || geteuid() != 0)
+		return;
+	snprintf(name, sizeof(name), "%.*s-monitor", FMT(bytes_cut(conf->user, 0, 64)));
+	group = getgrnam(name);
+	if (group && fchown(m->alerts, (uid_t)-1, group->gr_gid) < 0)
+		LOG(EV_SYSTEM, KV_STR("call", "fchown"), KV_STR("file", "alerts"), KV_STR("group", name), KV_ERRNO());
+}
+
 enum err master_alerts(struct master *m, const struct conf *conf)
 {
 	char dir[4096];
@@ -693,5 +711,7 @@ enum err master_alerts(struct master *m, const struct conf *conf)
 		if (mkdir(dir, 0700) < 0 && errno != EEXIST)
 			return ERR_IO;
 	}
-	return open_log(m, conf->detect.alerts, ROLE_WATCHER, MSG_ALERTS, &m->alerts);
+	TRY(open_log(m, conf->detect.alerts, ROLE_WATCHER, MSG_ALERTS, &m->alerts));
+	share_alerts(m, conf);
+	return OK;
 }

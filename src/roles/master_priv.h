@@ -62,6 +62,7 @@ struct generation {
 	const char *why;
 	uint32_t confirm_s;
 	bool is_config_told; /* to the scribe */
+	char refused[600];   /* what its watcher said of why it does not start; "": nothing */
 };
 
 struct socket {
@@ -138,7 +139,7 @@ void generation_counters_fold(struct generation *g, struct child *worker);
 void generation_counters_catch_up(struct master *m); /* the same of workers that drain, as they go on */
 enum err master_access_log(struct master *m, const struct conf *conf) MUST_USE; /* opens it anew, tells all workers */
 
-/* The file of alerts, opened anew, and told to all watchers; conf without detect: closes it. */
+/* The file of alerts, opened anew, given to the group PREFIX-monitor where we are root and it exists, and told to all watchers; conf without detect: closes it. */
 enum err master_alerts(struct master *m, const struct conf *conf) MUST_USE;
 
 /* master_ledger.c: all of it does nothing where ledger.mode is off */

@@ -23,12 +23,18 @@
 #define CHUNK_MOST   (256u << 10)
 #define CHUNKS_MOST  32 /* of one worker in one turn */
 #define LINES_MOST   (4 * CHUNK_MOST)
+#define PLACES	     16384
+#define SPOILED_MS   60000
 #define CLIENTS	     4096 /* whose addresses are remembered; a power of two */
 #define SOURCE	     "front door"
 
 _Static_assert(CHUNK_MOST >= REQUEST_WIRE_MAX, "a whole record has room");
 _Static_assert(LINES_MOST >= 4 * REQUEST_WIRE_MAX + 512, "a whole line has room, each octet of it written as \\xNN");
 
+struct place { /* of a line in lines */
+	uint64_t at_us;
+	size_t begin, len;
+};
 struct client {
 	unsigned char ip[16];
 	bool is_known, is_wanted;
@@ -39,13 +45,15 @@ struct watcher {
 	struct conf *conf;
 	struct requests_ring *rings[BOARD_WORKERS_MAX];
 	uint64_t tails[BOARD_WORKERS_MAX];
-	bool is_spoiled[BOARD_WORKERS_MAX];
+	uint64_t spoiled_ms[BOARD_WORKERS_MAX]; /* when it was last told that one wrote nonsense; 0: never */
 	struct hunt_layout *layout;
 	struct hunt_rules *rules;
 	struct live *live;
 	struct alert_group *group;
 	struct timer timer;
-	struct text lines, out;
+	struct text lines, ordered, out;
+	struct place places[PLACES]; /* of lines */
+	size_t place_count;
 	struct webline line;
 	const char *path; /* of the log that the lines would stand in */
 	char host[256];
@@ -100,12 +108,26 @@ static void write_alerts(void)
 
 /* --- what the workers say --- */
 
+static int by_time(const void *a, const void *b)
+{
+	const struct place *x = a, *y = b;
+
+	return x->at_us != y->at_us ? (x->at_us > y->at_us) - (x->at_us < y->at_us) : (x->begin > y->begin) - (x->begin < y->begin);
+}
+
+/* In the order of time, whichever worker answered: of two steps the first comes first. */
 static void scan_lines(void)
 {
-	const struct live_lines in = { .path = w.path, .where = "", .source = SOURCE, .lines = text_bytes(&w.lines), .now_us = loop_real_us(w.run->loop) };
+	struct live_lines in = { .path = w.path, .where = "", .source = SOURCE, .now_us = loop_real_us(w.run->loop) };
 
+	qsort(w.places, w.place_count, sizeof(*w.places), by_time);
+	w.ordered.len = 0;
+	for (size_t i = 0; i < w.place_count; i++)
+		text_add(&w.ordered, bytes_cut(text_bytes(&w.lines), w.places[i].begin, w.places[i].begin + w.places[i].len));
+	in.lines = text_bytes(&w.ordered);
 	live_take(w.live, &in);
 	w.lines.len = 0;
+	w.place_count = 0;
 }
 
 static void add_line(const struct request_seen *seen)
@@ -113,17 +135,27 @@ static void add_line(const struct request_seen *seen)
 	struct weblog log = { .at_us = seen->at_us, .method = seen->method, .target = seen->target, .status = seen->status, .size = seen->size,
 		.referer = seen->referer, .user_agent = seen->user_agent, .protocol = seen->is_http10 ? BYTES("HTTP/1.0") : BYTES("HTTP/1.1") };
 	struct addr a = { 0 };
+	size_t begin;
 
 	memcpy(a.ip, seen->client, sizeof(a.ip));
-	if (w.lines.len + 4 * REQUEST_WIRE_MAX + 512 > LINES_MOST)
+	if (w.lines.len + 4 * REQUEST_WIRE_MAX + 512 > LINES_MOST || w.place_count == PLACES)
 		scan_lines();
+	begin = w.lines.len;
 	webline_put(&w.line, &w.lines, &a, &log);
+	w.places[w.place_count++] = (struct place){ seen->at_us, begin, w.lines.len - begin };
 }
 
+/* What a worker wrote cannot be understood: all that is there is passed over, and what comes after it is a record again, of this worker or of
+ * the one that takes its place. */
 static void spoil(unsigned i)
 {
-	LOG(EV_IPC_VIOLATION, KV_STR("sender", "worker"), KV_UINT("index", i), KV_STR("what", "not a record of a request"));
-	w.is_spoiled[i] = true; /* it is told once; what comes after cannot be understood */
+	uint64_t now = loop_now_ms(w.run->loop);
+
+	if (!w.spoiled_ms[i] || now - w.spoiled_ms[i] > SPOILED_MS) {
+		LOG(EV_IPC_VIOLATION, KV_STR("sender", "worker"), KV_UINT("index", i), KV_STR("what", "not a record of a request"));
+		w.spoiled_ms[i] = now;
+	}
+	w.tails[i] = requests_skip(w.rings[i]);
 }
 
 /* Indicators that are about a client's address: what was looked at is remembered, for the same clients ask again and again. */
@@ -190,7 +222,7 @@ static bool take_chunk(unsigned i)
 static void look(void)
 {
 	for (unsigned i = 0; i < BOARD_WORKERS_MAX; i++)
-		for (unsigned n = 0; w.rings[i] && !w.is_spoiled[i] && n < CHUNKS_MOST && take_chunk(i); n++)
+		for (unsigned n = 0; w.rings[i] && n < CHUNKS_MOST && take_chunk(i); n++)
 			;
 	scan_lines();
 	alert_group_tick(w.group, loop_real_us(w.run->loop));
@@ -232,9 +264,11 @@ static enum err on_alerts(struct role_run *run, struct channel *from, struct ipc
 	return OK;
 }
 
+/* It is logged, and whoever asked for this configuration is told. */
 static enum err refused(const char *what)
 {
 	LOG(EV_PACK_REFUSED, KV_STR("what", what));
+	(void)!role_send(w.run->control, MSG_REFUSED, bytes_cut(bytes_str(what), 0, 500), NULL, 0);
 	return ERR_SYNTAX;
 }
 
@@ -275,6 +309,7 @@ static enum err watcher_start(struct role_run *run)
 	w.group = alert_group_new(&options, on_alert, NULL);
 	w.live = w.group ? live_new(w.rules, w.layout, w.group, on_problem, NULL) : NULL;
 	text_init_growing(&w.lines, LINES_MOST);
+	text_init_growing(&w.ordered, LINES_MOST);
 	text_init_growing(&w.out, 64 * ALERT_LINE_MAX);
 	return w.live ? OK : ERR_MEMORY;
 }

@@ -4,6 +4,7 @@
 #define _GNU_SOURCE
 #include "base/log.h"
 #include "board/board.h"
+#include "board/requests.h"
 #include "ipc/frame.h"
 #include "ledger/ring.h"
 
@@ -255,6 +256,22 @@ static void spoil(const char *how, size_t len)
 	}
 }
 
+/* And to the one that it shares with the watcher. */
+static struct requests_ring *requests;
+
+static void spoil_requests(const char *how, size_t len)
+{
+	uint64_t head = requests->head;
+
+	if (strncmp(how, "numbers", len) == 0) {
+		requests->head = head + 2 * (uint64_t)REQUESTS_BYTES;
+		return;
+	}
+	for (size_t i = 0; i < 64; i++)
+		requests->bytes[(head + i) & (REQUESTS_BYTES - 1)] = 0xff;
+	requests->head = head + 64;
+}
+
 enum err __real_board_map(enum board_kind k, int fd, bool writable, void **out);
 enum err __wrap_board_map(enum board_kind k, int fd, bool writable, void **out);
 enum err __wrap_board_map(enum board_kind k, int fd, bool writable, void **out)
@@ -263,6 +280,8 @@ enum err __wrap_board_map(enum board_kind k, int fd, bool writable, void **out)
 
 	if (e == OK && k == BOARD_RING)
 		ring = *out;
+	if (e == OK && k == BOARD_REQUESTS)
+		requests = *out;
 	if (e == OK && k == BOARD_ISOLATION)
 		isolation = *out;
 	return e;
@@ -274,6 +293,10 @@ static void act(const char *name, size_t len)
 
 	if (len > 5 && memcmp(name, "ring:", 5) == 0) {
 		spoil(name + 5, len - 5);
+		return;
+	}
+	if (len > 9 && memcmp(name, "requests:", 9) == 0) {
+		spoil_requests(name + 9, len - 9);
 		return;
 	}
 	if (sscanf(name, "say:%u", &type) == 1) {

@@ -49,7 +49,7 @@ def uid_user(pid):
         return pwd.getpwuid(int(re.search(r"^Uid:\s+(\d+)", f.read(), re.M).group(1))).pw_name
 
 
-for role in ("worker", "keeper", "dialer", "prober", "scribe"):
+for role in ("worker", "keeper", "dialer", "prober", "scribe", "watcher", "monitor"):
     entry = pwd.getpwnam(f"sluis-{role}")
     check(f"sluis-{role} is a system user without a shell and a home",
           entry.pw_uid < 1000 and entry.pw_shell.endswith("nologin") and entry.pw_dir == "/")
@@ -58,9 +58,11 @@ check("the configuration that comes along is valid: " + r.stdout.strip(), r.retu
 check("logs are for administrators only", stat.S_IMODE(os.stat("/var/log/sluis").st_mode) == 0o750)
 for page in ("man1/sluis.1.gz", "man8/sluisd.8.gz", "man5/sluis.yaml.5.gz"):
     check(f"the manual page {page}", os.path.exists(f"/usr/share/man/{page}"))
-r = run("systemd-analyze", "verify", "/lib/systemd/system/sluis.service")
-complaints = [line for line in r.stderr.splitlines() if "sluis.service" in line and "Command 'man" not in line]
-check("systemd knows every word of the unit " + "; ".join(complaints), not complaints)
+for unit in ("sluis.service", "sluis-monitor.service"):
+    r = run("systemd-analyze", "verify", f"/lib/systemd/system/{unit}")
+    complaints = [line for line in r.stderr.splitlines() if unit in line and "Command 'man" not in line]
+    check(f"systemd knows every word of {unit} " + "; ".join(complaints), not complaints)
+check("whoever wants the monitor enables it", not glob.glob("/etc/systemd/system/*.wants/sluis-monitor.service"))
 groups = run("systemd-analyze", "syscall-filter", "@system-service").stdout
 check("systemd knows the groups of system calls that it names", "@setuid" in groups and "@process" in groups)
 
@@ -80,12 +82,25 @@ for p in facts["processes"]:
 r = run("sluis", "verify-self")
 check("what is installed and runs is what was released:\n" + r.stdout + r.stderr, r.returncode == 0)
 check("all five kinds of process run", {p["role"] for p in facts["processes"]} == {"worker", "keeper", "dialer", "prober", "scribe"})
+with open("/etc/sluis/sluis.yaml", "a") as f:
+    f.write("detect: {mode: on}\n")
 r = run("sluis", "reload")
-check("sluis reload: " + r.stdout.strip(), r.returncode == 0)
+check("sluis reload: " + r.stdout.strip() + r.stderr.strip(), r.returncode == 0)
+ALERTS = "/var/lib/sluis/alerts.jsonl"
+get("/vpn/%2e%2e/vpns/cfg/smb.conf")
+check("the probe makes an alert", wait_for(lambda: os.path.exists(ALERTS) and "cve-2019-19781" in open(ALERTS).read()))
+check("the group of sluis monitor may read it", os.stat(ALERTS).st_gid == pwd.getpwnam("sluis-monitor").pw_gid and
+      stat.S_IMODE(os.stat(ALERTS).st_mode) & 0o047 == 0o040)
+facts = json.loads(run("sluis", "status", "--json").stdout)
+for p in facts["processes"]:
+    check(f"sluis-{p['role']} runs as its own user", uid_user(p["pid"]) == f"sluis-{p['role']}")
+check("sluis-watcher runs", "watcher" in {p["role"] for p in facts["processes"]})
 r = run("logrotate", "--force", "--state", "/root/rotate.state", "/etc/logrotate.d/sluis")
 check("logrotate rotates " + r.stderr.strip(), r.returncode == 0 and os.path.exists("/var/log/sluis/access.log.1"))
 get("/after")
 check("and lines go on in the new file", wait_for(lambda: "/after" in open("/var/log/sluis/access.log").read()))
+check("alerts are rotated", os.path.exists(ALERTS + ".1"))
+get("/vpn/%2e%2e/vpns/cfg/smb.conf?again")
 check("the log is not readable to everybody", stat.S_IMODE(os.stat("/var/log/sluis/access.log").st_mode) & 0o007 == 0)
 daemon.send_signal(signal.SIGTERM)
 check("it ends when it is told to", daemon.wait(30) == 0)

@@ -17,7 +17,7 @@ from harness import BUILD, ROOT, Client, free_port, get, wait_for
 DEEDS = ["open", "open_old", "create", "key", "memory_of_master", "memory", "socket", "unix_socket", "connect", "listen", "execute", "fork",
          "trace", "kill", "code", "io_uring", "bpf", "root", "rename"]
 TOGETHER = 5  # workers at a time, each with a deed of its own
-ROLES = ["worker", "keeper", "dialer", "prober", "scribe"]
+ROLES = ["worker", "keeper", "dialer", "prober", "scribe", "watcher"]
 
 
 def message_types():
@@ -44,7 +44,8 @@ def run_captured(world, roles, deeds, wait=True, **more):
     backend = world.scripted()
     s = world.run({"listeners": {"web": {"address": f"127.0.0.1:{free_port()}"},
                                  "tls": {"address": f"127.0.0.1:{free_port()}", "tls": {"certificates": [certificate]}}},
-                   "pools": {"app": {"servers": [backend.address], "check": {"interval": "100ms"}}}, "workers": len(deeds), **more},
+                   "pools": {"app": {"servers": [backend.address], "check": {"interval": "100ms"}}}, "workers": len(deeds),
+                   "detect": {"mode": "on", "packs": ["cve-2019-19781"]}, **more},
                   build=captured(world, *roles), wait=wait,
                   env={"SLUIS_CAPTURED": ",".join(deeds), "SLUIS_CAPTURED_KEY": certificate["key"]})
     s.may_crash = True
@@ -74,7 +75,8 @@ def test_a_worker_that_reaches_out_is_killed(world, first):
     log = s.log()
     assert set(re.findall(r"captured: tries (\w+)", log)) == set(deeds)
     assert "came through" not in log and "only refused" not in log
-    assert len(ends_of(s, "keeper", r"\d+") | ends_of(s, "dialer", r"\d+") | ends_of(s, "prober", r"\d+")) == 0
+    assert len(ends_of(s, "keeper", r"\d+") | ends_of(s, "dialer", r"\d+") | ends_of(s, "prober", r"\d+") |
+               ends_of(s, "watcher", r"\d+")) == 0
 
 
 @pytest.mark.parametrize("role", ["worker", "dialer"])
@@ -90,7 +92,7 @@ def test_nobody_but_the_master_writes_what_is_isolated(world, role):
     assert "came through" not in s.log()
 
 
-@pytest.mark.parametrize("role", ["keeper", "dialer", "prober"])
+@pytest.mark.parametrize("role", ["keeper", "dialer", "prober", "watcher"])
 @pytest.mark.parametrize("deed", ["open", "execute", "memory_of_master"])
 def test_a_helper_that_reaches_out_is_killed(world, role, deed):
     s = run_captured(world, [role], [deed], wait=False)
@@ -98,7 +100,7 @@ def test_a_helper_that_reaches_out_is_killed(world, role, deed):
     assert "came through" not in s.log() and "only refused" not in s.log()
 
 
-@pytest.mark.parametrize("role", ["keeper", "prober"])
+@pytest.mark.parametrize("role", ["keeper", "prober", "watcher"])
 def test_only_the_dialer_makes_sockets(world, role):
     s = run_captured(world, [role], ["socket"], wait=False)
     wait_for(lambda: ends_of(s, role, 31), f"the {role} to be killed")
@@ -143,6 +145,22 @@ def test_a_worker_that_spoils_its_ring_is_stopped_and_the_ledger_goes_on(world):
     assert s.process.child.poll() is None
 
 
+@pytest.mark.parametrize("deed", ["create", "rename", "kill", "memory"])
+def test_a_watcher_has_its_shared_memory_and_one_file(world, deed):
+    s = run_captured(world, ["watcher"], [deed], wait=False)
+    wait_for(lambda: ends_of(s, "watcher", 31), "the watcher to be killed")
+    assert "came through" not in s.log() and "only refused" not in s.log()
+
+
+@pytest.mark.parametrize("how", ["numbers", "garbage"])
+def test_a_worker_that_spoils_what_it_tells_the_watcher_is_told_on_and_nobody_ends(world, how):
+    s = run_captured(world, ["worker"], [f"requests:{how}"])
+    knock(s.port())
+    wait_for(lambda: re.search(r"process=watcher\S* event=ipc.violation sender=worker index=0", s.log()), "the watcher to tell of it")
+    assert not ends_of(s, "watcher", r"\d+") and not ends_of(s, "worker", r"\d+")
+    assert get(s.port()).status == 200
+
+
 @pytest.mark.parametrize("first", range(0, len(message_types()) + 2, TOGETHER))
 def test_a_worker_that_says_what_is_not_its_own_is_stopped(world, first):
     """Every type of message to the master, and two that are none: it listens to ready, once, and to an accusation of those
@@ -162,8 +180,8 @@ def test_a_worker_that_says_what_is_not_its_own_is_stopped(world, first):
     assert s.process.child.poll() is None
 
 
-@pytest.mark.parametrize("role", ["keeper", "dialer", "prober"])
-@pytest.mark.parametrize("name", ["setup", "sign", "dialed", "ready"])
+@pytest.mark.parametrize("role", ["keeper", "dialer", "prober", "watcher"])
+@pytest.mark.parametrize("name", ["setup", "sign", "dialed", "ready", "refused"])
 def test_a_helper_that_says_what_is_not_its_own_is_stopped(world, role, name):
     s = run_captured(world, [role], [f"say:{message_types().index(name) + 1}"], wait=False)
     wait_for(lambda: ends_of(s, role, 9), f"the {role} to be stopped")

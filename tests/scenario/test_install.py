@@ -7,7 +7,7 @@ import subprocess
 
 from harness import BUILD, PATIENCE, ROOT, Process, free_port, get, wait_for
 
-ROLES = ("worker", "keeper", "dialer", "prober", "scribe")
+ROLES = ("worker", "keeper", "dialer", "prober", "scribe", "watcher")
 
 
 def uid_of(pid):
@@ -46,8 +46,9 @@ rules: [netscaler]
 
 
 def test_no_process_that_hears_the_network_is_root(world):
-    s = world.serve(world.scripted())
+    s = world.serve(world.scripted(), detect={"mode": "on"})
     for role in ROLES:
+        assert s.pids(role), role
         for pid in s.pids(role):
             assert uid_of(pid) == (pwd.getpwnam("nobody").pw_uid if os.getuid() == 0 else os.getuid()), role
     users = re.findall(r"child.started .*?user=(\w+)", s.log())

@@ -58,6 +58,7 @@ admin: {{socket: {self.socket}}}
 listeners: {{web: {{address: "127.0.0.1:{self.port}"}}}}
 pools: {{none: {{servers: ["127.0.0.1:9"]}}}}
 rules: [netscaler]
+detect: {{mode: on}}
 {more}
 """)
 

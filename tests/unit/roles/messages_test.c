@@ -34,7 +34,7 @@ static const struct {
 
 /* What a master may still say to a process that runs. */
 static const enum msg_type while_running[] = { MSG_PEER, MSG_ACCESS_LOG, MSG_DRAIN, MSG_ERROR_LOG, MSG_RING, MSG_RING_END,
-	MSG_LEDGER_CONFIG, MSG_LEDGER_FLUSH, MSG_ISOLATION };
+	MSG_LEDGER_CONFIG, MSG_LEDGER_FLUSH, MSG_ISOLATION, MSG_ALERTS };
 
 static const struct {
 	enum role_id role;
@@ -46,6 +46,7 @@ static const struct {
 	{ ROLE_DIALER, { ROLE_WORKER, ROLE_PROBER }, 2 },
 	{ ROLE_PROBER, { ROLE_DIALER }, 1 },
 	{ ROLE_SCRIBE, { ROLE_KEEPER }, 1 },
+	{ ROLE_WATCHER, { ROLE_MASTER }, 0 },
 };
 
 struct child {
@@ -56,6 +57,7 @@ struct child {
 
 static const char yaml[] =
 	"listeners: {web: {address: '127.0.0.1:1'}}\npools: {app: {servers: ['127.0.0.1:1']}}\n";
+static const char detect[] = "detect: {mode: 'on', alerts: alerts.jsonl, packs: [own.yaml]}\n";
 static unsigned char heard_bytes[IPC_BODY_MAX + 2];
 
 static bool names(struct bytes list, const char *role)
@@ -168,25 +170,57 @@ static void give_ledger_key(struct child *c)
 		close(fds[i]);
 }
 
+static const char own_pack[] = "name: own\ntitle: Own\nentries:\n  - {id: own-x, title: X, kind: access, class: attempt, confidence: low, source: own,\n"
+			       "     words: [own-x], match: {path: own-x}}\n";
+static struct disk_source disk;
+
+/* One small pack: reading all that are shipped takes longer than the rest of this test. */
+static enum err get_file(struct conf_source *source, struct bytes path, struct arena *arena, struct bytes *out)
+{
+	(void)source;
+	if (!bytes_eq(path, BYTES("own.yaml")))
+		return disk.source.get(&disk.source, path, arena, out);
+	*out = bytes_str(own_pack);
+	return OK;
+}
+
+/* With the files that the configuration names, as the master makes it. */
+static void give_setup(struct child *c)
+{
+	static const unsigned char setup[8] = { 1, 0, 0, 0, 0, 0, 1, 0 };
+	struct conf_source files = { .get = get_file };
+	struct bundle_writer w;
+	struct conf *conf = NULL;
+	struct conf_errors errors = { 0 };
+	struct bytes text;
+	char both[400];
+	int fd;
+
+	snprintf(both, sizeof(both), "%s%s", yaml, c->role == ROLE_WATCHER ? detect : "");
+	text = bytes_str(both);
+	disk_source_init(&disk, ".", "rules");
+	bundle_writer_init(&w, &files, BYTES("sluis.yaml"), text);
+	assert_int_equal(conf_load(BYTES("sluis.yaml"), text, &w.source, &conf, &errors), OK);
+	conf_free(&conf);
+	assert_int_equal(memfd_sealed("bundle", text_bytes(&w.out), &fd), OK);
+	bundle_writer_fini(&w);
+	give(c, MSG_SETUP, setup, sizeof(setup), fd);
+}
+
 static void begin(struct child *c, size_t program)
 {
 	static const unsigned char setup[8] = { 1, 0, 0, 0, 0, 0, 1, 0 }, seed[32];
-	struct bundle_writer w;
-	struct conf_source nothing = { 0 };
 	int control[2], fd;
 	struct ipc_msg m;
 
-	*c = (struct child){ .role = programs[program].role, .peers = { -1, -1, -1, -1, -1, -1 } };
+	*c = (struct child){ .role = programs[program].role, .peers = { -1, -1, -1, -1, -1, -1, -1 } };
 	assert_int_equal(ipc_pair(control), OK);
 	c->control = control[0];
 	c->pid = fork();
 	if (c->pid == 0)
 		run_program(c->role, control[1]);
 	close(control[1]);
-	bundle_writer_init(&w, &nothing, BYTES("sluis.yaml"), bytes_str(yaml));
-	assert_int_equal(memfd_sealed("bundle", text_bytes(&w.out), &fd), OK);
-	bundle_writer_fini(&w);
-	give(c, MSG_SETUP, setup, sizeof(setup), fd);
+	give_setup(c);
 	if (c->role == ROLE_WORKER)
 		for (int kind = BOARD_MASTER; kind <= BOARD_ISOLATION; kind++)
 			give_board(c, (enum board_kind)kind);
@@ -203,6 +237,10 @@ static void begin(struct child *c, size_t program)
 		assert_int_equal(rmdir(dir), 0); /* nothing is written: the keeper is not one */
 		give(c, MSG_LEDGER_DIR, setup, sizeof(setup), fd);
 		give_board(c, BOARD_LEDGER);
+	}
+	if (c->role == ROLE_WATCHER) {
+		give_board(c, BOARD_REQUESTS);
+		give(c, MSG_ALERTS, "", 0, memfd_create("alerts", MFD_CLOEXEC));
 	}
 	if (c->role == ROLE_KEEPER) {
 		give_ledger_key(c);
