@@ -224,6 +224,7 @@ static int find_listens(struct monitor *m)
 
 static int start_sender(struct monitor *m)
 {
+	pid_t reader = getpid();
 	sigset_t child;
 	int pair[2];
 
@@ -237,6 +238,8 @@ static int start_sender(struct monitor *m)
 		return cli_fail(2, "fork: %s", strerror(errno));
 	if (m->sender == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (getppid() != reader)
+			_exit(2); /* it ended before that: the next reader has a sender of its own, and two would be in each other's way */
 		close(pair[1]);
 		journal_close(&m->journal); /* and the lock with it: who starts after the reader's end must not find it held */
 		monitor_send(m, pair[0]);

@@ -181,10 +181,10 @@ def test_killed_at_random(world):
     written = [0]
 
     def write():
-        while not over.wait(0.005):
+        while not over.wait(0.02):
             log.add(web(written[0]))
             written[0] += 1
-            if written[0] % 500 == 0:
+            if written[0] % 100 == 0:
                 os.rename(log.path, f"{log.path}.{written[0]}")
                 log.add("")
 
