@@ -70,64 +70,6 @@ enum err hunt_report_close(struct hunt_report *r)
 
 /* --- disk images --- */
 
-struct unpacked {
-	const struct hunt_sink *sink;
-	bool is_packed;
-};
-
-static bool is_packed(const char *name)
-{
-	static const struct bytes ends[] = { LIT(".gz"), LIT(".xz"), LIT(".zst"), LIT(".bz2"), LIT(".tgz") };
-
-	for (size_t i = 0; i < COUNT_OF(ends); i++)
-		if (bytes_ends(bytes_str(name), ends[i]))
-			return true;
-	return false;
-}
-
-/* Packed files within an image would be searched as they are packed, which finds nothing: that is said instead. */
-static bool on_file(void *ctx, const struct hunt_file *f)
-{
-	struct unpacked *u = ctx;
-	bool wants = u->sink->file(u->sink->ctx, f);
-
-	u->is_packed = wants && f->kind == HUNT_REGULAR && is_packed(f->path);
-	if (!u->is_packed)
-		return wants;
-	u->sink->problem(u->sink->ctx, f->where, "packed files within a disk image are not read; mount the image read-only and name the folder");
-	u->sink->end(u->sink->ctx, ERR_UNSUPPORTED);
-	return false;
-}
-
-static void on_bytes(void *ctx, struct bytes b, uint64_t offset)
-{
-	const struct unpacked *u = ctx;
-
-	u->sink->bytes(u->sink->ctx, b, offset);
-}
-
-static void on_end(void *ctx, enum err e)
-{
-	const struct unpacked *u = ctx;
-
-	u->sink->end(u->sink->ctx, e);
-}
-
-static void on_problem(void *ctx, const char *where, const char *what)
-{
-	const struct unpacked *u = ctx;
-
-	u->sink->problem(u->sink->ctx, where, what);
-}
-
-static void on_progress(void *ctx, uint64_t bytes_read, const char *where)
-{
-	const struct unpacked *u = ctx;
-
-	if (u->sink->progress)
-		u->sink->progress(u->sink->ctx, bytes_read, where);
-}
-
 static bool is_disk(int fd)
 {
 	unsigned char *begin = calloc(1, DISK_LOOK);
@@ -142,11 +84,11 @@ static bool is_disk(int fd)
 enum err hunt_read_path(const char *path, struct hunt_layout *layout, const struct source_options *o, const struct hunt_sink *sink)
 {
 	AUTO(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	struct unpacked u = { .sink = sink };
-	const struct hunt_sink through = { .ctx = &u, .file = on_file, .bytes = on_bytes, .end = on_end, .problem = on_problem, .progress = on_progress };
+	struct hunt_disk_options disk = hunt_disk_defaults;
+	enum err e;
 
-	enum err e = fd >= 0 && is_disk(fd) ? hunt_disk_read(fd, path, &hunt_disk_defaults, &through) : ERR_UNSUPPORTED;
-
+	disk.layout = layout;
+	e = fd >= 0 && is_disk(fd) ? hunt_disk_read(fd, path, &disk, sink) : ERR_UNSUPPORTED;
 	/* Two octets in the right place make a log look like a disk; who writes into logs must not keep them from being read so. */
 	return e == ERR_UNSUPPORTED ? hunt_source_read(path, layout, o, sink) : e;
 }

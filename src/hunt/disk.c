@@ -4,6 +4,7 @@
 #include "hunt/disk.h"
 
 #include "base/text.h"
+#include "hunt/stream_priv.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 #define SYSTEMS_MOST 64
 #define PATH_MOST    8192
 #define SECTOR	     512
+#define PIECE	     65536
 #define PROGRESS     (64u << 20)
 
 const struct hunt_disk_options hunt_disk_defaults = { .file_most = 4ull << 30, .files_most = 10000000, .bytes_most = 4ull << 40 };
@@ -117,9 +119,69 @@ static TSK_WALK_RET_ENUM on_block(TSK_FS_FILE *f, TSK_OFF_T at, TSK_DADDR_T bloc
 	return TSK_WALK_CONT;
 }
 
+/* A file's content, pulled. */
+struct content {
+	struct reading *r;
+	TSK_FS_FILE *f;
+	uint64_t at;
+	unsigned char mem[PIECE];
+};
+
+static enum err next_of_content(struct stream *s, struct bytes *out)
+{
+	struct content *c = s->state;
+	ssize_t n;
+
+	if (c->at >= (uint64_t)c->f->meta->size)
+		return ERR_CLOSED;
+	if (c->at >= c->r->options->file_most || c->r->bytes >= c->r->options->bytes_most)
+		return ERR_LIMIT;
+	n = tsk_fs_file_read(c->f, (TSK_OFF_T)c->at, (char *)c->mem, sizeof(c->mem), TSK_FS_FILE_READ_FLAG_NONE);
+	if (n <= 0) {
+		tsk_error_reset();
+		return ERR_IO;
+	}
+	c->at += (uint64_t)n;
+	c->r->bytes += (uint64_t)n;
+	*out = bytes_of(c->mem, (size_t)n);
+	return OK;
+}
+
+static bool is_packed(const struct hunt_file *file)
+{
+	static const struct bytes ends[] = { LIT(".gz"), LIT(".xz"), LIT(".zst"), LIT(".bz2"), LIT(".tgz"), LIT(".tar"), LIT(".zip") };
+
+	for (size_t i = 0; file->kind == HUNT_REGULAR && file->size && i < COUNT_OF(ends); i++)
+		if (bytes_ends(bytes_str(file->path), ends[i]))
+			return true;
+	return false;
+}
+
+static void give_packed(struct reading *r, TSK_FS_FILE *f, const struct hunt_file *file)
+{
+	struct content *c = calloc(1, sizeof(*c));
+	struct stream *s;
+
+	if (!c) {
+		r->sink->problem(r->sink->ctx, file->where, "no memory to read it");
+		return;
+	}
+	c->r = r;
+	c->f = f;
+	s = stream_of_calls(next_of_content, c);
+	if (s)
+		source_give(s, file, r->options->layout, r->options->bytes_most, r->sink);
+	stream_free(&s);
+}
+
 static void give(struct reading *r, TSK_FS_FILE *f, const struct hunt_file *file)
 {
 	enum err e = OK;
+
+	if (r->options->layout && is_packed(file)) {
+		give_packed(r, f, file);
+		return;
+	}
 
 	if (!r->sink->file(r->sink->ctx, file))
 		return;

@@ -268,6 +268,14 @@ static void walk(struct reading *r, int dir, const char *where, const char *rel,
 	free((void *)names);
 }
 
+void source_give(struct stream *content, const struct hunt_file *f, struct hunt_layout *layout, uint64_t unpacked_max, const struct hunt_sink *sink)
+{
+	struct reading r = { .layout = layout, .sink = sink, .unpacked_max = unpacked_max };
+	struct hunt_file outer = *f;
+
+	read_stream(&r, content, &outer, f->path, 0);
+}
+
 enum err hunt_source_read(const char *path, struct hunt_layout *layout, const struct source_options *o, const struct hunt_sink *sink)
 {
 	struct reading r = { .layout = layout, .sink = sink, .unpacked_max = o->unpacked_max ? o->unpacked_max : SOURCE_UNPACKED_MAX,

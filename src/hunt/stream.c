@@ -50,6 +50,19 @@ void stream_free(struct stream **ps)
 	free(s);
 }
 
+struct stream *stream_of_calls(enum err (*next)(struct stream *s, struct bytes *out), void *state)
+{
+	struct stream *s = stream_new(0, NULL);
+
+	if (!s) {
+		free(state);
+		return NULL;
+	}
+	s->next = next;
+	s->state = state;
+	return s;
+}
+
 static enum err next_of_fd(struct stream *s, struct bytes *out)
 {
 	struct fd_state *f = s->state;

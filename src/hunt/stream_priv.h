@@ -5,6 +5,8 @@
 #include "base/bytes.h"
 #include "base/err.h"
 
+#include "hunt/layout.h"
+
 #include <archive.h>
 
 #define STREAM_HEAD 512
@@ -25,6 +27,8 @@ struct stream {
 	void *state;
 };
 
+/* Of calls of somebody else's; state was allocated and is freed with the stream. NULL without memory: state is freed. */
+struct stream *stream_of_calls(enum err (*next)(struct stream *s, struct bytes *out), void *state) MUST_USE;
 /* fd stays the caller's. *total grows by what is read. NULL without memory. */
 struct stream *stream_of_fd(int fd, uint64_t *total) MUST_USE;
 struct stream *stream_gunzip(struct stream *inner) MUST_USE;
@@ -37,5 +41,9 @@ enum stream_form stream_form(struct stream *s);
 enum err stream_next(struct stream *s, struct bytes *out) MUST_USE;
 /* An archive that reads from s, in streaming formats only; NULL without memory or when it is none. */
 struct archive *stream_archive(struct stream *s) MUST_USE;
+
+/* hunt/source.c, for a source with files of its own: gives f with what content holds, unpacked as hunt_source_read does it, and the members of
+ * archives. All of it unpacks to at most unpacked_max octets. */
+void source_give(struct stream *content, const struct hunt_file *f, struct hunt_layout *layout, uint64_t unpacked_max, const struct hunt_sink *sink);
 
 #endif

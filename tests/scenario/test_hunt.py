@@ -289,6 +289,26 @@ def test_a_disk_image(root, tmp_path):
     assert any("Done" in json.dumps(p) for p in problems), problems
 
 
+def test_packed_files_of_a_disk_image_are_read(root, tmp_path):
+    """Where the evidence is: rotated logs on the disk, and a support bundle that somebody left there."""
+    old = clean(str(tmp_path / "old"))
+    put(old, "/var/cron/tabs/nobody", "* * * * * /var/nstmp/.nscache/httpd\n")
+    put(root, "/var/log/httpaccess.log.0.gz", gzip.compress(("\n".join(quiet() + [hit(), hit(path="/vpns/x.xml")]) + "\n").encode()))
+    put(root, "/var/log/httpaccess.log.1.bz2", bz2.compress((hit(path="/vpns/y.xml") + "\n").encode()))
+    put(root, "/var/log/httpaccess.log.2.gz", gzip.compress((hit() + "\n").encode() * 50)[:60])
+    os.makedirs(os.path.join(root, "var", "tmp"), exist_ok=True)
+    tar_of(old, os.path.join(root, "var", "tmp", "left.tgz"))
+    image = str(tmp_path / "disk.img")
+    subprocess.run(["makefs", "-t", "ffs", "-o", "version=2,bsize=65536,fsize=8192", "-s", "64m", image, root], check=True, capture_output=True)
+    for build in (RELEASE, BUILD):
+        findings, _, problems = run(image, *WINDOW, want=1, build=build)
+        at = {(f["file.path"], f.get("sluis.line")) for f in findings if f["sluis.class"] == "compromise"}
+        n = len(quiet())
+        assert {("/var/log/httpaccess.log.0.gz", n + 1), ("/var/log/httpaccess.log.0.gz", n + 2), ("/var/log/httpaccess.log.1.bz2", 1)} <= at, at
+        assert any(f["file.path"] == "/var/cron/tabs/nobody" and "left.tgz!" in f["log.file.path"] for f in findings), findings
+        assert [p for p in problems if "httpaccess.log.2.gz" in json.dumps(p)], problems
+
+
 def test_a_long_line_hides_nothing(root):
     """Whoever attacks chooses path and agent: a finding is told however long they make it, and however it has to be quoted."""
     put(root, "/var/log/httpaccess.log", quiet() + [hit(path="/vpn/../vpns/portal/" + "\x01" * 20000 + ".xml", agent="\x02" * 20000)])
