@@ -74,7 +74,7 @@ def row_cases():
     for path in TABLES:
         table = texts(path)
         for row in table["rows"]:
-            if row["example"] != "none":
+            if not isinstance(row["example"], str):
                 yield pytest.param(OF_TABLE[table["table"]], row, id=f"{table['table']}-{row['name']}")
 
 
@@ -91,6 +91,57 @@ def test_every_row_decides_about_its_example(tmp_path, cve, row):
     assert (v["row"], v["verdict"]) == (row["name"], row["verdict"]), v["facts"]
     assert v["reasons"] and v["next"] and v["sources"] and v["dates"]["exploit_public"] and v["why"]
     assert v["missing"] or v["verdict"] != "cannot_tell"
+
+
+# Rows to which no shipped advisory leads: what to change in one, and the appliance that the row then decides about.
+UNREACHED = {
+    ("mitigation", "not-affected"): (lambda d: d["lines"].append({"line": "9.3", "state": "not_affected", "source": "vendor"}), {"build": "9.3-1.1"}),
+    ("mitigation", "precondition-unmet"): (
+        lambda d: d.update(precondition={"what": {"en": "A gateway.", "nl": "Een gateway."}, "source": "vendor", "roles": {"meet": ["gateway"]},
+                                         "ns_conf": {"command": "add vpn vserver"}}), {"build": "13.0-47.22", "roles": ["other"], "exposed_since": "2019-01-01"}),
+    ("sessions", "not-affected"): (lambda d: d["lines"].append({"line": "9.3", "state": "not_affected", "source": "vendor"}), {"build": "9.3-1.1"}),
+    ("takeover", "updated-in-time"): (
+        lambda d: d.update(exploit_public="2025-07-10", abused_before_fix="false"),
+        {"roles": ["gateway"], "exposed_since": "2023-01-01", "updates": [{"on": "2025-06-26", "to": "13.1-59.19"}]})}
+
+
+def test_every_row_has_an_example_or_says_why_not():
+    without = set()
+    for path in TABLES:
+        table = texts(path)
+        for row in table["rows"]:
+            if isinstance(row["example"], str):
+                assert row["example"].startswith("none: ") and len(row["example"]) > 40, (path, row["name"])
+                without.add((table["table"], row["name"]))
+            else:
+                assert row["example"], (path, row["name"])
+    assert without == set(UNREACHED)
+
+
+@pytest.mark.parametrize("table,name", sorted(UNREACHED))
+def test_rows_that_no_shipped_advisory_leads_to_decide_too(tmp_path, table, name):
+    change, appliance = UNREACHED[table, name]
+    cve = OF_TABLE[table]
+    advisory = texts(f"{VERDICTS}/{cve}.yaml")
+    assess_with(tmp_path, advisory, appliance, lambda v: v["row"] != name)  # it is the change that leads there
+    change(advisory)
+    jsonschema.validate(advisory, schema("verdict"))
+    assess_with(tmp_path, advisory, appliance, lambda v: v["row"] == name)
+
+
+def assess_with(tmp_path, advisory, appliance, holds):
+    """Asks with this advisory in the place of the shipped one."""
+    rules = tmp_path / "rules"
+    os.makedirs(rules / "verdicts", exist_ok=True)
+    if not (rules / "verdicts" / "tables").exists():
+        os.symlink(VERDICTS + "/tables", rules / "verdicts" / "tables")
+    (rules / "verdicts" / (advisory["cve"] + ".yaml")).write_text(yaml.safe_dump(advisory, width=1000))
+    path = tmp_path / "one.yaml"
+    path.write_text(yaml.safe_dump({"appliances": [dict(appliance, name="a")]}))
+    r = sluis("--rules", rules, "assess", "--inventory", path, "--json")
+    assert r.stdout, r.stderr
+    [v] = json.loads(r.stdout)["appliances"][0]["advisories"]
+    assert holds(v) and v["next"] and v["sources"], v
 
 
 @pytest.mark.parametrize("build,on,updates,want", [
