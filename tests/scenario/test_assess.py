@@ -3,6 +3,7 @@ a mail server with STARTTLS, and a running Sluis that gets a rule set with a way
 import email
 import email.policy
 import glob
+import gzip
 import io
 import json
 import os
@@ -14,6 +15,7 @@ import jsonschema
 import pytest
 import yaml
 
+import appliance
 from alert_servers import MailServer
 from harness import BUILD, RELEASE, ROOT, Nginx, Sluis, free_port, get, wait_for
 
@@ -232,6 +234,71 @@ def test_an_ns_conf_alone(tmp_path):
 def test_bad_bundles_are_told(tmp_path, content, what):
     (tmp_path / "b").write_bytes(content)
     assert what in sluis("assess", "--bundle", tmp_path / "b", status=2).stderr
+
+
+def ask_log(tmp_path, log, *args, status=1):
+    """What is weighed of gw, what standard error says; the verdict is there whatever the log is like."""
+    inventory = [{"name": "gw", "build": "13.0-47.22", "mitigations": [{"advisory": "CVE-2019-19781", "on": "never"}]}, {"name": "other", "build": "13.0-47.24"}]
+    path = tmp_path / "two.yaml"
+    path.write_text(yaml.safe_dump({"appliances": inventory}))
+    r = sluis("assess", "--inventory", path, "--advisory", "CVE-2019-19781", "--appliance", "gw", "--ns-log", log, *args, status=status)
+    if "--json" not in args:
+        assert "ASSUME COMPROMISED" in r.stdout or "GA UIT VAN MISBRUIK" in r.stdout
+        return r.stdout, r.stderr
+    [a] = json.loads(r.stdout)["appliances"]
+    assert a["advisories"][0]["verdict"] == "assume_compromised"
+    return a["weigh"]["connected"], r.stderr
+
+
+def test_its_log_names_the_systems_it_was_connected_with(tmp_path):
+    log = tmp_path / "logs" / "ns.log"
+    log.parent.mkdir()
+    log.write_text("\n".join(appliance.ns_log()) + "\n")
+    connected, told = ask_log(tmp_path, log, "--json")
+    assert connected == {"systems": 3, "clients": 4, "users": 0, "from": "2020-01-08T08:10:00.000Z", "to": "2020-01-21T13:10:00.000Z", "complete": True, "most": [
+        {"system": "10.20.0.11:443", "connections": 43}, {"system": "10.20.0.5:636", "connections": 1}, {"system": "10.20.0.23:445", "connections": 1}]}
+    assert not told
+    assert ask_log(tmp_path, log.parent, "--json")[0] == connected  # the folder that it is in
+    out, told = ask_log(tmp_path, log, "--lang", "en")
+    assert "in its log of 2020-01-08 to 2020-01-21: connected with 3 systems, for 4 clients and 0 users" in out and not told
+    assert out.index("10.20.0.11:443") < out.index("10.20.0.23:445")
+    assert "in het logboek van 2020-01-08 tot 2020-01-21: verbonden met 3 systemen" in ask_log(tmp_path, log, "--lang", "nl")[0]
+    assert "in its log" not in sluis("assess", "--inventory", tmp_path / "two.yaml", "--lang", "en").stdout  # nobody asked
+
+
+@pytest.mark.parametrize("kind,why", [
+    ("absent", "it is not there"), ("no such folder", "it is not there"), ("empty folder", "a folder without ns.log*"), ("other", "no line in it has a date"),
+    ("empty", "no line in it has a date"), ("pipe", "Invalid argument")])
+def test_a_log_that_cannot_be_read_is_told_and_the_verdict_comes(tmp_path, kind, why):
+    log = tmp_path / ("no/ns.log" if kind == "no such folder" else "it")
+    if kind == "empty folder":
+        log.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(log)
+    elif kind in ("other", "empty"):
+        log.write_text("hello\n" * 100 if kind == "other" else "")
+    connected, told = ask_log(tmp_path, log, "--json")
+    assert connected is None and str(log) in told and why in told and "the verdict is" in told
+    out, told = ask_log(tmp_path, log, "--lang", "en")
+    assert "in its log" not in out and why in told
+
+
+def test_a_log_that_was_cut_says_that_there_may_be_more(tmp_path):
+    whole = gzip.compress(("\n".join(appliance.ns_log()) + "\n").encode())
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "ns.log.0.gz").write_bytes(whole[:len(whole) // 2])
+    (tmp_path / "logs" / "ns.log").write_text("\n".join(appliance.ns_log()[-3:]) + "\n")
+    connected, told = ask_log(tmp_path, tmp_path / "logs", "--json")
+    assert connected["complete"] is False and connected["systems"] >= 1
+    assert "ns.log.0.gz was not read to its end" in told and "there may be more connected systems" in told
+
+
+def test_a_log_without_connections_is_no_log_that_is_missing(tmp_path):
+    (tmp_path / "it").write_text("Jan  9 12:38:00 <local0.info> 10.0.0.1 01/09/2020:12:38:00 GMT ns 0-PPE-0 : default CLI CMD_EXECUTED 5 0 :  User nsroot - ADM_User NONE - "
+                                 'Remote_ip 10.9.9.9 - Command "show ns ip" - Status "Success"\n')
+    connected, told = ask_log(tmp_path, tmp_path / "it", "--json")
+    assert connected["systems"] == 0 and connected["most"] == [] and not told
+    assert "no connection with another system" in ask_log(tmp_path, tmp_path / "it", "--lang", "en")[0]
 
 
 def test_people_read_it_in_their_language(tmp_path):
