@@ -157,6 +157,17 @@ def test_what_is_not_confirmed_says_so(site):
     assert "10.2.6b and 11.0.3b (22 January 2020) are the fixed versions is not confirmed" in " ".join(site.run("show", "CVE-2019-19781").stdout.split())
 
 
+def test_what_is_not_confirmed_is_not_fixed(site):
+    v = site.json("show", "CVE-2019-19781")["vulnerabilities"][0]["product_status"]
+    assert v["under_investigation"] == ["WANOP-10.2.6b", "WANOP-11.0.3b"] and {"WANOP-10.2.6", "WANOP-11.0.3"} <= set(v["known_affected"])
+    assert not any("WANOP" in p for p in v["fixed"] + v["first_fixed"])
+
+
+def test_the_date_is_the_bulletins(site):
+    v = site.json("show", "CVE-2023-3519")["vulnerabilities"][0]
+    assert v["release_date"][:10] == "2023-07-18" and any("19 July 2023" in n["text"] for n in v["notes"])
+
+
 def test_validate_says_what_and_where(site):
     bad = document()
     bad["vulnerabilities"][0]["product_status"]["fixed"].append("NONE")

@@ -72,6 +72,68 @@ def test_there_are_six_advisories_and_their_builds():
         assert set(builds.split()) <= fixed, cve
 
 
+def inventories():
+    """Every inventory of the documentation, the seeds of the fuzz target and the other scenarios."""
+    with open(os.path.join(ROOT, "docs", "assess.md")) as f:
+        for i, block in enumerate(b.split("```")[0] for b in f.read().split("```yaml\n")[1:]):
+            if "appliances:" in block:
+                yield pytest.param(block, id=f"assess.md-{i}")
+    for name in sorted(os.listdir(SEEDS)):
+        with open(os.path.join(SEEDS, name)) as f:
+            yield pytest.param(f.read(), id="seed-" + name)
+    yield pytest.param(appliance.INVENTORY, id="appliance.py")
+    for path in TABLES:
+        for row in texts(path)["rows"]:
+            if not isinstance(row["example"], str):
+                one = {k: v for k, v in row["example"].items() if k != "findings"}
+                yield pytest.param(yaml.safe_dump({"appliances": [dict(one, name="a")]}), id=f"{os.path.basename(path)}-{row['name']}")
+
+
+SEEDS = os.path.join(ROOT, "tests", "fuzz", "seeds", "inventory")
+
+
+def both(tmp_path, text):
+    """Whether the schema and whether the program take it."""
+    (tmp_path / "i.yaml").write_text(text)
+    r = sluis("assess", "--inventory", tmp_path / "i.yaml", "--advisory", "CVE-2019-19781")
+    errors = list(jsonschema.Draft7Validator(schema("inventory")).iter_errors(texts(tmp_path / "i.yaml")))
+    return not errors, r.returncode != 2, f"{errors[:2]}\n{r.stderr}"
+
+
+@pytest.mark.parametrize("text", inventories())
+def test_inventories_pass_in_schema_and_program(tmp_path, text):
+    in_schema, in_program, why = both(tmp_path, text)
+    assert in_schema and in_program, why
+
+
+ONE = {"name": "a"}
+
+
+@pytest.mark.parametrize("content", [pytest.param(c, id=i) for i, c in {
+    "no appliances": {"customers": []}, "an unknown key": {"appliances": [], "more": "x"}, "appliances that are no list": {"appliances": "a"},
+    "an appliance without a name": {"appliances": [{"build": "13.0-47.24"}]}, "an empty name": {"appliances": [{"name": ""}]},
+    "an unknown key of an appliance": {"appliances": [dict(ONE, builds="13.0-47.24")]}, "another product": {"appliances": [dict(ONE, product="bigip")]},
+    "another edition": {"appliances": [dict(ONE, edition="gold")]}, "roles that are a text": {"appliances": [dict(ONE, roles="gateway")]},
+    "an empty role": {"appliances": [dict(ONE, roles=[""])]}, "an empty build": {"appliances": [dict(ONE, build="")]},
+    "a date in another order": {"appliances": [dict(ONE, exposed_since="01-02-2020")]}, "a word for a date": {"appliances": [dict(ONE, exposed_since="always")]},
+    "an update without a day": {"appliances": [dict(ONE, updates=[{"to": "13.0-47.24"}])]}, "an update to nothing": {"appliances": [dict(ONE, updates=[{"on": "2020-01-25"}])]},
+    "an update on no day": {"appliances": [dict(ONE, updates=[{"on": "never", "to": "13.0-47.24"}])]},
+    "an unknown key of an update": {"appliances": [dict(ONE, updates=[{"on": "2020-01-25", "to": "13.0-47.24", "by": "me"}])]},
+    "sessions ended perhaps": {"appliances": [dict(ONE, updates=[{"on": "2020-01-25", "to": "13.0-47.24", "sessions_ended": "yes"}])]},
+    "a mitigation of nothing": {"appliances": [dict(ONE, mitigations=[{"on": "2020-01-08"}])]},
+    "an unknown key of a mitigation": {"appliances": [dict(ONE, mitigations=[{"advisory": "CVE-2019-19781", "at": "2020-01-08"}])]},
+    "a certificate without a name": {"appliances": [dict(ONE, certificates=[{"wildcard": "true"}])]},
+    "a wildcard perhaps": {"appliances": [dict(ONE, certificates=[{"name": "x", "wildcard": "maybe"}])]},
+    "users in words": {"appliances": [dict(ONE, users="many")]}, "fewer than no users": {"appliances": [dict(ONE, users="-1")]},
+    "a customer without a name": {"customers": [{"language": "nl"}], "appliances": []}, "another language": {"customers": [{"name": "c", "language": "de"}], "appliances": []},
+    "no mail address": {"customers": [{"name": "c", "contact": "here"}], "appliances": []},
+    "two mail addresses": {"customers": [{"name": "c", "contact": "a@example.org, b@example.org"}], "appliances": []},
+    "an unknown key of a customer": {"customers": [{"name": "c", "mail": "a@example.org"}], "appliances": []}}.items()])
+def test_wrong_inventories_are_refused_by_schema_and_program(tmp_path, content):
+    in_schema, in_program, why = both(tmp_path, yaml.safe_dump(content))
+    assert (in_schema, in_program) == (False, False), why
+
+
 def row_cases():
     for path in TABLES:
         table = texts(path)
@@ -162,6 +224,28 @@ def test_the_decision_of_january_2020(tmp_path, build, on, updates, want):
     a.update({"mitigations": [{"advisory": "CVE-2019-19781", "on": on, "verified": "CTX269180"}]} if on else {})
     [r] = assess(tmp_path, [a], "--advisory", "CVE-2019-19781")
     assert r["advisories"][0]["verdict"] == want, r["advisories"][0]
+
+
+@pytest.mark.parametrize("build,verdict,fact", [
+    ("10.2.6", "assume_compromised", "affected"), ("11.0.3", "assume_compromised", "affected"), ("10.2.6b", "cannot_tell", "unknown"),
+    ("11.0.3b", "cannot_tell", "unknown"), ("10.2.7", "cannot_tell", "unknown"), ("11.1.0", "cannot_tell", "unknown"), (None, "cannot_tell", "unknown")])
+def test_sd_wan_wanop_is_never_fixed_by_guess(tmp_path, build, verdict, fact):
+    a = {"name": "wan", "product": "sd-wan-wanop", "exposed_since": "2019-06-01", "mitigations": [{"advisory": "CVE-2019-19781", "on": "never"}]}
+    a.update({"build": build} if build else {})
+    [v] = assess(tmp_path, [a], "--advisory", "CVE-2019-19781")[0]["advisories"]
+    assert (v["verdict"], v["facts"]["build"], v["build"]) == (verdict, fact, build or ""), v
+    if build in ("10.2.6b", "11.0.3b"):
+        assert v["missing"] and any(build in r and "[unconfirmed]" in r for r in v["reasons"])
+    if fact == "affected":
+        assert f"build {build} is affected; no build with the fix is confirmed" in v["reasons"]
+    assert "fixed" not in {x["verdict"] for x in assess(tmp_path, [a])[0]["advisories"]}
+
+
+def test_an_update_of_a_wanop_to_what_is_not_confirmed_fixes_nothing(tmp_path):
+    a = {"name": "wan", "product": "sd-wan-wanop", "updates": [{"on": "2020-01-23", "from": "10.2.6", "to": "10.2.6b"}]}
+    assert assess(tmp_path, [a], "--advisory", "CVE-2019-19781", status=3)[0]["advisories"][0]["facts"]["patched"] == "unknown"
+    for change, what in (({"edition": "fips"}, "has no 'edition'"), ({"build": "13.0-47.24"}, "10.2.6 or 10.2.6b")):
+        assert what in assess(tmp_path, [dict({"name": "wan", "product": "sd-wan-wanop"}, **change)], status=2).stderr
 
 
 def test_an_update_before_the_fix_is_asked_again(tmp_path):
