@@ -22,7 +22,7 @@ static bool is_json(const char *name, void *ctx)
 /* The products that are first fixed (or fixed), by name. */
 static json_t *fixed_names(const json_t *doc)
 {
-	json_t *out = json_array(), *vulnerability, *id;
+	json_t *out = json_array(), *names = csaf_product_names(doc), *vulnerability, *id;
 	size_t i, k;
 
 	json_array_foreach (json_object_get(doc, "vulnerabilities"), i, vulnerability) {
@@ -30,18 +30,19 @@ static json_t *fixed_names(const json_t *doc)
 		const json_t *ids = json_object_get(status, "first_fixed") ? json_object_get(status, "first_fixed") : json_object_get(status, "fixed");
 
 		json_array_foreach (ids, k, id) {
-			const char *name = json_is_string(id) ? csaf_product_name(doc, json_string_value(id)) : NULL;
+			const char *name = json_string_value(json_object_get(names, json_is_string(id) ? json_string_value(id) : ""));
 
 			if (name)
 				json_array_append_new(out, json_string(name));
 		}
 	}
+	json_decref(names);
 	return out;
 }
 
 static void list_folder(const struct cli *cli, const char *dir, const char *from, json_t *out)
 {
-	char path[ADVISORY_PATH_MAX], error[CSAF_WORDS_MAX];
+	char path[ADVISORY_PATH_MAX], error[CSAF_WORDS_MAX], key[800];
 	size_t count;
 	char **names = names_in(dir, is_json, NULL, &count);
 
@@ -55,9 +56,10 @@ static void list_folder(const struct cli *cli, const char *dir, const char *from
 			continue;
 		}
 		csaf_summarise(doc, &s);
-		o = json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:o,s:s}", "id", s.id, "version", s.version, "title", s.title, "date", s.date, "severity",
-			s.severity, "publisher", s.publisher, "from", from, "fixed", fixed_names(doc), "file", path);
-		json_object_set_new(out, s.id, o); /* a kept one takes the shipped one's place */
+		o = json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:o,s:s}", "id", s.id, "version", s.version, "title", s.title, "date", s.date, "severity",
+			s.severity, "publisher", s.publisher, "namespace", s.namespace, "from", from, "fixed", fixed_names(doc), "file", path);
+		snprintf(key, sizeof(key), "%.250s\n%.500s", s.id, s.namespace);
+		json_object_set_new(out, key, o); /* a kept one takes the place of the shipped one of the same publisher */
 		json_decref(doc);
 	}
 	if (names)
@@ -71,18 +73,38 @@ static const char *word_of(const json_t *o, const char *key)
 	return s ? s : "";
 }
 
+/* Ids that more than one has: {id: whether}. */
+static json_t *shared_ids(json_t *list)
+{
+	json_t *ids = json_object(), *o;
+	const char *key;
+
+	json_object_foreach (list, key, o)
+		json_object_set_new(ids, word_of(o, "id"), json_boolean(json_object_get(ids, word_of(o, "id")) != NULL));
+	return ids;
+}
+
 static void print_list(const struct cli *cli, json_t *list)
 {
-	const char *id;
-	json_t *o;
+	json_t *o, *shared = shared_ids(list);
+	const char *key;
 
 	printf("%-18s %-10s %-14s %-8s %s\n", cli_word(cli, W_ADV_ID), cli_word(cli, W_ADV_DATE), cli_word(cli, W_ADV_SEVERITY),
 		cli_word(cli, W_ADV_FROM), cli_word(cli, W_ADV_TITLE));
-	json_object_foreach (list, id, o) {
-		advisory_print(stdout, word_of(o, "id"));
+	json_object_foreach (list, key, o) {
+		const char *id = word_of(o, "id");
+
+		advisory_print(stdout, id);
 		printf("%*s %-10.10s %-14s %-8s ", (int)(strlen(id) < 18 ? 18 - strlen(id) : 0), "", word_of(o, "date"), word_of(o, "severity"),
 			cli_word(cli, strcmp(word_of(o, "from"), "kept") == 0 ? W_ADV_KEPT : W_ADV_SHIPPED));
 		advisory_print(stdout, word_of(o, "title"));
+		if (json_is_true(json_object_get(shared, id))) {
+			printf("\n%19s%s: ", "", cli_word(cli, W_ADV_BY));
+			advisory_print(stdout, word_of(o, "publisher"));
+			printf(" (");
+			advisory_print(stdout, word_of(o, "file"));
+			printf(")");
+		}
 		printf("\n%19s%s: ", "", cli_word(cli, W_ADV_FIXED_IN));
 		for (size_t i = 0; i < json_array_size(json_object_get(o, "fixed")); i++) {
 			printf("%s", i ? "; " : "");
@@ -92,6 +114,7 @@ static void print_list(const struct cli *cli, json_t *list)
 			printf("%s", cli_word(cli, W_ADV_NOT_SAID));
 		putchar('\n');
 	}
+	json_decref(shared);
 }
 
 static int list(const struct cli *cli, const struct advisory_place *place)

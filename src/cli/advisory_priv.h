@@ -42,14 +42,16 @@ enum err advisory_confined(confined_fn *fn, struct bytes in, struct text *out, v
 struct advisory_verdict {
 	bool is_valid;
 	char id[256], version[128], name[256];
+	char namespace[512]; /* the publisher's: with the id, what makes a document this one (CSAF 2.0 3.2.1.12.4) */
 	char why[2 * CSAF_WORDS_MAX]; /* the first thing that is wrong */
 	size_t count;		      /* how many */
 };
 enum err advisory_judge(const struct csaf_lists *lists, struct bytes in, struct advisory_verdict *out) MUST_USE;
 
 enum advisory_kept { KEPT_NEW, KEPT_NEWER, KEPT_SAME, KEPT_OLDER, KEPT_FAILED };
-/* Keeps the bytes as the verdict's name in place->kept, unless a newer version is there. KEPT_FAILED: errno. */
-enum advisory_kept advisory_keep(const struct advisory_place *place, const struct advisory_verdict *v, struct bytes in);
+/* Keeps the bytes in place->kept, unless a newer version is there: as the verdict's name or, where another publisher's document (or one
+ * with another id) has that name, kept or shipped, with a hash in it; v->name becomes what it was. KEPT_FAILED: errno. */
+enum advisory_kept advisory_keep(const struct advisory_place *place, struct advisory_verdict *v, struct bytes in);
 
 int advisory_show(const struct cli *cli, const struct advisory_place *place, const char *what);
 int advisory_sync(const struct cli *cli, const struct advisory_place *place, int argc, char **argv);

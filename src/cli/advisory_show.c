@@ -26,10 +26,12 @@ static void paragraph(const char *text)
 	size_t column = 0;
 
 	while (*text) {
-		size_t n = strcspn(text, " \n\t");
 		char word[200];
+		size_t n = 0; /* a word that is longer is several: a text may be one word of megabytes */
 
-		snprintf(word, sizeof(word), "%.*s", (int)(n < sizeof(word) - 1 ? n : sizeof(word) - 1), text);
+		while (n < sizeof(word) - 1 && !strchr(" \n\t", text[n])) /* the text's end is found too */
+			n++;
+		snprintf(word, sizeof(word), "%.*s", (int)n, text);
 		if (column && column + 1 + n > 100) {
 			putchar('\n');
 			column = 0;
@@ -39,13 +41,13 @@ static void paragraph(const char *text)
 			advisory_print(stdout, word);
 			column += strlen(word);
 		}
-		text += n < sizeof(word) - 1 ? n : sizeof(word) - 1;
+		text += n;
 		text += *text == ' ' || *text == '\n' || *text == '\t';
 	}
 	putchar('\n');
 }
 
-static void print_ids(const struct cli *cli, const json_t *doc, const json_t *ids, enum word heading)
+static void print_ids(const struct cli *cli, const json_t *names, const json_t *ids, enum word heading)
 {
 	json_t *id;
 	size_t i;
@@ -54,7 +56,7 @@ static void print_ids(const struct cli *cli, const json_t *doc, const json_t *id
 		return;
 	printf("\n%s\n", cli_word(cli, heading));
 	json_array_foreach (ids, i, id) {
-		const char *name = json_is_string(id) ? csaf_product_name(doc, json_string_value(id)) : NULL;
+		const char *name = json_string_value(json_object_get(names, json_is_string(id) ? json_string_value(id) : ""));
 
 		printf("  - ");
 		advisory_print(stdout, name ? name : "?");
@@ -101,7 +103,7 @@ static void print_remedies(const struct cli *cli, const json_t *vulnerability)
 	}
 }
 
-static void print_vulnerability(const struct cli *cli, const json_t *doc, const json_t *v)
+static void print_vulnerability(const struct cli *cli, const json_t *names, const json_t *v)
 {
 	const json_t *status = json_object_get(v, "product_status");
 	json_t *item;
@@ -116,10 +118,10 @@ static void print_vulnerability(const struct cli *cli, const json_t *doc, const 
 		printf("\n%s %.10s\n", cli_word(cli, W_ADV_THREAT), word_of(item, "date"));
 		paragraph(word_of(item, "details"));
 	}
-	print_ids(cli, doc, json_object_get(status, "known_affected"), W_ADV_AFFECTED);
-	print_ids(cli, doc, json_object_get(status, "fixed"), W_ADV_FIXED);
-	print_ids(cli, doc, json_object_get(status, "known_not_affected"), W_ADV_NOT_AFFECTED);
-	print_ids(cli, doc, json_object_get(status, "under_investigation"), W_ADV_INVESTIGATED);
+	print_ids(cli, names, json_object_get(status, "known_affected"), W_ADV_AFFECTED);
+	print_ids(cli, names, json_object_get(status, "fixed"), W_ADV_FIXED);
+	print_ids(cli, names, json_object_get(status, "known_not_affected"), W_ADV_NOT_AFFECTED);
+	print_ids(cli, names, json_object_get(status, "under_investigation"), W_ADV_INVESTIGATED);
 	print_remedies(cli, v);
 }
 
@@ -127,7 +129,7 @@ static void print_document(const struct cli *cli, const json_t *doc)
 {
 	const json_t *document = json_object_get(doc, "document");
 	struct csaf_summary s;
-	json_t *item;
+	json_t *item, *names = csaf_product_names(doc);
 	size_t i;
 
 	csaf_summarise(doc, &s);
@@ -142,7 +144,8 @@ static void print_document(const struct cli *cli, const json_t *doc)
 	line(cli, W_ADV_L_TLP, s.tlp);
 	print_notes(json_object_get(document, "notes"));
 	json_array_foreach (json_object_get(doc, "vulnerabilities"), i, item)
-		print_vulnerability(cli, doc, item);
+		print_vulnerability(cli, names, item);
+	json_decref(names);
 	if (json_array_size(json_object_get(document, "references")))
 		printf("\n%s\n", cli_word(cli, W_ADV_REFERENCES));
 	json_array_foreach (json_object_get(document, "references"), i, item) {

@@ -4,8 +4,10 @@
 #include "cli/advisory_priv.h"
 
 #include "base/fd.h"
+#include "cli/files.h"
 #include "cli/output.h"
 #include "cli/site.h"
+#include "crypto/sha256.h"
 #include "ledger/record.h"
 
 #include <errno.h>
@@ -82,6 +84,37 @@ static bool is_there(const char *path)
 	return stat(path, &st) == 0;
 }
 
+static bool is_namesake(const char *name, void *ctx)
+{
+	const char *stem = ctx;
+	size_t n = strlen(stem);
+
+	return strncmp(name, stem, n) == 0 && name[n] == '.' && strlen(name) == n + 1 + 16 + 5 && strspn(name + n + 1, "0123456789abcdef") == 16 &&
+		strcmp(name + n + 17, ".json") == 0;
+}
+
+/* Others have published something under the same id: who asks by id is told where that is. */
+static void tell_namesakes(const struct cli *cli, const struct advisory_place *place, const char *what, const char *file)
+{
+	char stem[256];
+	size_t count = 0;
+	char **names;
+
+	if (csaf_file_name(what, stem) != OK)
+		return;
+	stem[strlen(stem) - 5 > 200 ? 200 : strlen(stem) - 5] = 0;
+	names = names_in(place->kept, is_namesake, stem, &count);
+	for (size_t i = 0; names && i < count; i++) {
+		char path[ADVISORY_PATH_MAX];
+
+		snprintf(path, sizeof(path), "%s/%.255s", place->kept, names[i]);
+		if (strcmp(path, file) != 0)
+			cli_say(cli, stderr, W_ADV_NAMESAKE, what, path);
+	}
+	if (names)
+		names_free(names, count);
+}
+
 json_t *advisory_find(const struct cli *cli, const struct advisory_place *place, const char *what)
 {
 	char name[256], path[ADVISORY_PATH_MAX] = "", error[CSAF_WORDS_MAX];
@@ -99,6 +132,8 @@ json_t *advisory_find(const struct cli *cli, const struct advisory_place *place,
 		cli_fail_in(cli, W_ADV_NONE, what);
 	else if (!advisory_read(file, &doc, error))
 		cli_fail_in(cli, W_CANNOT_READ, file, error);
+	if (doc && file == path)
+		tell_namesakes(cli, place, what, file);
 	return doc;
 }
 
@@ -167,7 +202,7 @@ enum err advisory_confined(confined_fn *fn, struct bytes in, struct text *out, v
 	return e != OK ? e : WIFEXITED(status) && WEXITSTATUS(status) == 0 ? OK : ERR_DENIED;
 }
 
-/* The answer: valid or not, id, version, file name, how many, why; one line each. */
+/* The answer: valid or not, id, version, file name, how many, why, namespace; one line each. */
 static void judge(struct bytes in, struct text *out, void *ctx)
 {
 	char error[CSAF_WORDS_MAX], name[256] = "";
@@ -183,10 +218,11 @@ static void judge(struct bytes in, struct text *out, void *ctx)
 	csaf_summarise(doc, &s);
 	if (f.count) {
 		text_fmt(out, "0\n%.250s\n\n\n%zu\n%s %s: %s\n", strchr(s.id, '\n') ? "" : s.id, f.count, f.list[0].test, f.list[0].pointer, f.list[0].words);
-	} else if (csaf_file_name(s.id, name) != OK || strlen(s.version) > 120 || strlen(s.id) > 250 || strchr(s.id, '\n')) {
-		text_fmt(out, "0\n\n\n\n1\nits id or version is too long to keep it under\n");
+	} else if (csaf_file_name(s.id, name) != OK || strlen(s.version) > 120 || strlen(s.id) > 250 || strchr(s.id, '\n') ||
+		strlen(s.namespace) > 500) {
+		text_fmt(out, "0\n\n\n\n1\nits id, its version or its publisher's namespace is too long to keep it under\n");
 	} else {
-		text_fmt(out, "1\n%s\n%s\n%s\n0\n\n", s.id, s.version, name);
+		text_fmt(out, "1\n%s\n%s\n%s\n0\n\n%s\n", s.id, s.version, name, s.namespace); /* a URI has no line's end */
 	}
 }
 
@@ -224,6 +260,7 @@ enum err advisory_judge(const struct csaf_lists *lists, struct bytes in, struct 
 	next_line(&left, out->name, sizeof(out->name));
 	next_line(&left, count, sizeof(count));
 	next_line(&left, out->why, sizeof(out->why));
+	next_line(&left, out->namespace, sizeof(out->namespace));
 	text_fini(&answer);
 	out->count = strtoul(count, NULL, 10);
 	out->is_valid = e == OK && flag[0] == '1' && out->name[0] && out->name[0] != '.' && !strchr(out->name, '/');
@@ -232,7 +269,54 @@ enum err advisory_judge(const struct csaf_lists *lists, struct bytes in, struct 
 
 /* --- kept --- */
 
-enum advisory_kept advisory_keep(const struct advisory_place *place, const struct advisory_verdict *v, struct bytes in)
+/* Whether the file holds a document that is not this one. What cannot be read is nobody's. */
+static bool is_of_another(const char *path, const struct advisory_verdict *v)
+{
+	char error[CSAF_WORDS_MAX];
+	struct csaf_summary s;
+	json_t *doc = NULL;
+	bool is;
+
+	if (access(path, F_OK) != 0 || !advisory_read(path, &doc, error))
+		return false;
+	csaf_summarise(doc, &s);
+	is = strcmp(s.id, v->id) != 0 || strcmp(s.namespace, v->namespace) != 0;
+	json_decref(doc);
+	return is;
+}
+
+static void hashed_name(const struct advisory_verdict *v, char out[256])
+{
+	unsigned char digest[SHA256_LEN];
+	char whole[sizeof(v->namespace) + sizeof(v->id) + 2];
+	int n = snprintf(whole, sizeof(whole), "%s\n%s", v->namespace, v->id);
+	struct text t;
+
+	sha256_of(bytes_of(whole, (size_t)n), digest);
+	text_init(&t, out, 255);
+	text_fmt(&t, "%.*s.", (int)(strlen(v->name) - 5 > 200 ? 200 : strlen(v->name) - 5), v->name);
+	hex_put(&t, bytes_of(digest, 8));
+	text_lit(&t, ".json");
+	out[t.len] = 0;
+}
+
+/* The standard's name belongs to whose document has it first, the shipped one's or a kept one's: nothing is lost to a namesake. */
+static void choose_name(const struct advisory_place *place, struct advisory_verdict *v)
+{
+	char path[ADVISORY_PATH_MAX], name[256];
+	bool is_taken;
+
+	hashed_name(v, name);
+	snprintf(path, sizeof(path), "%s/%s", place->kept, name);
+	is_taken = access(path, F_OK) == 0; /* it has been kept so, whoever has the name now */
+	snprintf(path, sizeof(path), "%s/%s", place->kept, v->name);
+	if (!is_taken && access(path, F_OK) != 0)
+		snprintf(path, sizeof(path), "%s/%.250s.json", place->shipped, v->id);
+	if (is_taken || is_of_another(path, v))
+		snprintf(v->name, sizeof(v->name), "%s", name);
+}
+
+enum advisory_kept advisory_keep(const struct advisory_place *place, struct advisory_verdict *v, struct bytes in)
 {
 	char path[ADVISORY_PATH_MAX], error[CSAF_WORDS_MAX];
 	struct csaf_summary s = { .version = "" };
@@ -240,6 +324,7 @@ enum advisory_kept advisory_keep(const struct advisory_place *place, const struc
 	json_t *old = NULL;
 	struct output o;
 
+	choose_name(place, v);
 	snprintf(path, sizeof(path), "%s/%s", place->kept, v->name);
 	if (!output_make_folder(path))
 		return KEPT_FAILED;

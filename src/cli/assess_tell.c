@@ -59,6 +59,10 @@ static void reason_build(const struct cli *cli, const struct assess_verdict *v, 
 	switch (r->facts[FACT_BUILD]) {
 	case BUILD_AFFECTED:
 	case BUILD_FIXED:
+		if (r->line && r->line->state == BUILD_UNKNOWN) {
+			cli_say(cli, to, W_ASSESS_BUILD_NAMED, build);
+			break;
+		}
 		cli_say(cli, to, r->facts[FACT_BUILD] == BUILD_FIXED ? W_ASSESS_BUILD_FIXED : W_ASSESS_BUILD_AFFECTED, build,
 			r->line ? build_text(&r->line->fixed, fixed) : "?", r->line ? day(r->line->released_us, when) : "?");
 		break;
@@ -66,6 +70,8 @@ static void reason_build(const struct cli *cli, const struct assess_verdict *v, 
 	case BUILD_NOT_AFFECTED: cli_say(cli, to, W_ASSESS_BUILD_NOT_AFFECTED, build); break;
 	default: cli_say(cli, to, W_ASSESS_BUILD_UNKNOWN, build); break;
 	}
+	if (r->line && r->line->state == BUILD_UNKNOWN && r->line->claimed.in[0])
+		fprintf(to, "%s%s\n", indent, r->line->claimed.in[cli->lang]);
 	if (r->builds_differ) {
 		fputs(indent, to);
 		cli_say(cli, to, W_ASSESS_BUILDS_DIFFER);

@@ -55,7 +55,7 @@ static json_t *names(const struct assess_job *j)
 		last = v->appliance;
 		product_id(j, v, id);
 		build_of(v, build);
-		snprintf(name, sizeof(name), "%.200s: NetScaler %s", assess_name(j, v->appliance), build);
+		snprintf(name, sizeof(name), "%.200s: %s %s", assess_name(j, v->appliance), v->appliance && v->appliance->is_wanop ? "SD-WAN WANOP" : "NetScaler", build);
 		json_array_append_new(list, json_pack("{s:s,s:s,s:{s:s,s:s}}", "category", "product_version", "name", name, "product", "product_id", id, "name", name));
 	}
 	return list;
@@ -73,7 +73,7 @@ static void append(json_t *o, const char *key, json_t *item)
 static json_t *remediation(const struct assess_verdict *v, const char *id)
 {
 	const struct decision_row *row = v->result.row;
-	bool has_fix = v->result.facts[FACT_BUILD] == BUILD_AFFECTED;
+	bool has_fix = v->result.facts[FACT_BUILD] == BUILD_AFFECTED && v->result.line && v->result.line->state == BUILD_FIXED;
 	char *text = NULL;
 	size_t len = 0;
 	FILE *to = open_memstream(&text, &len);
@@ -145,5 +145,5 @@ json_t *assess_vex(const struct assess_job *j, uint64_t now_us)
 		"date", now, "revision_history", "number", "1", "date", now, "summary", "Made from the inventory");
 	CHECK(document);
 	return json_pack("{s:o,s:{s:[{s:s,s:s,s:[{s:s,s:s,s:o}]}]},s:o}", "document", document, "product_tree", "branches", "category", "vendor", "name", "Citrix",
-		"branches", "category", "product_name", "name", "NetScaler ADC and Gateway", "branches", names(j), "vulnerabilities", list);
+		"branches", "category", "product_name", "name", "NetScaler ADC, NetScaler Gateway and SD-WAN WANOP", "branches", names(j), "vulnerabilities", list);
 }

@@ -6,16 +6,19 @@
 #include "ledger/record.h"
 #include "nslog/files.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
-#define TOP_SYSTEMS 10
+#define TOP_SYSTEMS    10
+#define DIFFERENT_MOST 200000 /* of systems, clients and users each; what comes beyond is not named */
 
 struct hanging {
 	size_t systems, clients, users; /* from the log, how many different ones */
 	json_t *top;			/* [{target, connections}] */
 	json_t *certificates, *shared, *roles, *local_users, *secrets, *vservers;
 	uint64_t said_users, said_sessions;
-	bool has_log;
+	uint64_t first_us, last_us; /* what the log covers */
+	bool has_log, is_whole; /* is_whole: each of its files was read to its end */
 };
 
 struct reading {
@@ -28,11 +31,13 @@ static void count_in(json_t *o, struct bytes b, json_int_t n)
 	char mem[256];
 	struct text t;
 
-	if (!b.len || json_object_size(o) > 200000)
+	if (!b.len)
 		return;
 	text_init(&t, mem, sizeof(mem) - 1);
 	ledger_text_clean(&t, bytes_cut(b, 0, 200));
 	mem[t.len] = 0;
+	if (json_object_size(o) >= DIFFERENT_MOST && !json_object_get(o, mem))
+		return;
 	json_object_set_new(o, mem, json_integer(json_integer_value(json_object_get(o, mem)) + n));
 }
 
@@ -65,23 +70,63 @@ static json_t *top_of(const json_t *counts)
 	return top;
 }
 
+static const char *why_not(const struct assess_job *j, enum err e)
+{
+	if (e == ERR_IO)
+		return strerror(errno);
+	return cli_word(j->cli, e == ERR_NOT_FOUND ? W_ASSESS_NS_LOG_NONE : W_ASSESS_NS_LOG_MANY);
+}
+
+/* What an incomplete log does not show was not there only as far as anybody knows: that is told for each file. */
+static bool tell_gaps(const struct assess_job *j, const struct nslog_files *files)
+{
+	bool is_whole = true;
+
+	for (size_t i = 0; i < nslog_files_count(files); i++) {
+		const struct nslog_file *f = nslog_files_at(files, i);
+
+		if (!f->error && !f->truncated && !f->limited)
+			continue;
+		is_whole = false;
+		cli_say(j->cli, stderr, W_ASSESS_NS_LOG_PART, f->name,
+			f->error ? strerror(f->error) : cli_word(j->cli, f->truncated ? W_ASSESS_NS_LOG_CUT : W_ASSESS_NS_LOG_LONG));
+	}
+	return is_whole;
+}
+
+static void take_log(const struct assess_job *j, const struct nslog_files *files, const struct reading *r, struct hanging *h)
+{
+	struct nslog_report sum = nslog_files_report(files);
+
+	h->is_whole = tell_gaps(j, files);
+	if (!sum.first_us) { /* not one line with a date: another file's name was given */
+		cli_say(j->cli, stderr, W_ASSESS_NS_LOG, j->given.ns_log, cli_word(j->cli, W_ASSESS_NS_LOG_OTHER));
+		return;
+	}
+	h->has_log = true;
+	h->first_us = sum.first_us;
+	h->last_us = sum.last_us;
+	h->systems = json_object_size(r->targets);
+	h->clients = json_object_size(r->clients);
+	h->users = json_object_size(r->users);
+	json_decref(h->top);
+	h->top = top_of(r->targets);
+}
+
 static void read_log(const struct assess_job *j, struct hanging *h)
 {
+	enum err e;
 	const struct nslog_options o = { .now_us = clock_real_us() };
 	struct reading r = { json_object(), json_object(), json_object() };
 	struct nslog_files *files = NULL;
 
-	if (nslog_files_open(j->given.ns_log, &o, 0, &files) == OK) {
+	e = nslog_files_open(j->given.ns_log, &o, 0, &files);
+	if (e == OK) {
 		nslog_files_read(files, on_event, &r);
+		take_log(j, files, &r, h);
 		nslog_files_free(&files);
-		h->has_log = true;
-		h->systems = json_object_size(r.targets);
-		h->clients = json_object_size(r.clients);
-		h->users = json_object_size(r.users);
-		json_decref(h->top);
-		h->top = top_of(r.targets);
 	} else {
-		cli_say(j->cli, stderr, W_ASSESS_NS_LOG, j->given.ns_log);
+		cli_say(j->cli, stderr, W_ASSESS_NS_LOG, j->given.ns_log, why_not(j, e));
 	}
 	json_decref(r.targets);
 	json_decref(r.clients);
@@ -159,6 +204,16 @@ static void drop(struct hanging *h)
 	json_decref(h->vservers);
 }
 
+static json_t *connected_json(const struct hanging *h)
+{
+	char first[25], last[25];
+
+	clock_rfc3339(h->first_us, first);
+	clock_rfc3339(h->last_us, last);
+	return json_pack("{s:I,s:I,s:I,s:s,s:s,s:b,s:O}", "systems", (json_int_t)h->systems, "clients", (json_int_t)h->clients, "users", (json_int_t)h->users, "from", first,
+		"to", last, "complete", (int)h->is_whole, "most", h->top);
+}
+
 json_t *assess_weigh_json(const struct assess_job *j, const struct inventory_appliance *a)
 {
 	struct hanging h;
@@ -168,8 +223,9 @@ json_t *assess_weigh_json(const struct assess_job *j, const struct inventory_app
 	o = json_pack("{s:O,s:I,s:I,s:O,s:O,s:O,s:O,s:O}", "roles", h.roles, "users", (json_int_t)h.said_users, "sessions", (json_int_t)h.said_sessions,
 		"shared_certificates", h.shared, "certificates", h.certificates, "virtual_servers", h.vservers, "local_users", h.local_users, "secrets", h.secrets);
 	if (h.has_log)
-		json_object_set_new(o, "connected", json_pack("{s:I,s:I,s:I,s:O}", "systems", (json_int_t)h.systems, "clients", (json_int_t)h.clients, "users",
-			(json_int_t)h.users, "most", h.top));
+		json_object_set_new(o, "connected", connected_json(&h));
+	else if (j->given.ns_log && a == j->target)
+		json_object_set_new(o, "connected", json_null()); /* asked for, and not known: stderr says why */
 	drop(&h);
 	return o;
 }
@@ -202,13 +258,19 @@ static void tell_shared(const struct cli *cli, const struct hanging *h, FILE *to
 
 static void tell_log(const struct cli *cli, const struct hanging *h, FILE *to)
 {
+	char first[25], last[25];
 	const json_t *v;
 	size_t i;
 
 	if (!h->has_log)
 		return;
+	clock_rfc3339(h->first_us, first);
+	clock_rfc3339(h->last_us, last);
 	fprintf(to, "    - ");
-	cli_say(cli, to, W_ASSESS_W_LOG, h->systems, h->clients, h->users);
+	if (h->systems)
+		cli_say(cli, to, W_ASSESS_W_LOG, 10, first, 10, last, h->systems, h->clients, h->users);
+	else
+		cli_say(cli, to, W_ASSESS_W_LOG_EMPTY, 10, first, 10, last);
 	json_array_foreach (h->top, i, v)
 		fprintf(to, "        %-40s %lld\n", json_string_value(json_object_get(v, "system")), (long long)json_integer_value(json_object_get(v, "connections")));
 }

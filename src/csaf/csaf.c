@@ -166,27 +166,15 @@ void each_product(struct check *c, product_fn *fn, void *ctx)
 		fn(c, get(item, "full_product_name"), AT(AT_I(AT(tree, "relationships"), i), "full_product_name"), ctx);
 }
 
-static bool list_has(const json_t *list, const char *id)
+bool may_step(struct check *c, size_t steps, const struct at *at)
 {
-	json_t *item;
-	size_t i;
-
-	json_array_foreach (list, i, item)
-		if (json_is_string(item) && strcmp(json_string_value(item), id) == 0)
-			return true;
-	return false;
-}
-
-bool names_product(const struct check *c, const json_t *item, const char *id)
-{
-	json_t *group;
-	size_t i;
-
-	if (list_has(get(item, "product_ids"), id))
+	if (steps <= c->steps_left) {
+		c->steps_left -= steps;
 		return true;
-	json_array_foreach (get(item, "group_ids"), i, group)
-		if (json_is_string(group) && list_has(json_object_get(c->groups, json_string_value(group)), id))
-			return true;
+	}
+	if (!c->is_stopped)
+		report(c, at, "the document refers to products through groups more than %u times; what follows is not compared", CSAF_GROUP_STEPS_MAX);
+	c->is_stopped = true;
 	return false;
 }
 
@@ -217,7 +205,7 @@ static void note_groups(struct check *c)
 void csaf_validate(const json_t *doc, const struct csaf_lists *lists, struct csaf_findings *out)
 {
 	struct csaf_findings findings = { 0 };
-	struct check c = { .doc = doc, .lists = lists, .out = &findings, .test = "schema", .products = json_object(), .groups = json_object() };
+	struct check c = { .doc = doc, .lists = lists, .out = &findings, .test = "schema", .steps_left = CSAF_GROUP_STEPS_MAX, .products = json_object(), .groups = json_object() };
 
 	check_schema(&c);
 	each_product(&c, note_product, NULL);
@@ -267,32 +255,16 @@ void csaf_summarise(const json_t *doc, struct csaf_summary *out)
 	*out = (struct csaf_summary){ .id = or_empty(text_at(tracking, "id")), .version = or_empty(text_at(tracking, "version")),
 		.title = or_empty(text_at(document, "title")), .date = or_empty(text_at(tracking, "current_release_date")),
 		.status = or_empty(text_at(tracking, "status")), .publisher = or_empty(text_at(get(document, "publisher"), "name")),
-		.tlp = or_empty(text_at(get2(document, "distribution", "tlp"), "label")) };
+		.namespace = or_empty(text_at(get(document, "publisher"), "namespace")), .tlp = or_empty(text_at(get2(document, "distribution", "tlp"), "label")) };
 	take_score(doc, out);
 }
 
-struct looking {
-	const char *id, *name;
-};
-
-static void look(struct check *c, const json_t *product, const struct at *at, void *ctx)
+json_t *csaf_product_names(const json_t *doc)
 {
-	struct looking *l = ctx;
-	const char *id = text_at(product, "product_id");
+	struct check c = { .doc = doc, .products = json_object() };
 
-	(void)c;
-	(void)at;
-	if (id && strcmp(id, l->id) == 0)
-		l->name = text_at(product, "name");
-}
-
-const char *csaf_product_name(const json_t *doc, const char *id)
-{
-	struct check c = { .doc = doc };
-	struct looking l = { .id = id };
-
-	each_product(&c, look, &l);
-	return l.name;
+	each_product(&c, note_product, NULL);
+	return c.products;
 }
 
 enum err csaf_file_name(const char *id, char out[256])

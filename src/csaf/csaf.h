@@ -11,6 +11,8 @@
 #define CSAF_DOCUMENT_MAX (16u << 20)
 #define CSAF_FINDINGS_MAX 200 /* what is found beyond these is counted only */
 #define CSAF_DEPTH_MAX	  64
+#define CSAF_VERSION_MAX  255 /* octets of a version */
+#define CSAF_GROUP_STEPS_MAX 2000000u /* members of groups, each time that a group is referred to */
 #define CSAF_POINTER_MAX  256
 #define CSAF_WORDS_MAX	  400
 
@@ -55,13 +57,13 @@ enum err csaf_languages(struct bytes text, json_t **out) MUST_USE;
 
 /* Views into doc, which is valid; "" where the document does not say. */
 struct csaf_summary {
-	const char *id, *version, *title, *date, *status, *publisher, *tlp;
+	const char *id, *version, *title, *date, *status, *publisher, *namespace, *tlp;
 	char severity[48]; /* "9.8 CRITICAL", or the aggregate severity */
 	double score;	   /* 0: none */
 };
 void csaf_summarise(const json_t *doc, struct csaf_summary *out);
-/* The name of a product by its id, NULL: there is none. */
-const char *csaf_product_name(const json_t *doc, const char *id);
+/* {id: name} of all products; the caller's. */
+json_t *csaf_product_names(const json_t *doc);
 /* Versions of documents: 1 < 2, 1.0.0-1 < 1.0.0 < 1.2.0; build metadata does not count. What is no version comes first. */
 int csaf_version_cmp(const char *a, const char *b);
 /* The file's name that the standard (5.1) makes of an id: lower case, all but [a-z0-9+-] becomes _, ".json". ERR_LIMIT: too long; ERR_SYNTAX: empty. */

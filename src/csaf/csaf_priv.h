@@ -11,6 +11,8 @@ struct check {
 	const char *test; /* which one runs */
 	json_t *products; /* id -> name */
 	json_t *groups;	  /* id -> array of product ids (borrowed strings inside) */
+	size_t steps_left; /* members of groups that may still be gone through */
+	bool is_stopped;   /* there were more, and that was reported */
 };
 
 /* Where in the document: a list from the inside out, on the stack of whoever walks. key NULL: index. */
@@ -34,8 +36,9 @@ typedef void product_fn(struct check *c, const json_t *product, const struct at 
 void each_product(struct check *c, product_fn *fn, void *ctx);
 /* Each branch. */
 void each_branch(struct check *c, product_fn *fn, void *ctx);
-/* Whether the item (of remediations, threats, flags) speaks of the product, by id or by group. */
-bool names_product(const struct check *c, const json_t *item, const char *id);
+/* Whether so many members of a group may be gone through: a small document may name a large group again and again, and no time is
+ * multiplied by that. False: it was reported, once, and whoever asked compares no more. */
+bool may_step(struct check *c, size_t steps, const struct at *at) MUST_USE;
 
 /* --- syntax.c: texts of one form --- */
 bool is_version(const char *s);

@@ -23,12 +23,18 @@ static void check_members(struct check *c, const struct shape *shape, const json
 	}
 }
 
-/* The serialised items, so that a long list costs no more than its length. */
-static bool is_new(json_t *seen, const json_t *item)
+/* Texts as they are, other items serialised, so that a long list costs no more than its length. */
+static bool is_new(json_t *texts, json_t *seen, const json_t *item)
 {
-	char *key = json_dumps(item, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
 	bool is_first;
+	char *key;
 
+	if (json_is_string(item)) {
+		is_first = json_object_get(texts, json_string_value(item)) == NULL;
+		json_object_set_new(texts, json_string_value(item), json_true());
+		return is_first;
+	}
+	key = json_dumps(item, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
 	CHECK(key);
 	is_first = json_object_get(seen, key) == NULL;
 	json_object_set_new(seen, key, json_true());
@@ -38,7 +44,7 @@ static bool is_new(json_t *seen, const json_t *item)
 
 static void check_items(struct check *c, const struct shape *shape, const json_t *v, const struct at *at)
 {
-	json_t *seen = shape->is_unique ? json_object() : NULL;
+	json_t *seen = shape->is_unique ? json_object() : NULL, *texts = shape->is_unique ? json_object() : NULL;
 	json_t *item;
 	size_t i;
 
@@ -46,10 +52,11 @@ static void check_items(struct check *c, const struct shape *shape, const json_t
 		report(c, at, "has %zu items, must have at least %zu", json_array_size(v), shape->least);
 	json_array_foreach (v, i, item) {
 		shape_check(c, shape->item, item, AT_I(at, i));
-		if (seen && !is_new(seen, item))
+		if (seen && !is_new(texts, seen, item))
 			report(c, AT_I(at, i), "is in this list already; each item may be there once");
 	}
 	json_decref(seen);
+	json_decref(texts);
 }
 
 static void check_text(struct check *c, const struct shape *shape, const char *s, const struct at *at)

@@ -97,6 +97,9 @@ bool is_version(const char *s)
 	struct bytes part, left = v.core;
 	size_t n = 0;
 
+	/* Ours, not the standard's: histories are sorted by them. */
+	if (strnlen(s, CSAF_VERSION_MAX + 1) > CSAF_VERSION_MAX)
+		return false;
 	while (next_part(&left, '.', &part)) {
 		if (!is_number(part))
 			return false;

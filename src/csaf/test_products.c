@@ -1,6 +1,8 @@
 /* Mandatory tests about products, their groups and names: 6.1.1 to 6.1.6, 6.1.13, 6.1.25, 6.1.31. */
 #include "csaf/csaf_priv.h"
 
+#include <stdlib.h>
+
 /* --- every place that refers to a product or to a group --- */
 
 typedef void reference_fn(struct check *c, const char *id, const struct at *at);
@@ -92,39 +94,79 @@ void test_double_product(struct check *c)
 
 /* --- 6.1.3: what a relationship defines must not be made of itself --- */
 
-/* Defined ids lose those that are made of defined ones no more, until nothing changes: what is left stands in a circle, or leans on
- * one. The number of rounds is bounded by the number of relationships. */
-void test_circular_product(struct check *c)
+/* Defined ids that lean on no defined one are closed, then those that leaned on these alone, and so on: what stays open stands in a
+ * circle, or leans on one. Each reference is looked at twice, so that the order of the list costs no time. */
+struct leaning {
+	json_t *open;	 /* id -> true */
+	json_t *waiting; /* id -> places of relationships that lean on it */
+	size_t *counts;	 /* per relationship: on how many open ids it leans */
+	size_t *ready;	 /* relationships that lean on none */
+	size_t ready_count;
+};
+
+static const char *defined_id(const json_t *relationship)
+{
+	return text_at(get(relationship, "full_product_name"), "product_id");
+}
+
+static void lean(struct leaning *l, const json_t *relationship, size_t i)
 {
 	static const char *const ends[] = { "product_reference", "relates_to_product_reference" };
-	const json_t *list = get2(c->doc, "product_tree", "relationships");
-	json_t *open = json_object(), *item;
-	bool has_changed = true;
+
+	for (size_t k = 0; k < COUNT_OF(ends); k++) {
+		const char *on = text_at(relationship, ends[k]);
+		json_t *list;
+
+		if (!on || !json_object_get(l->open, on))
+			continue;
+		list = json_object_get(l->waiting, on);
+		if (!list)
+			json_object_set_new(l->waiting, on, list = json_array());
+		json_array_append_new(list, json_integer((json_int_t)i));
+		l->counts[i]++;
+	}
+	if (l->counts[i] == 0)
+		l->ready[l->ready_count++] = i;
+}
+
+static void close_all(struct leaning *l, const json_t *list)
+{
+	json_t *place;
 	size_t i;
 
+	while (l->ready_count) {
+		const char *id = defined_id(json_array_get(list, l->ready[--l->ready_count]));
+
+		if (!id || json_object_del(l->open, id) != 0)
+			continue;
+		json_array_foreach (json_object_get(l->waiting, id), i, place)
+			if (--l->counts[json_integer_value(place)] == 0)
+				l->ready[l->ready_count++] = (size_t)json_integer_value(place);
+	}
+}
+
+void test_circular_product(struct check *c)
+{
+	const json_t *list = get2(c->doc, "product_tree", "relationships");
+	size_t n = json_array_size(list), i;
+	struct leaning l = { .open = json_object(), .waiting = json_object(), .counts = calloc(n + 1, sizeof(size_t)), .ready = calloc(n + 1, sizeof(size_t)) };
+	json_t *item;
+
+	CHECK(l.counts && l.ready);
 	json_array_foreach (list, i, item)
-		if (text_at(get(item, "full_product_name"), "product_id"))
-			json_object_set_new(open, text_at(get(item, "full_product_name"), "product_id"), json_true());
-	for (size_t round = 0; has_changed && round <= json_array_size(list); round++) {
-		has_changed = false;
-		json_array_foreach (list, i, item) {
-			const char *id = text_at(get(item, "full_product_name"), "product_id");
-			bool leans = false;
-
-			for (size_t k = 0; k < COUNT_OF(ends); k++)
-				leans |= text_at(item, ends[k]) && json_object_get(open, text_at(item, ends[k]));
-			if (id && !leans && json_object_del(open, id) == 0)
-				has_changed = true;
-		}
-	}
-	json_array_foreach (list, i, item) {
-		const char *id = text_at(get(item, "full_product_name"), "product_id");
-
-		if (id && json_object_get(open, id))
+		if (defined_id(item))
+			json_object_set_new(l.open, defined_id(item), json_true());
+	json_array_foreach (list, i, item)
+		lean(&l, item, i);
+	close_all(&l, list);
+	json_array_foreach (list, i, item)
+		if (defined_id(item) && json_object_get(l.open, defined_id(item)))
 			report(c, AT(AT(AT_I(AT(AT(NULL, "product_tree"), "relationships"), i), "full_product_name"), "product_id"),
-				"'%.80s' is defined by itself, directly or through others", id);
-	}
-	json_decref(open);
+				"'%.80s' is defined by itself, directly or through others", defined_id(item));
+	json_decref(l.open);
+	json_decref(l.waiting);
+	free(l.counts);
+	free(l.ready);
 }
 
 /* --- groups --- */

@@ -186,52 +186,89 @@ void test_profile_vulnerability_id(struct check *c)
 	each_needs(c, VEX, NULL, (const char *const[]){ "cve", "ids", NULL });
 }
 
-static bool is_spoken_of(const struct check *c, const json_t *list, const char *category, const char *id)
+static void add_texts(json_t *set, const json_t *list)
 {
 	json_t *item;
 	size_t i;
 
+	json_array_foreach (list, i, item)
+		if (json_is_string(item))
+			json_object_set_new(set, json_string_value(item), json_true());
+}
+
+/* Adds each product that an item of the list (remediations, threats, flags) speaks of, by id or by group. False: may_step. */
+static bool add_spoken_of(struct check *c, json_t *set, const json_t *list, const char *category, const struct at *at)
+{
+	json_t *item, *group, *seen = json_object();
+	bool may = true;
+	size_t i, k;
+
 	json_array_foreach (list, i, item) {
 		const char *said = text_at(item, "category");
 
-		if ((!category || (said && strcmp(said, category) == 0)) && names_product(c, item, id))
-			return true;
+		if (category && (!said || strcmp(said, category) != 0))
+			continue;
+		add_texts(set, get(item, "product_ids"));
+		json_array_foreach (get(item, "group_ids"), k, group) {
+			const json_t *members = json_is_string(group) ? json_object_get(c->groups, json_string_value(group)) : NULL;
+
+			if (!members || json_object_get(seen, json_string_value(group)))
+				continue;
+			json_object_set_new(seen, json_string_value(group), json_true());
+			may = may && may_step(c, json_array_size(members), at);
+			if (may)
+				add_texts(set, members);
+		}
 	}
-	return false;
+	json_decref(seen);
+	return may;
+}
+
+static void each_is_in(struct check *c, const json_t *set, const json_t *ids, const struct at *at, const char *before, const char *after)
+{
+	json_t *item;
+	size_t i;
+
+	json_array_foreach (ids, i, item)
+		if (json_is_string(item) && !json_object_get(set, json_string_value(item)))
+			report(c, AT_I(at, i), "%s '%.80s' %s", before, json_string_value(item), after);
 }
 
 void test_profile_impact(struct check *c)
 {
-	json_t *vulnerability, *item;
-	size_t i, k;
+	json_t *vulnerability;
+	size_t i;
 
 	if (!is_of(c, VEX))
 		return;
-	json_array_foreach (get(c->doc, "vulnerabilities"), i, vulnerability)
-		json_array_foreach (get2(vulnerability, "product_status", "known_not_affected"), k, item) {
-			const char *id = json_string_value(item);
+	json_array_foreach (get(c->doc, "vulnerabilities"), i, vulnerability) {
+		const struct at *at = AT(AT(VULNERABILITY(i), "product_status"), "known_not_affected");
+		const json_t *ids = get2(vulnerability, "product_status", "known_not_affected");
+		json_t *set = json_object();
 
-			if (id && !is_spoken_of(c, get(vulnerability, "flags"), NULL, id) && !is_spoken_of(c, get(vulnerability, "threats"), "impact", id))
-				report(c, AT_I(AT(AT(VULNERABILITY(i), "product_status"), "known_not_affected"), k),
-					"why '%.80s' is not affected is missing: a flag, or a threat with category impact", id);
-		}
+		if (json_array_size(ids) && add_spoken_of(c, set, get(vulnerability, "flags"), NULL, at) &&
+			add_spoken_of(c, set, get(vulnerability, "threats"), "impact", at))
+			each_is_in(c, set, ids, at, "why", "is not affected is missing: a flag, or a threat with category impact");
+		json_decref(set);
+	}
 }
 
 void test_profile_action(struct check *c)
 {
-	json_t *vulnerability, *item;
-	size_t i, k;
+	json_t *vulnerability;
+	size_t i;
 
 	if (!is_of(c, VEX))
 		return;
-	json_array_foreach (get(c->doc, "vulnerabilities"), i, vulnerability)
-		json_array_foreach (get2(vulnerability, "product_status", "known_affected"), k, item) {
-			const char *id = json_string_value(item);
+	json_array_foreach (get(c->doc, "vulnerabilities"), i, vulnerability) {
+		const struct at *at = AT(AT(VULNERABILITY(i), "product_status"), "known_affected");
+		const json_t *ids = get2(vulnerability, "product_status", "known_affected");
+		json_t *set = json_object();
 
-			if (id && !is_spoken_of(c, get(vulnerability, "remediations"), NULL, id))
-				report(c, AT_I(AT(AT(VULNERABILITY(i), "product_status"), "known_affected"), k),
-					"what to do about '%.80s' is missing: a remediation", id);
-		}
+		if (json_array_size(ids) && add_spoken_of(c, set, get(vulnerability, "remediations"), NULL, at))
+			each_is_in(c, set, ids, at, "what to do about", "is missing: a remediation");
+		json_decref(set);
+	}
 }
 
 /* --- 6.1.29, 6.1.32, 6.1.33 --- */
@@ -289,9 +326,12 @@ void test_double_flags(struct check *c)
 			const struct at *at = AT_I(AT(VULNERABILITY(i), "flags"), k);
 
 			flag_products(c, seen, get(flag, "product_ids"), k, at);
-			json_array_foreach (get(flag, "group_ids"), n, group)
-				if (json_is_string(group))
-					flag_products(c, seen, json_object_get(c->groups, json_string_value(group)), k, at);
+			json_array_foreach (get(flag, "group_ids"), n, group) {
+				const json_t *members = json_is_string(group) ? json_object_get(c->groups, json_string_value(group)) : NULL;
+
+				if (members && may_step(c, json_array_size(members), at))
+					flag_products(c, seen, members, k, at);
+			}
 		}
 		json_decref(seen);
 	}

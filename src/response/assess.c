@@ -9,7 +9,12 @@ static void find_build(const struct decision *d, const struct assess_input *in, 
 	bool is_ambiguous = false;
 	int order = 0;
 
-	if (in->bundle_build)
+	if (a && a->is_wanop && a->has_build) /* files from it tell the build of the NetScaler within */
+		r->build = a->build;
+	else if (a && a->is_wanop) {
+		r->missing |= MISSING_BUILD;
+		return;
+	} else if (in->bundle_build)
 		r->build = *in->bundle_build;
 	else if (in->conf && in->conf->has_version)
 		r->build = in->conf->version;

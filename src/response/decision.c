@@ -10,7 +10,7 @@
 
 static enum err take_version(const struct data *d, const json_t *at, const char *text, struct ns_version *out, char error[DATA_ERROR_MAX])
 {
-	if (!text || ns_version_parse(bytes_str(text), out) != OK)
+	if (!text || (ns_version_parse(bytes_str(text), out) != OK && ns_wanop_parse(bytes_str(text), out) != OK))
 		return data_fail(d, at, error, "'%.40s' is no build; write 13.1-49.13 or 13.1-FIPS 37.159", text ? text : "");
 	return OK;
 }
@@ -32,17 +32,22 @@ static enum err read_versions(struct decision *d, const json_t *object, const ch
 
 static enum err read_line(struct decision *d, const json_t *v, struct decision_line *l, char error[DATA_ERROR_MAX])
 {
-	static const int states[] = { BUILD_FIXED, BUILD_NO_FIX, BUILD_NOT_AFFECTED };
+	static const int states[] = { BUILD_FIXED, BUILD_NO_FIX, BUILD_NOT_AFFECTED, BUILD_UNKNOWN };
 	const char *line, *fixed;
 	unsigned state = 0;
 
-	TRY(data_keys(d->data, v, "line fixed released state source note", error));
+	TRY(data_keys(d->data, v, "line fixed released state affected claimed source note", error));
 	TRY(data_text(d->data, v, "line", true, &line, error));
 	if (ns_line_parse(bytes_str(line), &l->line) != OK)
 		return data_fail(d->data, v, error, "'%s' is no release line; write \"13.1\" or \"13.1-FIPS\"", line);
 	TRY(data_text(d->data, v, "source", true, &l->source, error));
-	TRY(data_choice(d->data, v, "state", false, "fixed no_fix not_affected", &state, error));
+	TRY(data_choice(d->data, v, "state", false, "fixed no_fix not_affected unconfirmed", &state, error));
 	l->state = states[state];
+	TRY(read_versions(d, v, "affected", &l->affected, &l->affected_count, error));
+	if ((l->state == BUILD_UNKNOWN) != (l->affected_count > 0))
+		return data_fail(d->data, v, error, "'affected', a list of builds, goes with 'state: unconfirmed' and with nothing else");
+	if (json_object_get(v, "claimed"))
+		TRY(said_read(d->data, v, "claimed", &l->claimed, error));
 	TRY(data_text(d->data, v, "fixed", l->state == BUILD_FIXED, &fixed, error));
 	if (!fixed)
 		return OK;
@@ -300,11 +305,23 @@ const struct decision_line *decision_find_line(const struct decision *d, const s
 	return found;
 }
 
+static bool is_among(const struct ns_version *list, size_t n, const struct ns_version *v)
+{
+	int order = 1;
+
+	for (size_t i = 0; i < n; i++)
+		if (ns_version_compare(&list[i], v, &order) == OK && order == 0)
+			return true;
+	return false;
+}
+
 static unsigned build_of(const struct decision_line *l, const struct ns_version *v)
 {
 	struct ns_version same = *v;
 	int order = 0;
 
+	if (l->state == BUILD_UNKNOWN) /* no order among them: what is newer is not therefore fixed */
+		return is_among(l->affected, l->affected_count, v) ? BUILD_AFFECTED : BUILD_UNKNOWN;
 	if (l->state != BUILD_FIXED)
 		return (unsigned)l->state;
 	same.line = l->line;
@@ -326,16 +343,6 @@ unsigned decision_build(const struct decision *d, const struct ns_version *v, bo
 			return BUILD_UNKNOWN;
 	*is_ambiguous = false;
 	return build;
-}
-
-static bool is_among(const struct ns_version *list, size_t n, const struct ns_version *v)
-{
-	int order = 1;
-
-	for (size_t i = 0; i < n; i++)
-		if (ns_version_compare(&list[i], v, &order) == OK && order == 0)
-			return true;
-	return false;
 }
 
 unsigned decision_effect(const struct decision *d, const struct ns_version *v)

@@ -58,9 +58,12 @@ struct decision_table {
 
 struct decision_line {
 	struct ns_line line;
-	int state; /* BUILD_FIXED: builds from fixed on are; BUILD_NO_FIX, BUILD_NOT_AFFECTED: the whole line */
+	int state; /* BUILD_UNKNOWN: affected builds are named, and no fixed one is confirmed: of all others nothing is known. BUILD_FIXED: builds from fixed on are; BUILD_NO_FIX, BUILD_NOT_AFFECTED: the whole line */
 	struct ns_version fixed;
 	uint64_t released_us; /* of the fixed build: nobody has had it before; 0 without one */
+	const struct ns_version *affected; /* with BUILD_UNKNOWN */
+	size_t affected_count;
+	struct said claimed; /* what is said, not confirmed, to be fixed, and by whom; with BUILD_UNKNOWN, may be empty */
 	const char *source;
 };
 struct decision_builds { /* where the mitigation did not work, or perhaps not */

@@ -27,6 +27,9 @@ static enum err version_of(const struct data *d, const json_t *o, const char *ke
 	*has = text != NULL;
 	if (!text)
 		return OK;
+	if (a->is_wanop)
+		return ns_wanop_parse(bytes_str(text), out) == OK ? OK :
+			data_fail(d, json_object_get(o, key), error, "'%s' is no version of an SD-WAN WANOP: '%.40s'; write 10.2.6 or 10.2.6b", key, text);
 	if (ns_version_parse(bytes_str(text), out) != OK)
 		return data_fail(d, json_object_get(o, key), error, "'%s' is no build: '%.40s'; write 13.1-49.13 or 13.1-FIPS 37.159, as 'show ns version' tells it", key, text);
 	if (a->has_edition && out->has_edition && out->line.edition != a->edition)
@@ -222,13 +225,20 @@ static enum err read_appliance(struct inventory *inv, struct inventory_appliance
 	TRY(data_keys(d, a->node, "name customer product edition build first_build addresses roles exposed_since updates mitigations certificates users sessions note", error));
 	TRY(text_of(d, a->node, "name", true, &a->name, error));
 	TRY(text_of(d, a->node, "product", false, &a->product, error));
-	if (*a->product && strcmp(a->product, "netscaler") != 0)
-		return data_fail(d, json_object_get(a->node, "product"), error, "'product' is netscaler, not '%.40s': nothing is known of other products", a->product);
+	a->is_wanop = strcmp(a->product, "sd-wan-wanop") == 0;
+	if (*a->product && !a->is_wanop && strcmp(a->product, "netscaler") != 0)
+		return data_fail(d, json_object_get(a->node, "product"), error, "'product' is netscaler or sd-wan-wanop, not '%.40s': nothing is known of other products", a->product);
 	TRY(text_of(d, a->node, "note", false, &a->note, error));
 	TRY(text_of(d, a->node, "edition", false, &edition, error));
 	a->has_edition = *edition != 0;
 	if (*edition && !ns_edition_parse(bytes_str(edition), &a->edition))
 		return data_fail(d, json_object_get(a->node, "edition"), error, "'edition' is standard, fips or ndcpp, not '%.40s'", edition);
+	if (a->is_wanop && a->has_edition)
+		return data_fail(d, json_object_get(a->node, "edition"), error, "an SD-WAN WANOP has no 'edition'; take it away");
+	if (a->is_wanop) {
+		a->has_edition = true;
+		a->edition = NS_WANOP;
+	}
 	TRY(read_customer_of(inv, a, error));
 	TRY(version_of(d, a->node, "build", false, a, &a->has_build, &a->build, error));
 	TRY(version_of(d, a->node, "first_build", false, a, &a->has_first_build, &a->first_build, error));

@@ -38,6 +38,7 @@ struct inventory_certificate {
 struct inventory_appliance {
 	const char *name, *product, *note;
 	const struct inventory_customer *customer; /* NULL: none */
+	bool is_wanop; /* product: sd-wan-wanop; its edition is NS_WANOP */
 	bool has_build, has_edition, has_first_build;
 	struct ns_version build, first_build; /* edition included */
 	enum ns_edition edition;

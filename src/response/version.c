@@ -1,8 +1,8 @@
 /* One small reader for all spellings: a release, perhaps an edition, a build. */
 #include "response/version.h"
 
-static const char *const edition_names[NS_EDITION_COUNT] = { "standard", "fips", "ndcpp" };
-static const char *const edition_marks[NS_EDITION_COUNT] = { "", "-FIPS", "-NDcPP" };
+static const char *const edition_names[NS_EDITION_COUNT] = { "standard", "fips", "ndcpp", "sd-wan-wanop" };
+static const char *const edition_marks[NS_EDITION_COUNT] = { "", "-FIPS", "-NDcPP", "-WANOP" };
 
 const char *ns_edition_name(enum ns_edition e)
 {
@@ -11,7 +11,7 @@ const char *ns_edition_name(enum ns_edition e)
 
 bool ns_edition_parse(struct bytes name, enum ns_edition *out)
 {
-	for (size_t i = 0; i < NS_EDITION_COUNT; i++)
+	for (size_t i = 0; i < NS_WANOP; i++)
 		if (bytes_eq_nocase(name, bytes_str(edition_names[i]))) {
 			*out = (enum ns_edition)i;
 			return true;
@@ -113,6 +113,8 @@ enum err ns_version_parse(struct bytes in, struct ns_version *out)
 	pass(&in, ":");
 	in = bytes_trim(in);
 	v.has_edition = take_edition(&in, &v.line.edition);
+	if (v.line.edition == NS_WANOP) /* its builds are written otherwise: ns_wanop_parse */
+		return ERR_SYNTAX;
 	pass(&in, ":");
 	in = bytes_trim(in);
 	pass(&in, "-");
@@ -124,8 +126,29 @@ enum err ns_version_parse(struct bytes in, struct ns_version *out)
 	return OK;
 }
 
+enum err ns_wanop_parse(struct bytes in, struct ns_version *out)
+{
+	struct ns_version v = { .line.edition = NS_WANOP, .has_edition = true };
+
+	pass_blanks(&in);
+	if (!take_pair(&in, &v.line.major, &v.line.minor) || !pass(&in, ".") || !take_number(&in, &v.build))
+		return ERR_SYNTAX;
+	if (in.len == 1 && ascii_lower(in.at[0]) >= 'a' && ascii_lower(in.at[0]) <= 'z')
+		v.sub = (uint16_t)(ascii_lower(in.at[0]) - 'a' + 1);
+	else if (in.len)
+		return ERR_SYNTAX;
+	*out = v;
+	return OK;
+}
+
 void ns_version_write(const struct ns_version *v, struct text *out)
 {
+	if (v->line.edition == NS_WANOP) {
+		text_fmt(out, "%u.%u.%u", v->line.major, v->line.minor, v->build);
+		if (v->sub >= 1 && v->sub <= 26)
+			text_byte(out, (unsigned char)('a' + v->sub - 1));
+		return;
+	}
 	ns_line_write(&v->line, out);
 	text_fmt(out, "%c%u.%u", v->line.edition == NS_STANDARD ? '-' : ' ', v->build, v->sub);
 }

@@ -11,7 +11,7 @@ static void validate(struct bytes in)
 	struct csaf_lists none = { 0 };
 	struct csaf_findings f;
 	struct csaf_summary s;
-	json_t *doc = NULL;
+	json_t *doc = NULL, *names;
 
 	if (csaf_parse(in, &doc, error) != OK) {
 		CHECK(!doc && error[0]);
@@ -24,7 +24,8 @@ static void validate(struct bytes in)
 	if (csaf_file_name(s.id, name) == OK)
 		CHECK(!strchr(name, '/') && name[0] != '.' && strlen(name) < sizeof(name));
 	CHECK(csaf_version_cmp(s.version, s.version) == 0);
-	csaf_product_name(doc, s.id);
+	names = csaf_product_names(doc);
+	json_decref(names);
 	csaf_findings_fini(&f);
 	json_decref(doc);
 }

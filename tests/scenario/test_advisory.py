@@ -8,6 +8,7 @@ import os
 import ssl
 import subprocess
 import threading
+import time
 
 import pytest
 
@@ -156,6 +157,17 @@ def test_what_is_not_confirmed_says_so(site):
     assert "10.2.6b and 11.0.3b (22 January 2020) are the fixed versions is not confirmed" in " ".join(site.run("show", "CVE-2019-19781").stdout.split())
 
 
+def test_what_is_not_confirmed_is_not_fixed(site):
+    v = site.json("show", "CVE-2019-19781")["vulnerabilities"][0]["product_status"]
+    assert v["under_investigation"] == ["WANOP-10.2.6b", "WANOP-11.0.3b"] and {"WANOP-10.2.6", "WANOP-11.0.3"} <= set(v["known_affected"])
+    assert not any("WANOP" in p for p in v["fixed"] + v["first_fixed"])
+
+
+def test_the_date_is_the_bulletins(site):
+    v = site.json("show", "CVE-2023-3519")["vulnerabilities"][0]
+    assert v["release_date"][:10] == "2023-07-18" and any("19 July 2023" in n["text"] for n in v["notes"])
+
+
 def test_validate_says_what_and_where(site):
     bad = document()
     bad["vulnerabilities"][0]["product_status"]["fixed"].append("NONE")
@@ -180,6 +192,91 @@ def test_add_keeps_the_newest(site):
     del bad["document"]["title"]
     assert "'title' is missing" in site.run("add", site.write("bad.json", bad), status=1).stderr
     assert site.kept() == {"ex-2020-1.json"}
+
+
+def of(publisher, number=1, version="1", cve=None):
+    d = document(number, version)
+    d["document"]["publisher"] = {"category": "vendor", "name": publisher, "namespace": f"https://{publisher}.example.org/"}
+    if cve:
+        d["document"]["tracking"]["id"] = cve
+    return d
+
+
+def test_two_publishers_with_one_id_are_both_kept(site):
+    a, b = site.json("add", site.write("a.json", of("a"))), site.json("add", site.write("b.json", of("b")))
+    assert a["file"] == f"{site.state}/advisories/ex-2020-1.json" and b["file"] != a["file"] and b["changed"]
+    assert not site.json("add", site.write("b.json", of("b")))["changed"]
+    assert site.json("add", site.write("b2.json", of("b", version="2")))["file"] == b["file"]  # a newer one takes its own older one's place
+    assert site.json("add", site.write("a2.json", of("a", version="2")))["file"] == a["file"]
+    assert "older" in site.run("add", site.write("b.json", of("b")), status=1).stderr
+    assert len(site.kept()) == 2
+    listed = {(x["id"], x["publisher"]): x for x in site.json("list")}
+    assert ("EX-2020-1", "a") in listed and listed["EX-2020-1", "b"]["file"] == b["file"] and len(listed) == len(SHIPPED) + 2
+    out = site.run("list").stdout
+    assert f"published by: a ({a['file']})" in out and f"published by: b ({b['file']})" in out and "published by: Sluis" not in out
+    shown = site.run("show", "EX-2020-1", "--json")
+    assert json.loads(shown.stdout)["document"]["publisher"]["name"] == "a" and f"another publisher has an advisory EX-2020-1 too: sluis advisory show {b['file']}" in shown.stderr
+    assert site.json("show", b["file"])["document"]["publisher"]["name"] == "b"
+    os.unlink(a["file"])  # the name is free: b keeps the one it has
+    assert site.json("add", site.write("b3.json", of("b", version="3")))["file"] == b["file"]
+
+
+def test_a_publisher_with_a_shipped_id_does_not_take_its_place(site):
+    b = site.json("add", site.write("b.json", of("b", cve="CVE-2023-3519")))
+    assert os.path.basename(b["file"]) != "cve-2023-3519.json"
+    assert sorted(x["publisher"] for x in site.json("list") if x["id"] == "CVE-2023-3519") == ["Sluis", "b"]
+    shown = site.run("show", "CVE-2023-3519", "--json")
+    assert json.loads(shown.stdout)["document"]["publisher"]["name"] == "Sluis" and b["file"] in shown.stderr
+    own = document(1, "3")
+    own["document"]["tracking"]["id"] = "CVE-2023-3519"  # of the shipped one's publisher: takes its place
+    assert site.json("add", site.write("own.json", own))["file"].endswith("/cve-2023-3519.json")
+    assert site.json("show", "CVE-2023-3519")["document"]["tracking"]["version"] == "3"
+    assert len(site.json("list")) == len(SHIPPED) + 1
+
+
+def test_two_ids_that_make_one_file_name_are_both_kept(site):
+    one, two = of("a"), of("a")
+    one["document"]["tracking"]["id"], two["document"]["tracking"]["id"] = "EX 1/2", "EX_1_2"
+    files = {site.json("add", site.write("1.json", one))["file"], site.json("add", site.write("2.json", two))["file"]}
+    assert len(files) == 2 and {x["id"] for x in site.json("list")} == SHIPPED | {"EX 1/2", "EX_1_2"}
+
+
+def test_two_providers_with_one_id(site, provider):
+    provider.put("/d/a.json", of("a"))
+    provider.put("/d/b.json", of("b"))
+    provider.changes(("a.json", "2020-01-10T10:00:00Z"), ("b.json", "2020-01-09T10:00:00Z"))
+    assert sync(site, provider)["added"] == 2
+    assert {x["publisher"] for x in site.json("list") if x["id"] == "EX-2020-1"} == {"a", "b"}
+
+
+def slow_document(kind):
+    """Documents at which a loop within a loop takes minutes."""
+    d = document()
+    d["document"]["category"] = "csaf_vex"
+    ids = ["%x" % i for i in range(60000)]
+    tree = d["product_tree"] = {"full_product_names": [{"name": "N", "product_id": i} for i in ids]}
+    v = {"cve": "CVE-2020-0001", "notes": [{"category": "description", "text": "D"}]}
+    d["vulnerabilities"] = [v]
+    if kind == "remedies":
+        v.update(product_status={"known_affected": ids}, remediations=[{"category": "mitigation", "details": "d", "product_ids": ids[::-1]}])
+    elif kind == "groups":
+        tree["product_groups"] = [{"group_id": "g", "product_ids": ids}]
+        v.update(product_status={"known_affected": ids}, remediations=[{"category": "mitigation", "details": "d", "group_ids": ["g"]}])
+        d["vulnerabilities"] = [dict(v, cve=f"CVE-2020-{i:04}", product_status={"known_affected": ids[:1]}) for i in range(20000)]
+    elif kind == "word":
+        d["document"]["notes"] = [{"category": "summary", "text": "x" * (12 << 20)}]
+        v.update(product_status={"known_not_affected": ids}, threats=[{"category": "impact", "details": "d", "product_ids": ids}])
+    return d
+
+
+@pytest.mark.parametrize("kind,status,words", [("remedies", 0, "valid"), ("groups", 1, "through groups more than 2000000 times"), ("word", 0, "valid")])
+def test_no_document_is_slow(site, kind, status, words):
+    """Minutes before there were sets; generous here, for a sanitized program on a busy machine."""
+    path = site.write("slow.json", slow_document(kind))
+    started = time.monotonic()
+    assert words in site.run("validate", path, status=status).stdout
+    assert site.run("show", path).stdout
+    assert time.monotonic() - started < 60
 
 
 def test_wrong_calls(site):

@@ -3,6 +3,7 @@ a mail server with STARTTLS, and a running Sluis that gets a rule set with a way
 import email
 import email.policy
 import glob
+import gzip
 import io
 import json
 import os
@@ -14,6 +15,7 @@ import jsonschema
 import pytest
 import yaml
 
+import appliance
 from alert_servers import MailServer
 from harness import BUILD, RELEASE, ROOT, Nginx, Sluis, free_port, get, wait_for
 
@@ -70,11 +72,73 @@ def test_there_are_six_advisories_and_their_builds():
         assert set(builds.split()) <= fixed, cve
 
 
+def inventories():
+    """Every inventory of the documentation, the seeds of the fuzz target and the other scenarios."""
+    with open(os.path.join(ROOT, "docs", "assess.md")) as f:
+        for i, block in enumerate(b.split("```")[0] for b in f.read().split("```yaml\n")[1:]):
+            if "appliances:" in block:
+                yield pytest.param(block, id=f"assess.md-{i}")
+    for name in sorted(os.listdir(SEEDS)):
+        with open(os.path.join(SEEDS, name)) as f:
+            yield pytest.param(f.read(), id="seed-" + name)
+    yield pytest.param(appliance.INVENTORY, id="appliance.py")
+    for path in TABLES:
+        for row in texts(path)["rows"]:
+            if not isinstance(row["example"], str):
+                one = {k: v for k, v in row["example"].items() if k != "findings"}
+                yield pytest.param(yaml.safe_dump({"appliances": [dict(one, name="a")]}), id=f"{os.path.basename(path)}-{row['name']}")
+
+
+SEEDS = os.path.join(ROOT, "tests", "fuzz", "seeds", "inventory")
+
+
+def both(tmp_path, text):
+    """Whether the schema and whether the program take it."""
+    (tmp_path / "i.yaml").write_text(text)
+    r = sluis("assess", "--inventory", tmp_path / "i.yaml", "--advisory", "CVE-2019-19781")
+    errors = list(jsonschema.Draft7Validator(schema("inventory")).iter_errors(texts(tmp_path / "i.yaml")))
+    return not errors, r.returncode != 2, f"{errors[:2]}\n{r.stderr}"
+
+
+@pytest.mark.parametrize("text", inventories())
+def test_inventories_pass_in_schema_and_program(tmp_path, text):
+    in_schema, in_program, why = both(tmp_path, text)
+    assert in_schema and in_program, why
+
+
+ONE = {"name": "a"}
+
+
+@pytest.mark.parametrize("content", [pytest.param(c, id=i) for i, c in {
+    "no appliances": {"customers": []}, "an unknown key": {"appliances": [], "more": "x"}, "appliances that are no list": {"appliances": "a"},
+    "an appliance without a name": {"appliances": [{"build": "13.0-47.24"}]}, "an empty name": {"appliances": [{"name": ""}]},
+    "an unknown key of an appliance": {"appliances": [dict(ONE, builds="13.0-47.24")]}, "another product": {"appliances": [dict(ONE, product="bigip")]},
+    "another edition": {"appliances": [dict(ONE, edition="gold")]}, "roles that are a text": {"appliances": [dict(ONE, roles="gateway")]},
+    "an empty role": {"appliances": [dict(ONE, roles=[""])]}, "an empty build": {"appliances": [dict(ONE, build="")]},
+    "a date in another order": {"appliances": [dict(ONE, exposed_since="01-02-2020")]}, "a word for a date": {"appliances": [dict(ONE, exposed_since="always")]},
+    "an update without a day": {"appliances": [dict(ONE, updates=[{"to": "13.0-47.24"}])]}, "an update to nothing": {"appliances": [dict(ONE, updates=[{"on": "2020-01-25"}])]},
+    "an update on no day": {"appliances": [dict(ONE, updates=[{"on": "never", "to": "13.0-47.24"}])]},
+    "an unknown key of an update": {"appliances": [dict(ONE, updates=[{"on": "2020-01-25", "to": "13.0-47.24", "by": "me"}])]},
+    "sessions ended perhaps": {"appliances": [dict(ONE, updates=[{"on": "2020-01-25", "to": "13.0-47.24", "sessions_ended": "yes"}])]},
+    "a mitigation of nothing": {"appliances": [dict(ONE, mitigations=[{"on": "2020-01-08"}])]},
+    "an unknown key of a mitigation": {"appliances": [dict(ONE, mitigations=[{"advisory": "CVE-2019-19781", "at": "2020-01-08"}])]},
+    "a certificate without a name": {"appliances": [dict(ONE, certificates=[{"wildcard": "true"}])]},
+    "a wildcard perhaps": {"appliances": [dict(ONE, certificates=[{"name": "x", "wildcard": "maybe"}])]},
+    "users in words": {"appliances": [dict(ONE, users="many")]}, "fewer than no users": {"appliances": [dict(ONE, users="-1")]},
+    "a customer without a name": {"customers": [{"language": "nl"}], "appliances": []}, "another language": {"customers": [{"name": "c", "language": "de"}], "appliances": []},
+    "no mail address": {"customers": [{"name": "c", "contact": "here"}], "appliances": []},
+    "two mail addresses": {"customers": [{"name": "c", "contact": "a@example.org, b@example.org"}], "appliances": []},
+    "an unknown key of a customer": {"customers": [{"name": "c", "mail": "a@example.org"}], "appliances": []}}.items()])
+def test_wrong_inventories_are_refused_by_schema_and_program(tmp_path, content):
+    in_schema, in_program, why = both(tmp_path, yaml.safe_dump(content))
+    assert (in_schema, in_program) == (False, False), why
+
+
 def row_cases():
     for path in TABLES:
         table = texts(path)
         for row in table["rows"]:
-            if row["example"] != "none":
+            if not isinstance(row["example"], str):
                 yield pytest.param(OF_TABLE[table["table"]], row, id=f"{table['table']}-{row['name']}")
 
 
@@ -93,6 +157,57 @@ def test_every_row_decides_about_its_example(tmp_path, cve, row):
     assert v["missing"] or v["verdict"] != "cannot_tell"
 
 
+# Rows to which no shipped advisory leads: what to change in one, and the appliance that the row then decides about.
+UNREACHED = {
+    ("mitigation", "not-affected"): (lambda d: d["lines"].append({"line": "9.3", "state": "not_affected", "source": "vendor"}), {"build": "9.3-1.1"}),
+    ("mitigation", "precondition-unmet"): (
+        lambda d: d.update(precondition={"what": {"en": "A gateway.", "nl": "Een gateway."}, "source": "vendor", "roles": {"meet": ["gateway"]},
+                                         "ns_conf": {"command": "add vpn vserver"}}), {"build": "13.0-47.22", "roles": ["other"], "exposed_since": "2019-01-01"}),
+    ("sessions", "not-affected"): (lambda d: d["lines"].append({"line": "9.3", "state": "not_affected", "source": "vendor"}), {"build": "9.3-1.1"}),
+    ("takeover", "updated-in-time"): (
+        lambda d: d.update(exploit_public="2025-07-10", abused_before_fix="false"),
+        {"roles": ["gateway"], "exposed_since": "2023-01-01", "updates": [{"on": "2025-06-26", "to": "13.1-59.19"}]})}
+
+
+def test_every_row_has_an_example_or_says_why_not():
+    without = set()
+    for path in TABLES:
+        table = texts(path)
+        for row in table["rows"]:
+            if isinstance(row["example"], str):
+                assert row["example"].startswith("none: ") and len(row["example"]) > 40, (path, row["name"])
+                without.add((table["table"], row["name"]))
+            else:
+                assert row["example"], (path, row["name"])
+    assert without == set(UNREACHED)
+
+
+@pytest.mark.parametrize("table,name", sorted(UNREACHED))
+def test_rows_that_no_shipped_advisory_leads_to_decide_too(tmp_path, table, name):
+    change, appliance = UNREACHED[table, name]
+    cve = OF_TABLE[table]
+    advisory = texts(f"{VERDICTS}/{cve}.yaml")
+    assess_with(tmp_path, advisory, appliance, lambda v: v["row"] != name)  # it is the change that leads there
+    change(advisory)
+    jsonschema.validate(advisory, schema("verdict"))
+    assess_with(tmp_path, advisory, appliance, lambda v: v["row"] == name)
+
+
+def assess_with(tmp_path, advisory, appliance, holds):
+    """Asks with this advisory in the place of the shipped one."""
+    rules = tmp_path / "rules"
+    os.makedirs(rules / "verdicts", exist_ok=True)
+    if not (rules / "verdicts" / "tables").exists():
+        os.symlink(VERDICTS + "/tables", rules / "verdicts" / "tables")
+    (rules / "verdicts" / (advisory["cve"] + ".yaml")).write_text(yaml.safe_dump(advisory, width=1000))
+    path = tmp_path / "one.yaml"
+    path.write_text(yaml.safe_dump({"appliances": [dict(appliance, name="a")]}))
+    r = sluis("--rules", rules, "assess", "--inventory", path, "--json")
+    assert r.stdout, r.stderr
+    [v] = json.loads(r.stdout)["appliances"][0]["advisories"]
+    assert holds(v) and v["next"] and v["sources"], v
+
+
 @pytest.mark.parametrize("build,on,updates,want", [
     ("13.0-47.22", "2020-01-08T23:59:59Z", None, "limited_likelihood"), ("13.0-47.22", "2020-01-09T00:00:00Z", None, "assume_compromised"),
     ("13.0-47.22", "never", None, "assume_compromised"), ("12.1-50.28", "2020-01-08", None, "assume_compromised"),
@@ -109,6 +224,28 @@ def test_the_decision_of_january_2020(tmp_path, build, on, updates, want):
     a.update({"mitigations": [{"advisory": "CVE-2019-19781", "on": on, "verified": "CTX269180"}]} if on else {})
     [r] = assess(tmp_path, [a], "--advisory", "CVE-2019-19781")
     assert r["advisories"][0]["verdict"] == want, r["advisories"][0]
+
+
+@pytest.mark.parametrize("build,verdict,fact", [
+    ("10.2.6", "assume_compromised", "affected"), ("11.0.3", "assume_compromised", "affected"), ("10.2.6b", "cannot_tell", "unknown"),
+    ("11.0.3b", "cannot_tell", "unknown"), ("10.2.7", "cannot_tell", "unknown"), ("11.1.0", "cannot_tell", "unknown"), (None, "cannot_tell", "unknown")])
+def test_sd_wan_wanop_is_never_fixed_by_guess(tmp_path, build, verdict, fact):
+    a = {"name": "wan", "product": "sd-wan-wanop", "exposed_since": "2019-06-01", "mitigations": [{"advisory": "CVE-2019-19781", "on": "never"}]}
+    a.update({"build": build} if build else {})
+    [v] = assess(tmp_path, [a], "--advisory", "CVE-2019-19781")[0]["advisories"]
+    assert (v["verdict"], v["facts"]["build"], v["build"]) == (verdict, fact, build or ""), v
+    if build in ("10.2.6b", "11.0.3b"):
+        assert v["missing"] and any(build in r and "[unconfirmed]" in r for r in v["reasons"])
+    if fact == "affected":
+        assert f"build {build} is affected; no build with the fix is confirmed" in v["reasons"]
+    assert "fixed" not in {x["verdict"] for x in assess(tmp_path, [a])[0]["advisories"]}
+
+
+def test_an_update_of_a_wanop_to_what_is_not_confirmed_fixes_nothing(tmp_path):
+    a = {"name": "wan", "product": "sd-wan-wanop", "updates": [{"on": "2020-01-23", "from": "10.2.6", "to": "10.2.6b"}]}
+    assert assess(tmp_path, [a], "--advisory", "CVE-2019-19781", status=3)[0]["advisories"][0]["facts"]["patched"] == "unknown"
+    for change, what in (({"edition": "fips"}, "has no 'edition'"), ({"build": "13.0-47.24"}, "10.2.6 or 10.2.6b")):
+        assert what in assess(tmp_path, [dict({"name": "wan", "product": "sd-wan-wanop"}, **change)], status=2).stderr
 
 
 def test_an_update_before_the_fix_is_asked_again(tmp_path):
@@ -181,6 +318,71 @@ def test_an_ns_conf_alone(tmp_path):
 def test_bad_bundles_are_told(tmp_path, content, what):
     (tmp_path / "b").write_bytes(content)
     assert what in sluis("assess", "--bundle", tmp_path / "b", status=2).stderr
+
+
+def ask_log(tmp_path, log, *args, status=1):
+    """What is weighed of gw, what standard error says; the verdict is there whatever the log is like."""
+    inventory = [{"name": "gw", "build": "13.0-47.22", "mitigations": [{"advisory": "CVE-2019-19781", "on": "never"}]}, {"name": "other", "build": "13.0-47.24"}]
+    path = tmp_path / "two.yaml"
+    path.write_text(yaml.safe_dump({"appliances": inventory}))
+    r = sluis("assess", "--inventory", path, "--advisory", "CVE-2019-19781", "--appliance", "gw", "--ns-log", log, *args, status=status)
+    if "--json" not in args:
+        assert "ASSUME COMPROMISED" in r.stdout or "GA UIT VAN MISBRUIK" in r.stdout
+        return r.stdout, r.stderr
+    [a] = json.loads(r.stdout)["appliances"]
+    assert a["advisories"][0]["verdict"] == "assume_compromised"
+    return a["weigh"]["connected"], r.stderr
+
+
+def test_its_log_names_the_systems_it_was_connected_with(tmp_path):
+    log = tmp_path / "logs" / "ns.log"
+    log.parent.mkdir()
+    log.write_text("\n".join(appliance.ns_log()) + "\n")
+    connected, told = ask_log(tmp_path, log, "--json")
+    assert connected == {"systems": 3, "clients": 4, "users": 0, "from": "2020-01-08T08:10:00.000Z", "to": "2020-01-21T13:10:00.000Z", "complete": True, "most": [
+        {"system": "10.20.0.11:443", "connections": 43}, {"system": "10.20.0.5:636", "connections": 1}, {"system": "10.20.0.23:445", "connections": 1}]}
+    assert not told
+    assert ask_log(tmp_path, log.parent, "--json")[0] == connected  # the folder that it is in
+    out, told = ask_log(tmp_path, log, "--lang", "en")
+    assert "in its log of 2020-01-08 to 2020-01-21: connected with 3 systems, for 4 clients and 0 users" in out and not told
+    assert out.index("10.20.0.11:443") < out.index("10.20.0.23:445")
+    assert "in het logboek van 2020-01-08 tot 2020-01-21: verbonden met 3 systemen" in ask_log(tmp_path, log, "--lang", "nl")[0]
+    assert "in its log" not in sluis("assess", "--inventory", tmp_path / "two.yaml", "--lang", "en").stdout  # nobody asked
+
+
+@pytest.mark.parametrize("kind,why", [
+    ("absent", "it is not there"), ("no such folder", "it is not there"), ("empty folder", "a folder without ns.log*"), ("other", "no line in it has a date"),
+    ("empty", "no line in it has a date"), ("pipe", "Invalid argument")])
+def test_a_log_that_cannot_be_read_is_told_and_the_verdict_comes(tmp_path, kind, why):
+    log = tmp_path / ("no/ns.log" if kind == "no such folder" else "it")
+    if kind == "empty folder":
+        log.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(log)
+    elif kind in ("other", "empty"):
+        log.write_text("hello\n" * 100 if kind == "other" else "")
+    connected, told = ask_log(tmp_path, log, "--json")
+    assert connected is None and str(log) in told and why in told and "the verdict is" in told
+    out, told = ask_log(tmp_path, log, "--lang", "en")
+    assert "in its log" not in out and why in told
+
+
+def test_a_log_that_was_cut_says_that_there_may_be_more(tmp_path):
+    whole = gzip.compress(("\n".join(appliance.ns_log()) + "\n").encode())
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "ns.log.0.gz").write_bytes(whole[:len(whole) // 2])
+    (tmp_path / "logs" / "ns.log").write_text("\n".join(appliance.ns_log()[-3:]) + "\n")
+    connected, told = ask_log(tmp_path, tmp_path / "logs", "--json")
+    assert connected["complete"] is False and connected["systems"] >= 1
+    assert "ns.log.0.gz was not read to its end" in told and "there may be more connected systems" in told
+
+
+def test_a_log_without_connections_is_no_log_that_is_missing(tmp_path):
+    (tmp_path / "it").write_text("Jan  9 12:38:00 <local0.info> 10.0.0.1 01/09/2020:12:38:00 GMT ns 0-PPE-0 : default CLI CMD_EXECUTED 5 0 :  User nsroot - ADM_User NONE - "
+                                 'Remote_ip 10.9.9.9 - Command "show ns ip" - Status "Success"\n')
+    connected, told = ask_log(tmp_path, tmp_path / "it", "--json")
+    assert connected["systems"] == 0 and connected["most"] == [] and not told
+    assert "no connection with another system" in ask_log(tmp_path, tmp_path / "it", "--lang", "en")[0]
 
 
 def test_people_read_it_in_their_language(tmp_path):

@@ -325,22 +325,83 @@ static void test_file_names(void **state)
 
 static void test_summary(void **state)
 {
-	json_t *doc = json_of_text(good);
+	json_t *doc = json_of_text(good), *names;
 	struct csaf_summary s;
 
 	(void)state;
 	csaf_summarise(doc, &s);
 	assert_string_equal(s.id, "P-1");
 	assert_string_equal(s.severity, "9.8 CRITICAL");
-	assert_string_equal(csaf_product_name(doc, "AB"), "A on B");
-	assert_null(csaf_product_name(doc, "X"));
+	names = csaf_product_names(doc);
+	assert_string_equal(json_string_value(json_object_get(names, "AB")), "A on B");
+	assert_null(json_object_get(names, "X"));
+	json_decref(names);
+	json_decref(doc);
+}
+
+/* A group of 1600 that 1600 flags name: 2.56 million members. */
+static void test_groups_multiply_no_time(void **state)
+{
+	json_t *doc = json_of_text(good), *members = json_array(), *flags = json_array();
+	struct csaf_findings f = { 0 };
+	struct csaf_lists l = lists();
+	size_t said = 0;
+	char id[16];
+
+	(void)state;
+	for (int i = 0; i < 1600; i++) {
+		snprintf(id, sizeof(id), "%d", i);
+		json_array_append_new(members, json_string(id));
+		json_array_append_new(flags, json_pack("{s:s,s:[s]}", "label", "component_not_present", "group_ids", "G"));
+	}
+	json_object_set_new(json_array_get(json_object_get(json_object_get(doc, "product_tree"), "product_groups"), 0), "product_ids", members);
+	json_object_set_new(json_array_get(json_object_get(doc, "vulnerabilities"), 0), "flags", flags);
+	csaf_validate(doc, &l, &f);
+	for (size_t i = 0; i < f.count && i < CSAF_FINDINGS_MAX; i++)
+		said += strstr(f.list[i].words, "through groups more than") != NULL;
+	assert_true(said <= 1 && f.count < CSAF_GROUP_STEPS_MAX + 10000);
+	csaf_findings_fini(&f);
+	json_decref((json_t *)(uintptr_t)l.weaknesses);
+	json_decref((json_t *)(uintptr_t)l.languages);
+	json_decref(doc);
+}
+
+/* Each leans on the next of the list: what is found closed at the list's end must not cost a round each. */
+static void test_a_long_chain_is_no_circle(void **state)
+{
+	json_t *doc = json_of_text(good), *list = json_array();
+	struct csaf_findings f = { 0 };
+	struct csaf_lists l = lists();
+	char id[16], next[16];
+
+	(void)state;
+	for (int i = 0; i < 50000; i++) {
+		snprintf(id, sizeof(id), "c%d", i);
+		snprintf(next, sizeof(next), "c%d", i + 1);
+		json_array_append_new(list, json_pack("{s:s,s:s,s:s,s:{s:s,s:s}}", "category", "installed_on", "product_reference", next, "relates_to_product_reference", "B",
+			"full_product_name", "name", "N", "product_id", id));
+	}
+	json_object_set_new(json_object_get(doc, "product_tree"), "relationships", list);
+	json_array_append_new(json_object_get(json_object_get(doc, "product_tree"), "full_product_names"), json_pack("{s:s,s:s,s:s}", "name", "N", "product_id", "c50000", "x", "y"));
+	json_array_append_new(json_object_get(json_object_get(doc, "product_tree"), "full_product_names"), json_pack("{s:s,s:s}", "name", "N", "product_id", "AB"));
+	csaf_validate(doc, &l, &f);
+	assert_int_equal(f.count, 0);
+	csaf_findings_fini(&f);
+	json_array_append_new(list, json_pack("{s:s,s:s,s:s,s:{s:s,s:s}}", "category", "installed_on", "product_reference", "d1", "relates_to_product_reference", "d1",
+		"full_product_name", "name", "N", "product_id", "d1"));
+	csaf_validate(doc, &l, &f);
+	assert_int_equal(f.count, 1);
+	assert_true(has_finding(&f, "6.1.3"));
+	csaf_findings_fini(&f);
+	json_decref((json_t *)(uintptr_t)l.weaknesses);
+	json_decref((json_t *)(uintptr_t)l.languages);
 	json_decref(doc);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_each_mandatory_test),
+		cmocka_unit_test(test_each_mandatory_test), cmocka_unit_test(test_groups_multiply_no_time), cmocka_unit_test(test_a_long_chain_is_no_circle),
 		cmocka_unit_test(test_no_mandatory_test_is_without_a_case),
 		cmocka_unit_test(test_a_finding_says_where),
 		cmocka_unit_test(test_parse_refuses),

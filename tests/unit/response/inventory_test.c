@@ -37,7 +37,7 @@ static void test_refused(void **state)
 		{ A "build: newest\n", "i:3: 'build' is no build: 'newest'; write 13.1-49.13" },
 		{ A "edition: gold\n", "i:3: 'edition' is standard, fips or ndcpp, not 'gold'" },
 		{ A "edition: fips\n    build: 13.1-NDcPP 37.1\n", "i:4: 'build' is of the edition ndcpp, and the appliance's edition is fips" },
-		{ A "product: bigip\n", "i:3: 'product' is netscaler, not 'bigip'" },
+		{ A "product: bigip\n", "i:3: 'product' is netscaler or sd-wan-wanop, not 'bigip'" },
 		{ A "customer: X\n", "i:3: no customer is called 'X'" },
 		{ A "addresses: [192.0.2.300]\n", "i:3: '192.0.2.300' is no address" },
 		{ A "exposed_since: yesterday\n", "i:3: 'exposed_since' is no moment: 'yesterday'" },

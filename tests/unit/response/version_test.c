@@ -85,9 +85,29 @@ static void test_lines(void **state)
 	assert_int_equal(ns_line_parse(BYTES("13"), &l), ERR_SYNTAX);
 }
 
+static void test_wanop(void **state)
+{
+	static const char *const good[] = { "10.2.6", "10.2.6b", "11.0.3" }, *const bad[] = { "", "10.2", "10.2.6bb", "10.2-6.1", "10.2.6.1", "10.2.6-" };
+	struct ns_version v;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(good); i++) {
+		char mem[32] = "";
+		struct text t;
+
+		assert_int_equal(ns_wanop_parse(bytes_str(good[i]), &v), OK);
+		text_init(&t, mem, sizeof(mem) - 1);
+		ns_version_write(&v, &t);
+		assert_string_equal(mem, good[i]);
+	}
+	for (size_t i = 0; i < COUNT_OF(bad); i++)
+		assert_int_equal(ns_wanop_parse(bytes_str(bad[i]), &v), ERR_SYNTAX);
+	assert_int_equal(ns_version_parse(BYTES("10.2-WANOP 6.1"), &v), ERR_SYNTAX);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_spellings), cmocka_unit_test(test_order), cmocka_unit_test(test_lines) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_spellings), cmocka_unit_test(test_order), cmocka_unit_test(test_lines), cmocka_unit_test(test_wanop) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
