@@ -18,6 +18,7 @@ DEEDS = ["open", "open_old", "create", "key", "memory_of_master", "memory", "soc
          "trace", "kill", "code", "io_uring", "bpf", "root", "rename"]
 TOGETHER = 5  # workers at a time, each with a deed of its own
 ROLES = ["worker", "keeper", "dialer", "prober", "scribe", "watcher"]
+DETECT = {"mode": "on", "packs": ["cve-2019-19781"]}  # for there to be a watcher
 
 
 def message_types():
@@ -45,7 +46,7 @@ def run_captured(world, roles, deeds, wait=True, **more):
     s = world.run({"listeners": {"web": {"address": f"127.0.0.1:{free_port()}"},
                                  "tls": {"address": f"127.0.0.1:{free_port()}", "tls": {"certificates": [certificate]}}},
                    "pools": {"app": {"servers": [backend.address], "check": {"interval": "100ms"}}}, "workers": len(deeds),
-                   "detect": {"mode": "on", "packs": ["cve-2019-19781"]}, **more},
+                   "detect": DETECT, **more},
                   build=captured(world, *roles), wait=wait,
                   env={"SLUIS_CAPTURED": ",".join(deeds), "SLUIS_CAPTURED_KEY": certificate["key"]})
     s.may_crash = True
@@ -273,7 +274,7 @@ def with_users(world, names):
 def test_each_process_has_its_own_user(world):
     argv, uids = with_users(world, [f"lock-{r}" for r in ROLES])
     ca = Authority(world.dir)
-    s = world.serve(world.nginx("one"), user="lock", argv=argv,
+    s = world.serve(world.nginx("one"), user="lock", argv=argv, detect=DETECT,
                     listener={"tls": {"certificates": [ca.issue("site.test")]}})
     expect_confined(s, {r: uids[f"lock-{r}"] for r in ROLES})
     assert get(s.port(), tls=trust(ca), name="site.test").body == b"one\n"
@@ -281,7 +282,7 @@ def test_each_process_has_its_own_user(world):
 
 @as_root
 def test_without_users_of_its_own_it_is_nobody(world):
-    s = world.serve(world.nginx("one"), user="there-are-no-such-users")
+    s = world.serve(world.nginx("one"), user="there-are-no-such-users", detect=DETECT)
     expect_confined(s, dict.fromkeys(ROLES, pwd.getpwnam("nobody").pw_uid))
     assert get(s.port()).body == b"one\n"
 
@@ -302,7 +303,7 @@ def test_it_runs_without_root(world):
         os.setgroups([])
         os.setresgid(me, me, me)
         os.setresuid(me, me, me)
-    s = world.serve(world.nginx("one"), world.nginx("two"), preexec=become, listener={"tls": {"certificates": [certificate]}})
+    s = world.serve(world.nginx("one"), world.nginx("two"), preexec=become, detect=DETECT, listener={"tls": {"certificates": [certificate]}})
     expect_confined(s, dict.fromkeys(ROLES, me))
     tls = dict(tls=trust(ca), name="site.test")
     assert {get(s.port(), **tls).body for _ in range(4)} == {b"one\n", b"two\n"}
