@@ -5,7 +5,7 @@
 
 #include "hunt/pack.h"
 
-#define YARA_WINDOW  (32u << 20) /* of a file that is looked at at once */
+#define YARA_WINDOW  (16u << 20) /* of a file that is looked at at once */
 #define YARA_OVERLAP (1u << 20)	 /* of one window and the next */
 #define YARA_TIMEOUTS_MAX 64	 /* of one hunt */
 
