@@ -1,5 +1,5 @@
 # ./dev test and ./dev fuzz. Sourced by dev.
-FUZZ_SECONDS=${FUZZ_SECONDS:-3}
+FUZZ_SECONDS=${FUZZ_SECONDS:-2}
 
 cmd_test() {
 	need $BUILD_PACKAGES $TEST_PACKAGES

@@ -9,6 +9,7 @@ import socket
 import ssl
 import struct
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -56,6 +57,16 @@ def peak_kb(pid):
     """The most memory that the process has had resident."""
     with open(f"/proc/{pid}/status") as f:
         return next(int(line.split()[1]) for line in f if line.startswith("VmHWM:"))
+
+
+def run_small(argv, out):
+    """Runs it with standard output into the file out: its status, its peak memory in KB, its standard error. The peak that the system tells
+    of a child includes what that was before it became the program, here a large process: so a small one starts it."""
+    start = "import resource, subprocess, sys; r = subprocess.run(sys.argv[2:], stdout=open(sys.argv[1], 'wb')).returncode; " \
+            "print(r, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+    r = subprocess.run([sys.executable, "-c", start, out, *argv], capture_output=True, text=True, check=True)
+    status, peak = map(int, r.stdout.split())
+    return status, peak, r.stderr
 
 
 def cpu_seconds(pid):

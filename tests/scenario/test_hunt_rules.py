@@ -9,7 +9,7 @@ import tarfile
 
 import pytest
 
-from harness import BUILD, RELEASE, SANITIZER_MARKS
+from harness import BUILD, RELEASE, SANITIZER_MARKS, run_small
 
 LINE = '{client} - - [{day}/Jan/2020:11:00:05 +0000] "{method} {path} HTTP/1.1" {status} 941 "-" "{agent}"\n'
 TRAVERSAL = """title: Path traversal towards the portal
@@ -215,13 +215,11 @@ def test_memory_stays_bounded(tmp_path):
         f.write(line("/marker"))
     sigma = put(f"{tmp_path}/a.yml", "title: t\nlogsource: {category: webserver}\ndetection:\n  a: {c-uri|re: '/marker$'}\n  condition: a\n")
     yara = put(f"{tmp_path}/a.yar", 'rule counts { strings: $a = "0" condition: #a > 100000000 }\nrule other { strings: $a = "/marker" condition: $a }\n')
-    with open(f"{tmp_path}/out", "w+b") as out:
-        child = subprocess.Popen([os.path.join(RELEASE, "sluis"), "hunt", f"{tmp_path}/access.log", "--sigma", sigma, "--yara", yara, "--json"], stdout=out)
-        _, status, usage = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
-        out.seek(0)
-        lines = [json.loads(x) for x in out.read().decode().splitlines()]
-    assert child.returncode == 1 and usage.ru_maxrss < 128 << 10, (child.returncode, usage.ru_maxrss)
+    status, peak_kb, _ = run_small([os.path.join(RELEASE, "sluis"), "hunt", f"{tmp_path}/access.log", "--sigma", sigma, "--yara", yara, "--json"],
+                                   f"{tmp_path}/out")
+    with open(f"{tmp_path}/out", encoding="utf-8") as f:
+        lines = [json.loads(x) for x in f]
+    assert status == 1 and peak_kb < 128 << 10, (status, peak_kb)
     assert [f["rule.id"] for f in lines if f["event.kind"] == "alert"].count("t") == 1
     assert [f["rule.id"] for f in lines if f["event.kind"] == "alert"].count("yara:other") == 1
     assert any("asks for more than can be counted" in x.get("error.message", "") for x in lines)

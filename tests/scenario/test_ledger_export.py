@@ -13,7 +13,7 @@ import threading
 
 import pytest
 
-from harness import RELEASE, ROOT, Client, World, get, wait_for
+from harness import RELEASE, ROOT, Client, World, get, run_small, wait_for
 from test_ledger import folder, rows, serve, verify
 
 NUMBERS = {"sluis.ledger.seq": "seq", "sluis.ledger.batch": "batch", "source.port": "client_port", "sluis.connection": "conn",
@@ -270,13 +270,9 @@ def test_memory_does_not_grow_with_the_day(written, tmp_path):
             db.execute("""WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM n WHERE x < ?) INSERT INTO record(seq, batch, at, kind, process,
                           client, detail, mark) SELECT (SELECT max(seq) FROM record) + x, 1, 1, 'in', 'worker/0/1', '192.0.2.1', hex(zeroblob(100)), 0
                           FROM n""", (records,))
-        out = open(tmp_path / "out", "wb")
-        child = subprocess.Popen([os.path.join(RELEASE, "sluis"), "ledger", "export", "--ledger", where], stdout=out, stderr=subprocess.PIPE)
-        told = child.stderr.read().decode()
-        _, status, usage = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
-        assert child.returncode == 1 and "of these" in told  # no record that was put in fits its mark
+        status, peak, told = run_small([os.path.join(RELEASE, "sluis"), "ledger", "export", "--ledger", where], str(tmp_path / "out"))
+        assert status == 1 and "of these" in told  # no record that was put in fits its mark
         with open(tmp_path / "out", "rb") as f:
             assert sum(1 for _ in f) == records + len(rows(written))
-        peaks.append(usage.ru_maxrss)
+        peaks.append(peak)
     assert peaks[1] < peaks[0] + 2048, peaks  # kB
