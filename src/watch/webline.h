@@ -9,7 +9,7 @@
 
 struct webline {
 	uint64_t second; /* whose digits are in stamp */
-	char stamp[32];
+	char stamp[64];
 };
 
 /* Appends the line with its LF. Of w: at_us, method, target, protocol, status, size, referer, user_agent, all as they were sent; what
