@@ -46,6 +46,14 @@ static inline size_t bytes_find_byte(struct bytes hay, unsigned char c)
 
 	return p ? (size_t)(p - hay.at) : SIZE_MAX;
 }
+/* FNV-1a, going on from h (BYTES_HASH at first): against chance, not against who chooses the bytes; crypto/hash.h is for that. */
+#define BYTES_HASH UINT64_C(14695981039346656037)
+static inline uint64_t bytes_hash(uint64_t h, struct bytes b)
+{
+	for (size_t i = 0; i < b.len; i++)
+		h = (h ^ b.at[i]) * UINT64_C(1099511628211);
+	return h;
+}
 /* The part from..to (clamped). */
 static inline struct bytes bytes_cut(struct bytes b, size_t from, size_t to)
 {

@@ -2,15 +2,13 @@
  * referer u16, user agent u16 as lengths, then their octets. Little-endian, as this machine's memory: both sides are on it. */
 #include "board/requests.h"
 
+#include "base/ring.h"
+
 #define FIXED 46
 
 static void put(struct requests_ring *ring, uint64_t *at, const void *from, size_t len)
 {
-	size_t place = (size_t)(*at & (REQUESTS_BYTES - 1)), first = REQUESTS_BYTES - place < len ? REQUESTS_BYTES - place : len;
-
-	memcpy(ring->bytes + place, from, first);
-	if (first < len)
-		memcpy(ring->bytes, (const unsigned char *)from + first, len - first);
+	ring_put(ring->bytes, REQUESTS_BYTES, *at, from, len);
 	*at += len;
 }
 
@@ -54,14 +52,12 @@ bool requests_write(struct requests_ring *ring, const struct request_seen *r)
 enum err requests_read(const struct requests_ring *ring, uint64_t tail, unsigned char *out, size_t max, size_t *len)
 {
 	uint64_t head = __atomic_load_n(&ring->head, __ATOMIC_ACQUIRE);
-	size_t place = (size_t)(tail & (REQUESTS_BYTES - 1)), n, first;
+	size_t n;
 
 	if (head - tail > REQUESTS_BYTES)
 		return ERR_SYNTAX;
 	n = head - tail < max ? (size_t)(head - tail) : max;
-	first = REQUESTS_BYTES - place < n ? REQUESTS_BYTES - place : n;
-	memcpy(out, ring->bytes + place, first);
-	memcpy(out + first, ring->bytes, n - first);
+	ring_get(ring->bytes, REQUESTS_BYTES, tail, out, n);
 	*len = n;
 	return OK;
 }

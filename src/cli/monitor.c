@@ -84,7 +84,7 @@ static int read_site(struct monitor *m)
 	if (!m->given.state)
 		snprintf(m->state_dir, sizeof(m->state_dir), "%.*s", FMT(c->monitor.state_dir));
 	if (c->detect.is_on)
-		snprintf(m->alerts_file, sizeof(m->alerts_file), "%.*s", FMT(c->detect.alerts));
+		snprintf(m->alerts_file, sizeof(m->alerts_file), "%s", m->site.alerts);
 	return 0;
 }
 
@@ -190,7 +190,7 @@ static int find_logs(struct monitor *m)
 	for (size_t i = 0; !status && i < m->given.log_count; i++)
 		status = add_log(m, m->given.logs[i], p, count, m->given.from_start);
 	for (size_t i = 0; !status && m->site.conf && i < m->site.conf->monitor.log_count; i++) {
-		snprintf(path, sizeof(path), "%.*s", FMT(m->site.conf->monitor.logs[i]));
+		monitor_path(m->site.config, m->site.conf->monitor.logs[i], path, sizeof(path));
 		status = add_log(m, path, p, count, m->given.from_start);
 	}
 	free(p);

@@ -53,17 +53,14 @@ static void name_of_url(struct bytes url, char *to, size_t size)
 {
 	size_t host = bytes_find(url, BYTES("://")), path;
 	char text[JOURNAL_NAME_MAX - 8];
-	uint32_t sum = 2166136261u; /* FNV-1a */
 
 	path = host == SIZE_MAX ? SIZE_MAX : bytes_find_byte(bytes_cut(url, host + 3, url.len), '/');
 	if (!bytes_starts(url, BYTES("http")) || path == SIZE_MAX || host + 3 + path + 1 >= url.len) {
 		make_name(url, to, size);
 		return;
 	}
-	for (size_t i = 0; i < url.len; i++)
-		sum = (sum ^ url.at[i]) * 16777619u;
 	make_name(bytes_cut(url, 0, host + 3 + path), text, sizeof(text));
-	snprintf(to, size, "%s-%08x", text, sum);
+	snprintf(to, size, "%s-%08x", text, (unsigned)(bytes_hash(BYTES_HASH, url) & UINT32_MAX));
 }
 
 static void copy(struct bytes from, char *to, size_t size)

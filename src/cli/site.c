@@ -99,9 +99,10 @@ static void take_conf(struct site *s, const char *dir)
 
 	absolute("", c->state_dir, s->state_dir);
 	absolute("", c->admin_socket, s->socket);
-	absolute("", c->access_log, s->access_log);
-	absolute("", c->error_log, s->error_log);
-	absolute("", c->detect.alerts, s->alerts);
+	/* sluisd takes logs from the configuration's folder, the two above from its own. */
+	absolute(dir, c->access_log, s->access_log);
+	absolute(dir, c->error_log, s->error_log);
+	absolute(dir, c->detect.alerts, s->alerts);
 	for (size_t i = 0; i < c->key_count; i++) {
 		char name[4096];
 

@@ -64,6 +64,7 @@ void self_processes(struct self *s);
  * confines itself; it knows the folder when it is told, and is confined to that. */
 struct self_ledger {
 	int to, from;
+	pid_t pid; /* of the helper */
 };
 bool self_ledger_start(struct self_ledger *l) MUST_USE;
 void self_history_and_ledger(struct self *s, struct self_ledger *l);

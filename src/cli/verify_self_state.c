@@ -18,6 +18,7 @@
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
@@ -147,6 +148,7 @@ bool self_ledger_start(struct self_ledger *l)
 	close(up[1]);
 	l->to = down[1];
 	l->from = up[0];
+	l->pid = pid;
 	return pid > 0;
 }
 
@@ -163,6 +165,8 @@ static json_t *ask(struct self_ledger *l, const char *dir)
 	if (fd_read_all(l->from, &t) == OK)
 		answer = json_loadb((const char *)t.at, t.len, 0, NULL);
 	text_fini(&t);
+	while (waitpid(l->pid, NULL, 0) < 0 && errno == EINTR)
+		;
 	return answer;
 }
 

@@ -23,7 +23,7 @@ static struct bytes text_of(struct loader *l, const yaml_mark_t *at, struct byte
 	enum err e = l->source->get(l->source, path, l->arena, &text);
 
 	if (e != OK)
-		conf_fail(l, at, "give a file, or the name of a shipped pack", "'%.*s' cannot be read: %s", FMT(path), err_name(e));
+		conf_fail(l, at, at ? "give a file, or the name of a shipped pack" : "--rules DIR says where the shipped rules are", "'%.*s' cannot be read: %s", FMT(path), err_name(e));
 	return text;
 }
 
@@ -111,8 +111,11 @@ static struct bytes *read_strings(struct loader *l, const struct map *m, const c
 	size_t n = map_items(m, key, &items);
 	struct bytes *list = conf_array(l, n, sizeof *list);
 
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		list[i] = arena_copy(l->arena, node_text(items[i]));
+		if (list[i].len == 0)
+			conf_fail(l, &items[i]->start_mark, "take it out", "an item of '%s' is empty", key);
+	}
 	*count = n;
 	return list;
 }

@@ -191,15 +191,6 @@ void scan_tell(struct hunt_scan *s, const struct hunt_rule *rule, struct hunt_fi
 		s->out->finding(s->out->ctx, f);
 }
 
-static uint64_t client_number(struct bytes client)
-{
-	uint64_t h = UINT64_C(14695981039346656037);
-
-	for (size_t i = 0; i < client.len; i++)
-		h = (h ^ client.at[i]) * UINT64_C(1099511628211);
-	return h;
-}
-
 static struct seen *seen_at(struct hunt_scan *s, uint64_t client, unsigned rule)
 {
 	return &s->seen[(client ^ rule * UINT64_C(0x9E3779B97F4A7C15)) % CLIENTS_MAX];
@@ -208,7 +199,7 @@ static struct seen *seen_at(struct hunt_scan *s, uint64_t client, unsigned rule)
 /* A rule of kind access holds: is it half of a pair? */
 static void follow_pairs(struct hunt_scan *s, unsigned index, const struct fields *f, struct hunt_finding *found)
 {
-	uint64_t client = client_number(f->client);
+	uint64_t client = bytes_hash(BYTES_HASH, f->client);
 
 	for (unsigned i = 0; i < s->rules->count; i++) {
 		const struct hunt_rule *pair = &s->rules->at[i];

@@ -67,7 +67,7 @@ static uint64_t add_to_key(uint64_t h, struct bytes b)
 /* Numbers of sessions begin anew when the appliance does: the user belongs to the key. */
 static uint64_t key_of(const struct nslog_event *e)
 {
-	uint64_t h = add_to_key(add_to_key(UINT64_C(14695981039346656037), e->session), e->user);
+	uint64_t h = add_to_key(add_to_key(BYTES_HASH, e->session), e->user);
 
 	return h ? h : 1;
 }

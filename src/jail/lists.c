@@ -59,6 +59,8 @@ const int jail_check[] = {
 const int jail_tree[] = {
 	/* beside jail_check: paths inside a folder. What it opens for writing only Landlock sees, so it is for who needs it. */
 	SYS_openat2,
+	/* the end of its helper (verify-self) */
+	SYS_wait4,
 	JAIL_END,
 };
 

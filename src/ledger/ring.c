@@ -1,12 +1,13 @@
 /* head only grows, tail follows; their difference is what is unread. The writer publishes head after the bytes. */
 #include "ledger/ring.h"
 
+#include "base/ring.h"
+
 /* False: with r, more than most would be unread. */
 static bool write_up_to(struct ledger_ring *ring, const struct ledger_record *r, size_t most)
 {
 	__attribute__((uninitialized)) unsigned char mem[LEDGER_WIRE_MAX]; /* clearing it would cost more than the record */
 	uint64_t head, used;
-	size_t at, first;
 	struct text t;
 
 	text_init(&t, mem, sizeof(mem));
@@ -15,10 +16,7 @@ static bool write_up_to(struct ledger_ring *ring, const struct ledger_record *r,
 	used = head - __atomic_load_n(&ring->tail, __ATOMIC_ACQUIRE);
 	if (t.failed || used > most || t.len > most - used)
 		return false;
-	at = (size_t)(head & (LEDGER_RING_BYTES - 1));
-	first = LEDGER_RING_BYTES - at < t.len ? LEDGER_RING_BYTES - at : t.len;
-	memcpy(ring->bytes + at, mem, first);
-	memcpy(ring->bytes, mem + first, t.len - first);
+	ring_put(ring->bytes, LEDGER_RING_BYTES, head, mem, t.len);
 	__atomic_store_n(&ring->head, head + t.len, __ATOMIC_RELEASE);
 	return true;
 }
@@ -54,14 +52,12 @@ bool ledger_ring_is_full(const struct ledger_ring *ring)
 enum err ledger_ring_read(const struct ledger_ring *ring, uint64_t tail, unsigned char *out, size_t max, size_t *len)
 {
 	uint64_t head = __atomic_load_n(&ring->head, __ATOMIC_ACQUIRE);
-	size_t at = (size_t)(tail & (LEDGER_RING_BYTES - 1)), n, first;
+	size_t n;
 
 	if (head - tail > LEDGER_RING_BYTES)
 		return ERR_SYNTAX;
 	n = head - tail < max ? (size_t)(head - tail) : max;
-	first = LEDGER_RING_BYTES - at < n ? LEDGER_RING_BYTES - at : n;
-	memcpy(out, ring->bytes + at, first);
-	memcpy(out + first, ring->bytes, n - first);
+	ring_get(ring->bytes, LEDGER_RING_BYTES, tail, out, n);
 	*len = n;
 	return OK;
 }

@@ -706,7 +706,7 @@ enum err master_alerts(struct master *m, const struct conf *conf)
 {
 	char dir[4096];
 
-	if (conf->detect.is_on && bytes_starts(conf->detect.alerts, conf->state_dir)) { /* as the ledger does, which may be off */
+	if (conf->detect.is_on && conf->state_dir.len && bytes_starts(conf->detect.alerts, conf->state_dir)) { /* as the ledger does, which may be off */
 		snprintf(dir, sizeof(dir), "%.*s", FMT(conf->state_dir));
 		if (mkdir(dir, 0700) < 0 && errno != EEXIST)
 			return ERR_IO;

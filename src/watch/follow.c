@@ -26,22 +26,13 @@ void follow_fini(struct follow *f)
 	fd_close(&f->fd);
 }
 
-/* FNV-1a: it is held against chance, not against an enemy, who could write to the log as well. */
-static uint64_t hash_of(const unsigned char *at, size_t len)
-{
-	uint64_t h = UINT64_C(14695981039346656037);
-
-	for (size_t i = 0; i < len; i++)
-		h = (h ^ at[i]) * UINT64_C(1099511628211);
-	return h;
-}
-
+/* Held against chance, not against an enemy, who could write to the log as well. */
 static bool head_of(int fd, size_t len, uint64_t *hash)
 {
 	unsigned char mem[FOLLOW_HEAD_MAX];
 	ssize_t n = len ? pread(fd, mem, len, 0) : 0;
 
-	*hash = hash_of(mem, n < 0 ? 0 : (size_t)n);
+	*hash = bytes_hash(BYTES_HASH, bytes_of(mem, n < 0 ? 0 : (size_t)n));
 	return n >= 0 && (size_t)n == len;
 }
 
