@@ -59,6 +59,18 @@ def peak_kb(pid):
         return next(int(line.split()[1]) for line in f if line.startswith("VmHWM:"))
 
 
+def fill_disk(folder):
+    """Takes what is left of its file system; the file to remove to give it back."""
+    filler = os.path.join(folder, "filler")
+    with open(filler, "wb", buffering=0) as f:
+        try:
+            while True:
+                f.write(b"x" * 4096)
+        except OSError:
+            pass
+    return filler
+
+
 def run_small(argv, out):
     """Runs it with standard output into the file out: its status, its peak memory in KB, its standard error. The peak that the system tells
     of a child includes what that was before it became the program, here a large process: so a small one starts it."""

@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from harness import BUILD, PATIENCE, RELEASE, ROOT, Client, get, wait_for
+from harness import BUILD, PATIENCE, RELEASE, ROOT, Client, fill_disk, get, wait_for
 
 PROBE = "/vpn/../vpns/cfg/smb.conf"
 OWN = """name: own-pack
@@ -295,13 +295,7 @@ def test_a_full_disk_makes_alerts_wait(world):
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", place], check=True)
     try:
         s = detecting(world, detect={"alerts": os.path.join(place, "alerts.jsonl")})
-        filler = os.path.join(place, "filler")
-        with open(filler, "wb", buffering=0) as f:
-            try:
-                while True:
-                    f.write(b"x" * 4096)
-            except OSError:
-                pass
+        filler = fill_disk(place)
         count = 0
 
         def is_failing():

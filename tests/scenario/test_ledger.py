@@ -13,7 +13,7 @@ import threading
 
 import pytest
 
-from harness import RELEASE, ROOT, Client, World, get, wait_for
+from harness import RELEASE, ROOT, Client, World, fill_disk, get, wait_for
 
 
 def folder(s):
@@ -297,13 +297,7 @@ def test_a_full_disk(world, mode):
     try:
         s, _ = serve(world, state_dir=state, ledger={"mode": mode})
         assert get(s.port(), "/").status == 200
-        filler = os.path.join(state, "filler")
-        with open(filler, "wb", buffering=0) as f:
-            try:
-                while True:
-                    f.write(b"x" * 4096)
-            except OSError:
-                pass
+        filler = fill_disk(state)
 
         def is_failing():
             try:
@@ -340,12 +334,7 @@ def test_it_ends_though_the_ledger_cannot_be_written(world):
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", state], check=True)
     try:
         s, _ = serve(world, state_dir=state)
-        with open(os.path.join(state, "filler"), "wb", buffering=0) as f:
-            try:
-                while True:
-                    f.write(b"x" * 4096)
-            except OSError:
-                pass
+        fill_disk(state)
 
         def is_failing():
             assert get(s.port(), "/").status == 200

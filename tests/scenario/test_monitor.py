@@ -450,6 +450,27 @@ def test_the_front_door(world):
             assert set(ids) <= {json.loads(line)["event.id"] for line in [*f, *g]}
 
 
+def test_paths_in_the_configuration_are_beside_it(world):
+    """Of logs and of the file of alerts, for sluisd and for the monitor, wherever either was started; and without a state folder."""
+    server = world.nginx("a", extra="location /vpns/ { return 200 'x'; }")
+    log = os.path.join(world.dir, "sluis1", "app.log")
+    with WebhookServer() as hook:
+        s = world.serve(server, build=RELEASE, state_dir="", ledger={"mode": "off"}, detect={"mode": "on", "alerts": "told.jsonl"},
+                        monitor=limits(logs=["app.log"], alerts=[f"http://127.0.0.1:{hook.port}/"], state_dir=os.path.join(world.dir, "state")))
+        assert os.path.dirname(log) == os.path.dirname(s.file)
+        write_lines = open(log, "a")
+        argv = [os.path.join(RELEASE, "sluis"), "--rules", os.path.join(ROOT, "rules"), "-c", s.file, "monitor"]
+        m = Process(argv, os.path.join(world.dir, "monitor.log"), FEW)
+        world.at_end(m.kill)
+        wait_for(lambda: "monitor.started" in m.log(), "the monitor is up")
+        get(s.port(), "/vpns/portal/one.xml")
+        write_lines.write('203.0.113.7 - - [11/Jan/2020:10:00:05 +0000] "GET /vpns/portal/two.xml HTTP/1.1" 200 941 "-" "curl"\n')
+        write_lines.close()
+        hook.wait(lambda got: {g["alert"]["sluis.source"] for g in got} >= {"front door", f"log {log}"}, "both are told")
+        assert os.path.exists(os.path.join(os.path.dirname(s.file), "told.jsonl"))
+        assert m.stop() == 0
+
+
 # --- what it says ---
 
 ERRORS = [
