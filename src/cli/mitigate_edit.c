@@ -72,13 +72,13 @@ static bool is_sum(const json_t *before, const json_t *after, const char *set)
 {
 	const json_t *old = json_object_get(before, "rules");
 	json_t *want = json_deep_copy(before), *rules = json_is_array(old) ? json_deep_copy(old) : json_array();
-	bool is_same;
+	bool is_same = false;
 
 	if (json_is_string(old))
 		json_array_append_new(rules, json_string(json_string_value(old)));
 	json_array_insert_new(rules, 0, json_string(set));
-	json_object_set_new(want, "rules", rules);
-	is_same = json_equal(want, (json_t *)(uintptr_t)after) == 1;
+	if (json_object_set_new(want, "rules", rules) == 0) /* which fails for a document that is no mapping */
+		is_same = json_equal(want, (json_t *)(uintptr_t)after) == 1;
 	json_decref(want);
 	return is_same;
 }

@@ -23,7 +23,12 @@ def folder(s):
 def rows(s, sql="SELECT * FROM record ORDER BY seq", args=()):
     found = []
     for name in sorted(glob.glob(os.path.join(folder(s), "*.ledger"))):
-        db = sqlite3.connect(f"file:{name}?mode=ro", uri=True, timeout=10)
+        try:
+            db = sqlite3.connect(f"file:{name}?mode=ro", uri=True, timeout=10)
+        except sqlite3.OperationalError:
+            if os.path.exists(name):
+                raise
+            continue  # a day that had only begun is cleared away by the next scribe
         db.row_factory = sqlite3.Row
         if not db.execute("SELECT 1 FROM sqlite_master").fetchone():
             continue  # the day has only begun
