@@ -4,6 +4,7 @@
 
 #include "board/isolation.h"
 #include "board/requests.h"
+#include "board/sessions.h"
 #include "ledger/ring.h"
 
 #include <fcntl.h>
@@ -22,6 +23,8 @@ size_t board_size(enum board_kind k)
 	case BOARD_RING: return sizeof(struct ledger_ring);
 	case BOARD_ISOLATION: return sizeof(struct board_isolation);
 	case BOARD_REQUESTS: return sizeof(struct requests_ring);
+	case BOARD_SESSIONS: return sizeof(struct board_sessions);
+	case BOARD_SEEN: return sizeof(struct board_seen);
 	}
 	return 0;
 }

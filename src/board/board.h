@@ -9,7 +9,8 @@
 #define BOARD_SERVERS_MAX 4096
 #define BOARD_WORKERS_MAX 64
 
-enum board_kind { BOARD_MASTER, BOARD_HEALTH, BOARD_WORKER, BOARD_LIMITS, BOARD_LEDGER, BOARD_RING, BOARD_ISOLATION, BOARD_REQUESTS };
+enum board_kind { BOARD_MASTER, BOARD_HEALTH, BOARD_WORKER, BOARD_LIMITS, BOARD_LEDGER, BOARD_RING, BOARD_ISOLATION, BOARD_REQUESTS,
+	BOARD_SESSIONS, BOARD_SEEN };
 
 /* Counters of a worker; the metric's name, type and help for docs and /metrics are in metrics.tbl. */
 enum metric {
@@ -85,7 +86,7 @@ struct board_ledger {
 	uint64_t size, unread; /* octets of the day files; of the fullest ring, as the scribe last saw it */
 };
 /* BOARD_RING is a struct ledger_ring (ledger/ring.h): from one process to the scribe. BOARD_REQUESTS is a struct requests_ring
- * (board/requests.h): from a worker to the watcher, which both write. */
+ * (board/requests.h): from a worker to the watcher, which both write. BOARD_SESSIONS and BOARD_SEEN: board/sessions.h. */
 
 size_t board_size(enum board_kind k);
 /* Creates (master) and maps; a reader's map is read-only. */

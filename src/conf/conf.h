@@ -104,6 +104,45 @@ struct conf_route { /* the most specific wins: exact host, wildcard, none; then 
 	struct bytes path; /* prefix by whole segments, or empty */
 	struct policy_expr *when; /* NULL: always */
 	uint16_t pool;
+	bool needs_session; /* require: session */
+	struct policy_expr *allow; /* of who has one: NULL: everybody */
+	struct bytes allow_text;
+};
+/* --- the gateway: docs/gateway.md --- */
+struct conf_field { /* a request field for servers, made from an expression over the session */
+	struct bytes name;
+	struct policy_expr *value;
+};
+struct conf_app {
+	struct bytes id, name, description, group; /* id: the key under apps: */
+	struct bytes host; /* lower case, no wildcard */
+	uint16_t pool;
+	struct policy_expr *allow, *mfa; /* who may (NULL: everybody who has signed in); when a second factor is needed (NULL: never) */
+	struct bytes allow_text, mfa_text; /* as written */
+	uint32_t idle_s; /* 0: the portal's */
+	const struct conf_field *fields;
+	size_t field_count;
+	bool with_token; /* a signed JSON Web Token in Sluis-Token */
+	struct bytes server_host; /* what the app takes itself for: Host, and what its redirects and cookies name; empty: the same as host */
+	struct bytes icon, icon_type; /* contents; empty: none */
+	struct bytes help; /* for who may not: whom to ask */
+	struct conf_mark at;
+};
+struct conf_gateway {
+	bool is_on; /* else the rest is not filled */
+	struct bytes portal; /* its host */
+	uint16_t port; /* as browsers see it: of the first listener with TLS, or `port` */
+	struct bytes origin; /* "https://work.example.org[:port]" */
+	struct bytes title, support, notice_en, notice_nl; /* texts */
+	struct bytes logo, logo_type, colour; /* colour: "#0a5c36", or empty */
+	uint32_t idle_s, absolute_s;
+	uint32_t sessions_max;
+	uint32_t hashers; /* processes that hash passwords */
+	struct policy_expr *allow, *mfa; /* who may sign in; when a second factor is needed */
+	struct bytes allow_text, mfa_text;
+	struct conf_app *apps;
+	size_t app_count;
+	struct conf_mark at;
 };
 struct conf_limits {
 	struct http1_limits http;
@@ -159,6 +198,7 @@ struct conf {
 	struct conf_ledger ledger;
 	struct conf_detect detect;
 	struct conf_monitor monitor;
+	struct conf_gateway gateway;
 	struct conf_limits limits;
 	struct canon_rules canon;
 	struct conf_listener *listeners;

@@ -51,6 +51,18 @@ const int jail_scribe[] = {
 	JAIL_END,
 };
 
+const int jail_identity[] = {
+	/* SQLite on the files of one folder, as the scribe */
+	SYS_openat, SYS_newfstatat, SYS_readlink, SYS_getcwd, SYS_pread64, SYS_pwrite64, SYS_fsync, SYS_fdatasync,
+	SYS_ftruncate, SYS_fallocate, SYS_unlink, SYS_access, SYS_faccessat, SYS_faccessat2, SYS_fchmod, SYS_ioctl,
+	JAIL_END,
+};
+
+const int jail_hasher[] = {
+	/* nothing beyond jail_base: memory and arithmetic */
+	JAIL_END,
+};
+
 const int jail_check[] = {
 	SYS_openat, SYS_newfstatat, SYS_readlink, SYS_getdents64, SYS_pread64, SYS_ioctl, SYS_getcwd, SYS_access, SYS_faccessat,
 	JAIL_END,

@@ -27,6 +27,15 @@ enum err policy_set_freeze(struct policy_set_def *s, struct arena *arena) MUST_U
 
 #define POLICY_TAGS_MAX 16 /* different ones in a configuration: none is lost */
 
+/* Who asks, where somebody has signed in. */
+struct policy_session {
+	bool has_mfa, is_device_bound;
+	struct bytes method, user; /* "password totp", ... */
+	const struct bytes *groups;
+	size_t group_count;
+	uint64_t since_s, proved_s; /* signed in; last proved who they are; since 1970 */
+};
+
 /* What an expression looks at. res is NULL while deciding on a request. */
 struct policy_input {
 	const struct http_request *req;
@@ -37,6 +46,7 @@ struct policy_input {
 	struct bytes tls_version, tls_sni, tls_cipher; /* "1.3", ... ; empty without TLS */
 	struct bytes tls_client_subject; /* of a verified client certificate, RFC 4514; else empty */
 	uint64_t real_us; /* wall clock of the request */
+	const struct policy_session *session; /* NULL: nobody has signed in */
 	const struct bytes *tags; /* set by earlier rules */
 	size_t tag_count;
 	/* Made by policy_input_index: names that are among the request's fields, once or more. */

@@ -6,6 +6,7 @@
 #include "balance/balance.h"
 #include "board/board.h"
 #include "board/isolation.h"
+#include "board/sessions.h"
 #include "conf/conf.h"
 #include "http/params.h"
 #include "ledger/ring.h"
@@ -76,6 +77,8 @@ struct engine {
 	struct ledger_ring *records; /* for the scribe; NULL: there is no ledger */
 	const struct board_ledger *ledger;
 	struct requests_ring *seen; /* for the watcher; NULL: nobody watches */
+	const struct board_sessions *sessions; /* NULL: there is no gateway */
+	struct board_seen *sessions_seen;
 	uint64_t conn_next; /* number of the next connection or use in the ledger */
 	const struct board_health_board *health;
 	const struct board_master *admin;

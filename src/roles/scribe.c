@@ -115,9 +115,12 @@ static bool may_write(enum role_id role, const struct ledger_record *r)
 	case ROLE_PROBER: return r->kind == LEDGER_HEALTH && r->state == LEDGER_NONE;
 	case ROLE_MASTER: return (r->kind == LEDGER_COMMAND || r->kind == LEDGER_REVOKED || r->kind == LEDGER_ISOLATION) &&
 		r->state == LEDGER_NONE;
+	case ROLE_IDENTITY: return (r->kind == LEDGER_SIGN_IN || r->kind == LEDGER_SIGN_OUT || r->kind == LEDGER_REVOKED) &&
+		r->state == LEDGER_NONE;
 	case ROLE_KEEPER:
 	case ROLE_SCRIBE:
 	case ROLE_WATCHER:
+	case ROLE_HASHER:
 	case ROLE_COUNT: break;
 	}
 	return false;

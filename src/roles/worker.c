@@ -107,9 +107,10 @@ static enum err on_board(struct role_run *run, struct channel *from, struct ipc_
 	void *at;
 
 	(void)from;
-	if (!reader_done(&r) || kind > BOARD_REQUESTS || index >= BOARD_WORKERS_MAX)
+	if (!reader_done(&r) || kind > BOARD_SEEN || index >= BOARD_WORKERS_MAX)
 		return ERR_SYNTAX;
-	TRY(board_map((enum board_kind)kind, m->fds[0], is_own || kind == BOARD_LIMITS || kind == BOARD_RING || kind == BOARD_REQUESTS, &at));
+	TRY(board_map((enum board_kind)kind, m->fds[0], is_own || kind == BOARD_LIMITS || kind == BOARD_RING || kind == BOARD_REQUESTS ||
+		kind == BOARD_SEEN, &at));
 	switch ((enum board_kind)kind) {
 	case BOARD_MASTER: g->admin = at; break;
 	case BOARD_HEALTH: g->health = at; break;
@@ -118,6 +119,8 @@ static enum err on_board(struct role_run *run, struct channel *from, struct ipc_
 	case BOARD_RING: g->records = at; break;
 	case BOARD_ISOLATION: g->isolation = at; break;
 	case BOARD_REQUESTS: g->seen = at; break;
+	case BOARD_SESSIONS: g->sessions = at; break;
+	case BOARD_SEEN: g->sessions_seen = at; break;
 	case BOARD_WORKER:
 		g->others[index] = at;
 		if (is_own)

@@ -1,0 +1,77 @@
+/* Facts of a session as octets: numbers first, then texts as u16 and octets, groups by their number. */
+#include "auth/facts.h"
+
+#include "base/reader.h"
+
+enum { HAS_MFA = 1, DEVICE_BOUND = 2 };
+
+static void put(struct text *t, struct bytes b)
+{
+	if (b.len > UINT16_MAX)
+		t->failed = true;
+	text_put_u16(t, (uint16_t)b.len);
+	text_add(t, b);
+}
+
+static struct bytes take(struct reader *r)
+{
+	return reader_take(r, reader_u16(r));
+}
+
+void auth_facts_write(struct text *t, const struct auth_facts *f)
+{
+	text_put_u32(t, f->slot);
+	text_put_u32(t, f->generation);
+	text_put_u64(t, f->since_s);
+	text_put_u64(t, f->until_s);
+	text_put_u64(t, f->proved_s);
+	text_put_u32(t, f->idle_s);
+	text_put_u64(t, f->jwt_until_s);
+	text_put_u8(t, (uint8_t)((f->has_mfa ? HAS_MFA : 0) | (f->is_device_bound ? DEVICE_BOUND : 0)));
+	text_add(t, bytes_of(f->id, AUTH_ID_LEN));
+	put(t, f->method);
+	put(t, f->user);
+	put(t, f->display);
+	put(t, f->mail);
+	put(t, f->language);
+	put(t, f->jwt);
+	text_put_u8(t, (uint8_t)f->group_count);
+	for (size_t i = 0; i < f->group_count; i++)
+		put(t, f->groups[i]);
+}
+
+enum err auth_facts_parse(struct bytes b, struct auth_facts *out)
+{
+	struct reader r = { .left = b };
+	struct auth_facts f = { 0 };
+	struct bytes id;
+	uint8_t flags;
+
+	f.slot = reader_u32(&r);
+	f.generation = reader_u32(&r);
+	f.since_s = reader_u64(&r);
+	f.until_s = reader_u64(&r);
+	f.proved_s = reader_u64(&r);
+	f.idle_s = reader_u32(&r);
+	f.jwt_until_s = reader_u64(&r);
+	flags = reader_u8(&r);
+	id = reader_take(&r, AUTH_ID_LEN);
+	f.method = take(&r);
+	f.user = take(&r);
+	f.display = take(&r);
+	f.mail = take(&r);
+	f.language = take(&r);
+	f.jwt = take(&r);
+	f.group_count = reader_u8(&r);
+	if (f.group_count > AUTH_GROUPS_MAX)
+		return ERR_LIMIT;
+	for (size_t i = 0; i < f.group_count; i++)
+		f.groups[i] = take(&r);
+	if (!reader_done(&r) || flags > (HAS_MFA | DEVICE_BOUND))
+		return ERR_SYNTAX;
+	memcpy(f.id, id.at, AUTH_ID_LEN);
+	f.has_mfa = flags & HAS_MFA;
+	f.is_device_bound = flags & DEVICE_BOUND;
+	*out = f;
+	return OK;
+}

@@ -1,0 +1,57 @@
+/* All sessions that live, in memory, found by the hash of their token: portal sessions, and below each the sessions of apps that were entered
+ * from it. What ends a session moves its slot's generation on (board/sessions.h), and that is all that workers need. No disk and no clock in here:
+ * identity hands over times, and a hook is told what is to be written. One thread. */
+#ifndef AUTH_SESSIONS_H
+#define AUTH_SESSIONS_H
+
+#include "auth/call.h"
+#include "auth/store.h"
+#include "board/sessions.h"
+
+struct session {
+	struct store_session kept; /* what the store has of it */
+	uint32_t slot, generation;
+	uint32_t parent_slot, parent_generation; /* of an app's session; generation 0: it is a portal's */
+	/* of identity's, for this session: a secret that waits for its first code; a challenge that waits for its passkey */
+	bool has_pending_totp, has_challenge;
+	unsigned char pending_totp[TOTP_SECRET_LEN], challenge[32];
+	uint64_t challenge_until_s;
+};
+struct sessions;
+struct sessions_hooks {
+	void *ctx;
+	void (*ended)(void *ctx, const struct session *s, const char *why); /* "sign-out", "revoked", "idle", "over", "replaced", ...; called before it goes */
+};
+
+/* board: all its live slots are moved on: sessions of an identity before this one are to be asked about again. most: the limit of sessions,
+ * at most BOARD_SESSION_SLOTS. ERR_MEMORY. */
+enum err sessions_new(struct board_sessions *board, uint32_t most, const struct sessions_hooks *hooks, struct sessions **out) MUST_USE;
+void sessions_free(struct sessions **t);
+uint32_t sessions_count(const struct sessions *t);
+
+/* A new session with a new random token, of which only the hash stays. of: user, host, method, agent, client, times, idle_s, flags; hash and id are
+ * made. parent: NULL for a portal's. ERR_LIMIT: there are as many as may be. */
+enum err sessions_add(struct sessions *t, const struct store_session *of, const struct session *parent, unsigned char token[AUTH_TOKEN_LEN],
+	struct session **out) MUST_USE;
+/* One that the store kept, at start: portal sessions first. ERR_NOT_FOUND: its parent is not there. */
+enum err sessions_restore(struct sessions *t, const struct store_session *of, struct session **out) MUST_USE;
+/* The session of a token, if it lives at now_s. NULL: no. Constant in time over what is wrong with the token. */
+struct session *sessions_find(struct sessions *t, struct bytes token, uint64_t now_s);
+struct session *sessions_find_id(struct sessions *t, struct bytes id);
+struct session *sessions_at(struct sessions *t, uint32_t slot); /* NULL: none lives there */
+/* A new token for the same session, whose rights have changed: the old one finds nothing any more, and workers ask again. The sessions of its apps go on. */
+void sessions_rotate(struct sessions *t, struct session *s, unsigned char token[AUTH_TOKEN_LEN]);
+/* Workers are to ask again about it (its facts have changed); the token stays. */
+void sessions_changed(struct sessions *t, struct session *s);
+/* With those of its apps. s is gone. */
+void sessions_end(struct sessions *t, struct session *s, const char *why);
+/* All for which match says yes; how many. */
+size_t sessions_end_all(struct sessions *t, bool (*match)(void *ctx, const struct session *s), void *ctx, const char *why);
+void sessions_each(struct sessions *t, bool (*one)(void *ctx, struct session *s), void *ctx); /* until false; one may not add or end */
+/* Of a user: portal sessions, latest first; how many there are. */
+size_t sessions_of_user(struct sessions *t, int64_t user, struct session **out, size_t most);
+/* Takes over when workers last saw each (a time in the future is now: workers are not trusted), and ends those that are over or were idle too long. An
+ * app's request keeps its portal session from being idle. To be called about once a second. */
+void sessions_tick(struct sessions *t, const struct board_seen *seen, uint64_t now_s);
+
+#endif

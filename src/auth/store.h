@@ -1,0 +1,108 @@
+/* What identity keeps on disk: users, their factors, sessions (their tokens as hashes alone), who signed in from where. SQLite in one folder, which
+ * only sluis-identity may open; a store for several nodes will stand behind the same functions. All calls block on the disk alone; one thread.
+ * Unless said otherwise: ERR_NOT_FOUND there is none, ERR_IO the store fails (store_error says why), ERR_MEMORY. Names of users are kept and compared
+ * in lower case (ASCII letters); they are 1 to 64 of a-z 0-9 . _ - @ + and begin with a letter or digit. */
+#ifndef AUTH_STORE_H
+#define AUTH_STORE_H
+
+#include "auth/recovery.h"
+#include "auth/totp.h"
+#include "base/arena.h"
+#include "net/addr.h"
+
+#define STORE_USER_NAME_MAX 64
+#define STORE_TEXT_MAX	    200 /* octets of a display name, mail, group, user agent, passkey's name */
+
+struct store;
+enum store_outcome { STORE_SIGNED_IN, STORE_WRONG, STORE_REFUSED }; /* of a sign-in */
+
+struct store_user {
+	int64_t id;
+	struct bytes name, display, mail, language;
+	struct bytes hash; /* empty: no password */
+	struct bytes groups; /* each behind a '\n' but the first */
+	bool is_disabled, must_change; /* must_change: an administrator chose the password */
+	bool has_totp;
+	unsigned char totp[TOTP_SECRET_LEN];
+	uint64_t totp_last_step;
+	uint32_t recovery_left;
+	uint32_t passkeys;
+	unsigned char handle[16]; /* random; WebAuthn's user handle */
+	uint64_t made_s, last_s;  /* last sign-in; 0: never */
+};
+/* One session as it is kept. */
+struct store_session {
+	unsigned char hash[32]; /* SHA-256 of the token */
+	char id[17];		/* public name: 16 hex digits */
+	char parent[17];	/* id of the portal's session it belongs to, or empty */
+	int64_t user;
+	char host[254];	      /* an app's; empty: the portal's */
+	char method[64], agent[STORE_TEXT_MAX + 1];
+	struct addr client;
+	uint64_t since_s, seen_s, until_s, proved_s;
+	uint32_t idle_s;
+	bool has_mfa, is_device_bound;
+};
+struct store_passkey {
+	struct bytes id, public_key; /* credential id; COSE_Key as it came */
+	struct bytes name;
+	uint32_t sign_count;
+	bool is_backed_up;
+	uint64_t made_s, used_s;
+};
+
+/* dir: a folder that is there and ours. Makes what is missing; ERR_ORDER: written by a newer Sluis. */
+enum err store_open(const char *dir, struct store **out) MUST_USE;
+void store_close(struct store **s);
+const char *store_error(const struct store *s);
+
+/* --- users; bytes of *out live in the arena --- */
+bool store_name_is_valid(struct bytes name);
+enum err store_user_find(struct store *s, struct bytes name, struct arena *a, struct store_user *out) MUST_USE;
+enum err store_user_get(struct store *s, int64_t id, struct arena *a, struct store_user *out) MUST_USE;
+enum err store_user_by_handle(struct store *s, const unsigned char handle[16], struct arena *a, struct store_user *out) MUST_USE;
+/* name, display, mail, groups, hash, must_change of *u; its id and handle are made. ERR_ORDER: there is one of that name. */
+enum err store_user_add(struct store *s, struct store_user *u, uint64_t now_s) MUST_USE;
+enum err store_user_set(struct store *s, int64_t id, struct bytes display, struct bytes mail, struct bytes groups) MUST_USE;
+enum err store_user_password(struct store *s, int64_t id, struct bytes hash, bool must_change) MUST_USE;
+enum err store_user_disable(struct store *s, int64_t id, bool is_disabled) MUST_USE;
+enum err store_user_language(struct store *s, int64_t id, struct bytes language) MUST_USE;
+enum err store_user_remove(struct store *s, int64_t id) MUST_USE; /* with all that hangs on it */
+/* Users in order of their names, those after `after` (empty: from the first), at most `most`. */
+enum err store_users(struct store *s, struct bytes after, size_t most, bool (*one)(void *ctx, const struct store_user *u), void *ctx) MUST_USE;
+enum err store_user_count(struct store *s, uint64_t *out) MUST_USE;
+
+/* --- factors --- */
+enum err store_totp_set(struct store *s, int64_t user, const unsigned char secret[TOTP_SECRET_LEN], uint64_t last_step) MUST_USE; /* NULL: removed */
+/* A code of that step was taken: on disk before anybody is told so. ERR_ORDER: that step or a later one was taken already. */
+enum err store_totp_used(struct store *s, int64_t user, uint64_t step) MUST_USE;
+enum err store_recovery_set(struct store *s, int64_t user, const unsigned char hashes[][RECOVERY_HASH_LEN], size_t n) MUST_USE; /* in place of all */
+/* Takes the code away if it is there: ERR_NOT_FOUND if not. */
+enum err store_recovery_use(struct store *s, int64_t user, const unsigned char hash[RECOVERY_HASH_LEN]) MUST_USE;
+enum err store_passkey_add(struct store *s, int64_t user, const struct store_passkey *p) MUST_USE; /* ERR_ORDER: that id is there */
+enum err store_passkey_find(struct store *s, struct bytes id, struct arena *a, struct store_passkey *out, int64_t *user) MUST_USE;
+enum err store_passkey_used(struct store *s, struct bytes id, uint32_t sign_count, bool is_backed_up, uint64_t now_s) MUST_USE;
+enum err store_passkey_remove(struct store *s, int64_t user, struct bytes id) MUST_USE;
+enum err store_passkeys(struct store *s, int64_t user, bool (*one)(void *ctx, const struct store_passkey *p), void *ctx) MUST_USE;
+
+/* --- sessions --- */
+enum err store_session_put(struct store *s, const struct store_session *x) MUST_USE; /* new, or in place of the one of that id */
+enum err store_session_remove(struct store *s, const char *id) MUST_USE; /* none there: OK */
+enum err store_session_seen(struct store *s, const char *id, uint64_t seen_s) MUST_USE;
+enum err store_sessions(struct store *s, bool (*one)(void *ctx, const struct store_session *x), void *ctx) MUST_USE;
+/* Several changes as one: all or none, and one wait for the disk. Calls between begin and commit belong to it. */
+enum err store_begin(struct store *s) MUST_USE;
+enum err store_commit(struct store *s) MUST_USE;
+
+/* --- what a person did --- */
+enum err store_sign_in(struct store *s, int64_t user, const struct addr *client, struct bytes method, enum store_outcome outcome, uint64_t now_s) MUST_USE;
+/* The latest, newest first; each user's last 50 are kept, for a year. */
+enum err store_sign_ins(struct store *s, int64_t user, size_t most,
+	bool (*one)(void *ctx, uint64_t when_s, const struct addr *client, struct bytes method, enum store_outcome outcome), void *ctx) MUST_USE;
+/* Whether the user signed in from that source (IPv4 address, IPv6 /64) within the last 90 days. */
+bool store_source_known(struct store *s, int64_t user, const struct addr *client, uint64_t now_s);
+enum err store_favourite(struct store *s, int64_t user, struct bytes app, bool on) MUST_USE; /* at most 100 */
+enum err store_used(struct store *s, int64_t user, struct bytes app, uint64_t now_s) MUST_USE; /* the last 20 are kept */
+enum err store_apps(struct store *s, int64_t user, bool (*one)(void *ctx, struct bytes app, bool is_favourite, uint64_t used_s), void *ctx) MUST_USE;
+
+#endif

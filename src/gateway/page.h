@@ -1,0 +1,69 @@
+/* The portal's pages, as HTML that works without scripts: what they show comes in, bytes go out. Words are in gateway/words.tbl (English, Dutch);
+ * the style is web/portal.css, built in. Everything that is not of ours is escaped. No page has inline script or style; the only script is
+ * web/passkey.js, on pages where a passkey can be used or made. */
+#ifndef GATEWAY_PAGE_H
+#define GATEWAY_PAGE_H
+
+#include "auth/call.h"
+#include "auth/facts.h"
+#include "base/text.h"
+#include "conf/conf.h"
+
+enum page_lang { PAGE_EN, PAGE_NL, PAGE_LANG_COUNT };
+enum page_word {
+#define WORD(sym, en, nl) sym,
+#include "gateway/words.tbl"
+#undef WORD
+	PAGE_WORD_COUNT
+};
+const char *page_word(enum page_lang l, enum page_word w);
+/* The cookie's choice, the user's, else Accept-Language; English where none fits. */
+enum page_lang page_lang_of(struct bytes chosen, const struct http_field *f, size_t n);
+
+#define PAGE_MAX (96 * 1024) /* octets of a page */
+/* default-src 'none'; style-src 'self'; img-src 'self' data:; script-src 'self'; connect-src 'self'; form-action FORM; base-uri 'none'; frame-ancestors 'none'
+ * form_hosts: apps that a form's answer may lead on to (a redirect after a POST is held against form-action in Chromium), from the configuration. */
+void page_csp(struct text *t, const struct conf_gateway *g);
+
+struct page {
+	const struct conf_gateway *gateway;
+	enum page_lang lang;
+	uint64_t now_s;
+	const struct auth_facts *facts; /* NULL: nobody is signed in */
+	struct bytes csrf;  /* for forms */
+	struct bytes next;  /* where to go on, already held against link_local; hidden field "next"; empty: home */
+	struct bytes error; /* one sentence for this page, from page_word; empty: none. role=alert, the page's title begins with it */
+	struct bytes note;  /* likewise of what was done; role=status */
+	bool with_passkeys; /* the browser may be asked for one */
+	bool wants_refresh; /* <meta http-equiv=refresh> to /still-there two minutes (or half, if shorter) before the session would be idle too long */
+};
+/* Each appends a whole page. t->failed: it was too long. Forms post to the paths named here; every form has a hidden "csrf", and "next" where it is not empty. */
+void page_sign_in(struct text *t, const struct page *p, struct bytes user); /* POST /sign-in: user, password. Script: passkey alone */
+void page_second(struct text *t, const struct page *p, struct bytes methods, bool is_step_up); /* POST /second or /step-up: method=totp|recovery, code; each
+	 * offered method has a form of its own. "methods": as in calls.tbl, "totp recovery passkey" */
+void page_totp_new(struct text *t, const struct page *p, struct bytes secret_base32, struct bytes uri, bool is_sign_in); /* QR code as SVG; secret to type in, in
+	 * groups of four; POST /totp: code. is_sign_in: it has to be set up first */
+void page_recovery(struct text *t, const struct page *p, struct bytes codes); /* the codes, once; how to keep them; link on to next or home */
+struct page_app {
+	const struct conf_app *app;
+	enum { PAGE_APP_READY, PAGE_APP_STEP_UP, PAGE_APP_DENIED } state;
+	struct bytes why; /* denied: the expression's part that decides, as written */
+	bool is_favourite;
+	uint64_t used_s; /* 0: not lately */
+};
+void page_home(struct text *t, const struct page *p, const struct page_app *apps, size_t count, struct bytes search); /* greeting, how the session is
+	 * protected and when it ends; search (GET /?q=); favourites, recent, all by group; a tile links to /go/APP; POST /favourite: app, on */
+void page_account(struct text *t, const struct page *p, struct bytes lines); /* lines of CALL_ACCOUNT. POST /password: old, new, again; GET /totp; POST /totp/remove;
+	 * POST /recovery; POST /session/end: id; POST /sessions/end; POST /language: language; passkeys: script; POST /passkey/remove: id */
+void page_denied(struct text *t, const struct page *p, const struct conf_app *app, struct bytes host, struct bytes why, bool step_up_helps); /* which rule,
+	 * what would help (step up, another account, whom to call) */
+void page_still_there(struct text *t, const struct page *p, uint64_t ends_s); /* POST /stay; refreshes to / when it has ended */
+void page_signed_out(struct text *t, const struct page *p);
+void page_message(struct text *t, const struct page *p, enum page_word title, enum page_word text, unsigned status); /* any other: 404, 400, 429, 503 */
+/* A page of an app's host, where there is no style to fetch from: the sign-in's way could not be gone on with (its code is over). Links to the portal. */
+
+/* Static files of the portal: style, script, icons, logo, by path with a hash of their content ("/-/portal.HASH.css"). NULL: there is none. */
+struct page_file { const char *path; struct bytes type, body; };
+const struct page_file *page_file_find(struct bytes path);
+
+#endif
