@@ -3,7 +3,7 @@
 
 #include "base/reader.h"
 
-enum { HAS_MFA = 1, DEVICE_BOUND = 2 };
+enum { HAS_MFA = 1, DEVICE_BOUND = 2, MUST_CHANGE = 4 };
 
 static void put(struct text *t, struct bytes b)
 {
@@ -27,7 +27,7 @@ void auth_facts_write(struct text *t, const struct auth_facts *f)
 	text_put_u64(t, f->proved_s);
 	text_put_u32(t, f->idle_s);
 	text_put_u64(t, f->jwt_until_s);
-	text_put_u8(t, (uint8_t)((f->has_mfa ? HAS_MFA : 0) | (f->is_device_bound ? DEVICE_BOUND : 0)));
+	text_put_u8(t, (uint8_t)((f->has_mfa ? HAS_MFA : 0) | (f->is_device_bound ? DEVICE_BOUND : 0) | (f->must_change ? MUST_CHANGE : 0)));
 	text_add(t, bytes_of(f->id, AUTH_ID_LEN));
 	put(t, f->method);
 	put(t, f->user);
@@ -67,11 +67,12 @@ enum err auth_facts_parse(struct bytes b, struct auth_facts *out)
 		return ERR_LIMIT;
 	for (size_t i = 0; i < f.group_count; i++)
 		f.groups[i] = take(&r);
-	if (!reader_done(&r) || flags > (HAS_MFA | DEVICE_BOUND))
+	if (!reader_done(&r) || flags > (HAS_MFA | DEVICE_BOUND | MUST_CHANGE))
 		return ERR_SYNTAX;
 	memcpy(f.id, id.at, AUTH_ID_LEN);
 	f.has_mfa = flags & HAS_MFA;
 	f.is_device_bound = flags & DEVICE_BOUND;
+	f.must_change = flags & MUST_CHANGE;
 	*out = f;
 	return OK;
 }

@@ -15,6 +15,7 @@ struct auth_facts {
 	uint64_t proved_s;	    /* the last password, code or passkey */
 	uint32_t idle_s;	    /* ends after so long without a request; 0: no such limit */
 	bool has_mfa, is_device_bound;
+	bool must_change; /* an administrator chose the password: nothing else before another one is set */
 	char id[AUTH_ID_LEN + 1];
 	struct bytes method;  /* "password", "password totp", "passkey", ... */
 	struct bytes user;    /* its name, as in the portal */

@@ -4,10 +4,72 @@
 
 #include "base/log.h"
 #include "base/reader.h"
+#include "base/secret.h"
 #include "board/board.h"
+#include "conf/bundle.h"
 #include "jail/jail.h"
 
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 static struct identity identity;
+
+uint64_t identity_now_s(const struct identity *id)
+{
+	return loop_real_us(id->run->loop) / 1000000;
+}
+
+/* --- sessions that end: the store, the ledger, and the workers --- */
+
+static void session_ended(void *ctx, const struct session *s, const char *why)
+{
+	struct identity *id = ctx;
+	bool is_own = strcmp(why, "sign-out") == 0;
+	struct store_user u;
+
+	if (store_session_remove(id->store, s->kept.id) != OK)
+		LOG(EV_IDENTITY_STORE, KV_STR("what", "session_remove"), KV_STR("why", store_error(id->store)));
+	if (s->kept.host[0] || strcmp(why, "replaced") == 0)
+		return; /* of an app: its portal's says it */
+	arena_reset(&id->scratch);
+	identity_record(id, is_own || strcmp(why, "idle") == 0 || strcmp(why, "over") == 0 ? LEDGER_SIGN_OUT : LEDGER_REVOKED, &s->kept.client,
+		store_user_get(id->store, s->kept.user, &id->scratch, &u) == OK ? u.name : BYTES("?"), s->kept.id, why, BYTES(""));
+}
+
+/* Workers cut what is live of sessions that have ended; what is not live they see on the board. */
+static void tell_workers(void *ctx)
+{
+	struct identity *id = ctx;
+
+	if (id->told_epoch == id->board->epoch)
+		return;
+	id->told_epoch = id->board->epoch;
+	for (struct channel *c = id->run->channels; c; c = c->next)
+		if (c->role == ROLE_WORKER && role_send(c, MSG_SESSIONS_ENDED, BYTES(""), NULL, 0) == ERR_AGAIN)
+			id->told_epoch = id->board->epoch - 1; /* its buffer is full: again next turn */
+}
+
+static void on_second(struct timer *t)
+{
+	struct identity *id = CONTAINER_OF(t, struct identity, second);
+
+	sessions_tick(id->sessions, id->seen, identity_now_s(id));
+	for (size_t i = 0; i < FLOWS_MAX; i++)
+		if (id->flows[i].until_s && id->flows[i].until_s <= identity_now_s(id))
+			flow_end(&id->flows[i]);
+	for (size_t i = 0; i < CODES_MAX; i++)
+		if (id->codes[i].until_s && id->codes[i].until_s <= identity_now_s(id)) {
+			free(id->codes[i].target);
+			secret_wipe(&id->codes[i], sizeof id->codes[i]);
+		}
+	loop_timer_set(id->run->loop, t, 1000, on_second);
+}
+
+/* --- what this process hears --- */
 
 static enum err on_board(struct role_run *run, struct channel *from, struct ipc_msg *m)
 {
@@ -17,21 +79,147 @@ static enum err on_board(struct role_run *run, struct channel *from, struct ipc_
 
 	(void)run, (void)from;
 	(void)reader_u16(&r);
-	if (!reader_done(&r) || (kind != BOARD_SESSIONS && kind != BOARD_SEEN))
+	if (!reader_done(&r) || (kind != BOARD_SESSIONS && kind != BOARD_SEEN && kind != BOARD_RING))
 		return ERR_SYNTAX;
-	TRY(board_map((enum board_kind)kind, m->fds[0], kind == BOARD_SESSIONS, &at));
+	TRY(board_map((enum board_kind)kind, m->fds[0], kind != BOARD_SEEN, &at));
 	if (kind == BOARD_SESSIONS)
 		identity.board = at;
-	else
+	else if (kind == BOARD_SEEN)
 		identity.seen = at;
+	else
+		identity.records = at;
 	return OK;
+}
+
+/* The name of a folder that we have a descriptor of: SQLite wants names. */
+static enum err on_dir(struct role_run *run, struct channel *from, struct ipc_msg *m)
+{
+	(void)from;
+	snprintf(identity.dir, sizeof identity.dir, "/proc/self/fd/%d", m->fds[0]);
+	run->writes = identity.dir;
+	m->fds[0] = -1;
+	return OK;
+}
+
+/* The master has read the same bytes, so a mistake in them is ours: then the configuration before stays. */
+static enum err on_config(struct role_run *run, struct channel *from, struct ipc_msg *m)
+{
+	static struct bundle_reader readers[2]; /* the snapshot's views lead into the mapped bundle */
+	static struct { void *at; size_t len; } maps[2];
+	static unsigned turn;
+	struct bundle_reader *b = &readers[turn];
+	struct conf_errors errors = { 0 };
+	struct conf *conf = NULL;
+	struct stat st;
+	void *at;
+
+	(void)run, (void)from;
+	if (fstat(m->fds[0], &st) < 0 || st.st_size <= 0)
+		return ERR_SYNTAX;
+	at = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, m->fds[0], 0);
+	if (at == MAP_FAILED)
+		return ERR_MEMORY;
+	if (bundle_reader_init(b, bytes_of(at, (size_t)st.st_size)) != OK ||
+		conf_load(b->file, b->text, &b->source, &conf, &errors) != OK || !conf->gateway.is_on) {
+		conf_free(&conf);
+		munmap(at, (size_t)st.st_size);
+		return OK; /* without a gateway we are to end, and the master says so */
+	}
+	conf_free(&identity.conf);
+	identity.conf = conf;
+	if (maps[turn].at)
+		munmap(maps[turn].at, maps[turn].len);
+	maps[turn].at = at;
+	maps[turn].len = (size_t)st.st_size;
+	turn ^= 1;
+	return OK;
+}
+
+static enum err on_ask(struct role_run *run, struct channel *from, struct ipc_msg *m)
+{
+	struct auth_call c;
+
+	(void)run;
+	TRY(auth_call_parse(m->body, &c));
+	identity_call(&identity, from, &c);
+	return OK;
+}
+
+static enum err identity_peer(struct role_run *run, struct channel *c)
+{
+	(void)run;
+	if (c->role == ROLE_HASHER)
+		hash_peer(&identity, c);
+	else if (c->role == ROLE_KEEPER)
+		token_peer(&identity, c);
+	else if (c->role != ROLE_WORKER)
+		return ERR_DENIED;
+	return OK;
+}
+
+static void identity_peer_gone(struct role_run *run, struct channel *c)
+{
+	(void)run;
+	if (c->role == ROLE_HASHER)
+		hash_peer_gone(&identity, c);
+	if (c->role == ROLE_KEEPER)
+		token_peer_gone(&identity, c);
+	hash_forget_asker(&identity, c);
+	token_forget_asker(&identity, c);
+}
+
+static bool restore(void *ctx, const struct store_session *x)
+{
+	struct identity *id = ctx;
+	struct session *s;
+	enum err e = sessions_restore(id->sessions, x, &s);
+
+	if (e != OK)
+		LOG(EV_IDENTITY_STORE, KV_STR("what", "session_restore"), KV_STR("id", x->id), KV_STR("why", err_name(e)));
+	return true;
 }
 
 static enum err identity_start(struct role_run *run)
 {
-	identity.run = run;
-	TRY(role_conf(run, &identity.conf));
-	return identity.board && identity.seen ? OK : ERR_ORDER;
+	static const struct sessions_hooks hooks = { .ctx = &identity, .ended = session_ended };
+	struct identity *id = &identity;
+	enum err e;
+
+	id->run = run;
+	run->data = id;
+	TRY(role_conf(run, &id->conf));
+	if (!id->board || !id->seen || !id->dir[0])
+		return ERR_ORDER;
+	arena_init_growing(&id->arena, 1 << 22);
+	arena_init_growing(&id->scratch, POLICY_SCRATCH_SIZE);
+	id->guess = guess_new();
+	if (!id->guess)
+		return ERR_MEMORY;
+	TRY(sessions_new(id->board, id->conf->gateway.sessions_max, &hooks, &id->sessions));
+	e = store_open(id->dir, &id->store);
+	if (e != OK) {
+		LOG(EV_IDENTITY_STORE, KV_STR("what", "open"), KV_STR("why", e == ERR_ORDER ? "it was written by a newer Sluis" : id->store ? store_error(id->store) : err_name(e)));
+		return e;
+	}
+	hash_init(id);
+	policy_without_code(); /* configurations are read while we are confined */
+	return store_sessions(id->store, restore, id);
+}
+
+static enum err identity_run(struct role_run *run)
+{
+	loop_at_turn_end(run->loop, tell_workers, &identity);
+	__atomic_store_n(&identity.board->state, 1, __ATOMIC_RELEASE);
+	on_second(&identity.second);
+	return OK;
+}
+
+static void identity_end(struct role_run *run)
+{
+	(void)run;
+	if (identity.board)
+		__atomic_store_n(&identity.board->state, 0, __ATOMIC_RELEASE);
+	store_close(&identity.store);
 }
 
 static const struct role role_identity = {
@@ -39,10 +227,22 @@ static const struct role role_identity = {
 	.syscalls = jail_identity,
 	.files = 4096,
 	.hears = (const struct call[]){
-		{ MSG_BOARD, FROM(ROLE_MASTER), WHEN_SETUP, on_board },
+		/* message              from               when                        handler */
+		{ MSG_IDENTITY_DIR,     FROM(ROLE_MASTER), WHEN_SETUP,                 on_dir },
+		{ MSG_BOARD,            FROM(ROLE_MASTER), WHEN_SETUP,                 on_board },
+		{ MSG_IDENTITY_CONFIG,  FROM(ROLE_MASTER), WHEN_RUNNING,               on_config },
+		{ MSG_IDENTITY_ADMIN,   FROM(ROLE_MASTER), WHEN_RUNNING,               identity_on_admin },
+		{ MSG_IDENTITY_ASK,     FROM(ROLE_WORKER), WHEN_RUNNING,               on_ask },
+		{ MSG_HASHED,           FROM(ROLE_HASHER), WHEN_RUNNING,               hash_on_hashed },
+		{ MSG_TOKEN_PUBLIC_IS,  FROM(ROLE_KEEPER), WHEN_RUNNING,               token_on_public },
+		{ MSG_TOKEN_SIGNED,     FROM(ROLE_KEEPER), WHEN_RUNNING,               token_on_signed },
 		{ 0 },
 	},
 	.start = identity_start,
+	.run = identity_run,
+	.peer = identity_peer,
+	.peer_gone = identity_peer_gone,
+	.end = identity_end,
 };
 
 int main(int argc, char **argv)

@@ -1,24 +1,208 @@
-/* identity's parts: the process (identity.c), what workers call (identity_calls.c, identity_sign_in.c, identity_account.c, identity_apps.c), passwords
- * through the hashers (identity_hash.c), tokens through the keeper (identity_token.c), and what administrators ask (identity_admin.c). One thread. */
+/* identity's parts: the process (identity.c), what workers call (identity_calls.c and the tables below), sign-ins under way (identity_sign_in.c), factors
+ * (identity_factors.c), apps' one-time codes (identity_apps.c), passwords through the hashers (identity_hash.c), tokens through the keeper
+ * (identity_token.c), and what administrators ask (identity_admin.c). One thread. */
 #ifndef ROLES_IDENTITY_PRIV_H
 #define ROLES_IDENTITY_PRIV_H
 
 #include "auth/call.h"
 #include "auth/facts.h"
 #include "auth/guess.h"
+#include "auth/jws.h"
+#include "auth/password.h"
 #include "auth/sessions.h"
 #include "auth/store.h"
 #include "conf/conf.h"
+#include "ledger/ring.h"
 #include "roles/role.h"
+
+#define FLOWS_MAX   4096
+#define FLOW_S	    600 /* from the password to the second factor */
+#define FLOW_TRIES  10	/* wrong codes; then it begins anew */
+#define CODES_MAX   4096
+#define CODE_S	    60
+#define TARGET_MAX  2000 /* octets of where an app is gone on to */
+#define JOBS_MAX    64	 /* passwords that wait for a hasher; more are AUTH_BUSY */
+#define HASHERS_MAX 8
+#define TOKENS_MAX  256	 /* signatures on their way */
+#define TOKEN_S	    600	 /* how long a token for servers is good; workers ask again before */
+#define ARENA_SIZE  (64 * 1024)
+
+/* Who is owed an answer. channel NULL: gone. */
+struct asker {
+	struct channel *channel;
+	uint32_t request;
+	enum auth_call_id call;
+	bool is_admin;
+};
+
+/* A sign-in whose first factor was right. */
+struct flow {
+	unsigned char hash[32]; /* of its token */
+	uint64_t until_s;	/* 0: free */
+	int64_t user;
+	char name[STORE_USER_NAME_MAX + 1];
+	char method[64];
+	struct addr client;
+	unsigned tries;
+	bool must_enrol, has_pending_totp, has_challenge, is_passkey; /* is_passkey: nobody is known yet */
+	unsigned char pending_totp[TOTP_SECRET_LEN], challenge[32];
+};
+struct code {
+	unsigned char hash[32], nonce[32];
+	uint64_t until_s; /* 0: free */
+	uint32_t slot, generation; /* of the portal's session */
+	char host[254];
+	char *target; /* ours */
+};
+
+struct identity;
+/* A password on its way through a hasher. */
+struct job {
+	struct job *next;
+	struct asker asker;
+	bool is_making; /* a hash, else a verdict */
+	unsigned char password[PASSWORD_MOST];
+	size_t password_len;
+	char hash[PASSWORD_HASH_MAX];
+	/* fits: the verdict. hash: what was made. failed: the hasher could not. */
+	void (*done)(struct identity *id, struct job *j, bool failed, bool fits, struct bytes hash);
+	/* what done needs */
+	struct addr client;
+	char name[PASSWORD_MOST + 1]; /* as typed, in lower case, cut */
+	char agent[STORE_TEXT_MAX + 1];
+	int64_t user; /* 0: nobody of that name */
+	uint32_t slot, generation; /* of the session that asked */
+	unsigned char next_password[PASSWORD_MOST];
+	size_t next_len;
+	bool is_known_source, must_change;
+	struct json_t *admin;
+};
+struct hasher {
+	struct channel *channel;
+	struct job *job; /* what it works at */
+};
+struct token_job {
+	struct asker asker;
+	uint32_t slot, generation;
+	uint64_t until_s; /* of the token; 0: free */
+	struct text text; /* its first two parts */
+};
 
 struct identity {
 	struct role_run *run;
 	struct conf *conf; /* the one in use */
 	uint32_t generation;
+	struct store *store;
+	struct sessions *sessions;
+	struct guess *guess;
 	struct board_sessions *board;
 	const struct board_seen *seen;
-	struct channel *keeper; /* of the newest generation; NULL: none now */
+	struct ledger_ring *records; /* NULL: there is no ledger */
+	struct channel *keeper;	     /* of the newest generation; NULL: none now */
+	bool has_key;
+	unsigned char key[JWS_PUBLIC_LEN];
+	char kid[JWS_KID_LEN + 1];
+	char dir[64];
 	struct timer second;
+	uint64_t told_epoch; /* workers know of ends up to it */
+	struct flow flows[FLOWS_MAX];
+	struct code codes[CODES_MAX];
+	struct job jobs[JOBS_MAX], *free_jobs, *waiting, **waiting_last;
+	struct hasher hashers[HASHERS_MAX];
+	struct token_job tokens[TOKENS_MAX];
+	struct arena arena;   /* of one call */
+	struct arena scratch; /* of one expression */
 };
+
+uint64_t identity_now_s(const struct identity *id);
+
+/* identity_calls.c */
+void identity_call(struct identity *id, struct channel *from, const struct auth_call *c);
+void identity_reply(struct identity *id, const struct asker *a, const struct auth_answer *answer);
+void identity_reply_result(struct identity *id, const struct asker *a, enum auth_result r);
+/* OK, a new token (may be empty) and the session's facts; extra is one more value, where it is not NULL. For an app with tokens, after the keeper has signed. */
+void identity_reply_session(struct identity *id, const struct asker *a, struct session *s, struct bytes token, const struct bytes *extra);
+/* Facts of s; views into id->arena. ERR_NOT_FOUND: its user is gone. */
+enum err identity_facts(struct identity *id, const struct session *s, struct auth_facts *out) MUST_USE;
+/* Whether who, from there, now, may what e says. NULL e: yes. What cannot be told is no. */
+bool identity_holds(struct identity *id, const struct policy_expr *e, const struct auth_facts *who, const struct addr *client);
+/* Whether e may hold: what cannot be told is yes. NULL e: no. For what is demanded of people. */
+bool identity_demands(struct identity *id, const struct policy_expr *e, const struct auth_facts *who, const struct addr *client);
+void identity_record(struct identity *id, enum ledger_kind kind, const struct addr *client, struct bytes user, const char *session, const char *outcome,
+	struct bytes detail);
+const struct session *identity_parent(struct identity *id, const struct session *s); /* itself, of a portal's */
+
+/* identity_sign_in.c */
+void call_sign_in(struct identity *id, const struct asker *a, const struct auth_call *c);
+void call_second(struct identity *id, const struct asker *a, const struct auth_call *c);
+struct flow *flow_find(struct identity *id, struct bytes token);
+struct flow *flow_new(struct identity *id, unsigned char token[AUTH_TOKEN_LEN]); /* takes the oldest's place where all are taken */
+void flow_end(struct flow *f);
+/* The first factor was right: a session, or what else is needed. */
+void sign_in_go_on(struct identity *id, const struct asker *a, const struct store_user *u, const char *method, bool is_mfa, const struct addr *client,
+	struct bytes agent);
+/* All factors were right: a session. extra as in identity_reply_session. */
+void sign_in_finish(struct identity *id, const struct asker *a, const struct store_user *u, const char *method, bool has_mfa, const struct addr *client,
+	struct bytes agent, const struct bytes *extra);
+/* A wrong factor: counted, kept, told to the ledger; answers AUTH_REFUSED. user 0: nobody of that name. */
+void sign_in_wrong(struct identity *id, const struct asker *a, int64_t user, struct bytes name, const struct addr *client, const char *method);
+/* False: it has been answered (AUTH_WAIT, AUTH_BUSY). */
+bool sign_in_may_try(struct identity *id, const struct asker *a, int64_t user, struct bytes name, const struct addr *client);
+void sign_in_write_agent(char out[STORE_TEXT_MAX + 1], struct bytes agent);
+
+/* identity_factors.c */
+/* Takes a code of the method if it is right: on disk. False: it is not. */
+bool factor_check(struct identity *id, const struct store_user *u, struct bytes method, struct bytes code);
+void call_totp_new(struct identity *id, const struct asker *a, const struct auth_call *c);
+void call_totp_check(struct identity *id, const struct asker *a, const struct auth_call *c);
+void call_totp_remove(struct identity *id, const struct asker *a, const struct auth_call *c);
+void call_recovery_new(struct identity *id, const struct asker *a, const struct auth_call *c);
+void call_step_up(struct identity *id, const struct asker *a, const struct auth_call *c);
+void call_password(struct identity *id, const struct asker *a, const struct auth_call *c);
+/* New codes in place of all, as one text; not OK: the store fails. */
+enum err recovery_renew(struct identity *id, int64_t user, struct text *codes) MUST_USE;
+
+/* identity_apps.c */
+void call_app_code(struct identity *id, const struct asker *a, const struct auth_call *c);
+void call_app_enter(struct identity *id, const struct asker *a, const struct auth_call *c);
+
+/* identity_account.c */
+void call_home(struct identity *id, const struct asker *a, const struct auth_call *c);
+void call_favourite(struct identity *id, const struct asker *a, const struct auth_call *c);
+void call_used(struct identity *id, const struct asker *a, const struct auth_call *c);
+void call_account(struct identity *id, const struct asker *a, const struct auth_call *c);
+void call_session_end(struct identity *id, const struct asker *a, const struct auth_call *c);
+void call_sessions_end(struct identity *id, const struct asker *a, const struct auth_call *c);
+void call_language(struct identity *id, const struct asker *a, const struct auth_call *c);
+
+/* identity_passkeys.c */
+void call_passkey_new(struct identity *id, const struct asker *a, const struct auth_call *c);
+void call_passkey_add(struct identity *id, const struct asker *a, const struct auth_call *c);
+void call_passkey_remove(struct identity *id, const struct asker *a, const struct auth_call *c);
+void call_passkey_ask(struct identity *id, const struct asker *a, const struct auth_call *c);
+void call_passkey_begin(struct identity *id, const struct asker *a, const struct auth_call *c);
+void call_passkey_prove(struct identity *id, const struct asker *a, const struct auth_call *c);
+
+/* identity_hash.c */
+struct job *job_new(struct identity *id, const struct asker *a, struct bytes password); /* NULL: too many wait, or the password is too long */
+void job_start(struct identity *id, struct job *j); /* j is identity's from here on, until done has been called */
+void hash_init(struct identity *id);
+enum err hash_on_hashed(struct role_run *run, struct channel *from, struct ipc_msg *m) MUST_USE;
+void hash_peer(struct identity *id, struct channel *c);
+void hash_peer_gone(struct identity *id, struct channel *c);
+void hash_forget_asker(struct identity *id, const struct channel *c);
+
+/* identity_token.c */
+void token_peer(struct identity *id, struct channel *c);
+void token_peer_gone(struct identity *id, struct channel *c);
+void token_forget_asker(struct identity *id, const struct channel *c);
+enum err token_on_public(struct role_run *run, struct channel *from, struct ipc_msg *m) MUST_USE;
+enum err token_on_signed(struct role_run *run, struct channel *from, struct ipc_msg *m) MUST_USE;
+/* Answers, later, with facts that have a token for the session's app. */
+void token_start(struct identity *id, const struct asker *a, struct session *s, const struct auth_facts *facts, const struct conf_app *app);
+void call_jwks(struct identity *id, const struct asker *a, const struct auth_call *c);
+
+/* identity_admin.c */
+enum err identity_on_admin(struct role_run *run, struct channel *from, struct ipc_msg *m) MUST_USE;
 
 #endif

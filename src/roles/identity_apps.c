@@ -1,0 +1,148 @@
+/* From the portal to an app: a one-time code, bound to the app's host, to the portal's session and to the browser that asked, becomes a session of that
+ * app alone. The app's host never sees the portal's cookie, and what is stolen from one app opens no other. */
+#include "roles/identity_priv.h"
+
+#include "base/log.h"
+#include "base/secret.h"
+#include "crypto/random.h"
+#include "crypto/sha256.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static void code_end(struct code *k)
+{
+	free(k->target);
+	secret_wipe(k, sizeof *k);
+}
+
+static struct code *code_new(struct identity *id)
+{
+	struct code *k = &id->codes[0];
+
+	for (size_t i = 0; i < CODES_MAX && k->until_s; i++)
+		if (id->codes[i].until_s < k->until_s)
+			k = &id->codes[i];
+	code_end(k);
+	return k;
+}
+
+/* Hosts that codes are made for: apps, and hosts of routes that ask for a session. A redirect to any other would be a present for phishers. */
+static bool is_wildcard_of(struct bytes pattern, struct bytes host)
+{
+	return bytes_starts(pattern, BYTES("*.")) && host.len > pattern.len - 1 && bytes_ends(host, bytes_cut(pattern, 1, pattern.len));
+}
+
+static bool asks_for_session(const struct conf *c, struct bytes host)
+{
+	for (size_t i = 0; i < c->route_count; i++)
+		for (size_t h = 0; c->routes[i].needs_session && h < c->routes[i].host_count; h++)
+			if (bytes_eq(c->routes[i].hosts[h], host) || is_wildcard_of(c->routes[i].hosts[h], host))
+				return true;
+	return false;
+}
+
+void call_app_code(struct identity *id, const struct asker *a, const struct auth_call *c)
+{
+	struct session *s = sessions_find(id->sessions, c->token, identity_now_s(id));
+	const struct conf_app *app = conf_app_by_host(id->conf, c->args[0]);
+	unsigned char code[AUTH_TOKEN_LEN];
+	struct auth_facts who;
+	struct code *k;
+
+	if (!s || s->kept.host[0] || identity_facts(id, s, &who) != OK) {
+		identity_reply_result(id, a, AUTH_NONE);
+		return;
+	}
+	if (c->args[0].len >= sizeof k->host || c->args[1].len != SHA256_LEN || c->args[2].len > TARGET_MAX ||
+		bytes_eq(c->args[0], id->conf->gateway.portal) || (!app && !asks_for_session(id->conf, c->args[0]))) {
+		identity_reply(id, a, &(struct auth_answer){ .result = AUTH_BAD, .values = { BYTES("host") }, .value_count = 1 });
+		return;
+	}
+	/* The worker has asked the same, for the page; here it is decided. */
+	if (who.must_change || (app && (!identity_holds(id, app->allow, &who, &c->client) ||
+		(!who.has_mfa && identity_demands(id, app->mfa, &who, &c->client))))) {
+		identity_record(id, LEDGER_SIGN_IN, &c->client, who.user, s->kept.id, "denied", c->args[0]);
+		identity_reply_result(id, a, AUTH_DENIED);
+		return;
+	}
+	k = code_new(id);
+	k->target = malloc(c->args[2].len + 1);
+	if (!k->target) {
+		identity_reply_result(id, a, AUTH_DOWN);
+		return;
+	}
+	memcpy(k->target, c->args[2].at, c->args[2].len);
+	k->target[c->args[2].len] = 0;
+	random_bytes(code, sizeof code);
+	sha256_of(bytes_of(code, sizeof code), k->hash);
+	memcpy(k->nonce, c->args[1].at, sizeof k->nonce);
+	snprintf(k->host, sizeof k->host, "%.*s", FMT(c->args[0]));
+	k->slot = s->slot;
+	k->generation = s->generation;
+	k->until_s = identity_now_s(id) + CODE_S;
+	if (app && store_used(id->store, s->kept.user, app->id, identity_now_s(id)) != OK)
+		LOG(EV_IDENTITY_STORE, KV_STR("what", "used"), KV_STR("why", store_error(id->store)));
+	identity_reply(id, a, &(struct auth_answer){ .result = AUTH_OK, .values = { bytes_of(code, sizeof code) }, .value_count = 1 });
+	secret_wipe(code, sizeof code);
+}
+
+static struct code *code_find(struct identity *id, struct bytes code)
+{
+	unsigned char hash[SHA256_LEN];
+	struct code *found = NULL;
+
+	sha256_of(code, hash);
+	for (size_t i = 0; i < CODES_MAX; i++)
+		if (id->codes[i].until_s > identity_now_s(id) &&
+			secret_eq(bytes_of(id->codes[i].hash, sizeof hash), bytes_of(hash, sizeof hash)))
+			found = &id->codes[i];
+	return found;
+}
+
+void call_app_enter(struct identity *id, const struct asker *a, const struct auth_call *c)
+{
+	const struct conf_app *app = conf_app_by_host(id->conf, c->args[0]);
+	unsigned char token[AUTH_TOKEN_LEN], nonce[SHA256_LEN];
+	struct store_session of = { .client = c->client, .since_s = identity_now_s(id), .seen_s = identity_now_s(id) };
+	struct session *parent, *s;
+	struct bytes target;
+	struct code *k;
+	enum err e;
+
+	if (c->args[1].len != AUTH_TOKEN_LEN || c->args[2].len != AUTH_TOKEN_LEN || !(k = code_find(id, c->args[1]))) {
+		identity_reply_result(id, a, AUTH_NONE);
+		return;
+	}
+	sha256_of(c->args[2], nonce);
+	parent = sessions_at(id->sessions, k->slot);
+	/* Seen once, used up: a code that comes from another browser or for another host is in wrong hands. */
+	if (!parent || parent->generation != k->generation || !bytes_eq(c->args[0], bytes_str(k->host)) ||
+		!secret_eq(bytes_of(nonce, sizeof nonce), bytes_of(k->nonce, sizeof nonce))) {
+		code_end(k);
+		identity_reply_result(id, a, AUTH_NONE);
+		return;
+	}
+	of.user = parent->kept.user;
+	of.until_s = parent->kept.until_s;
+	of.proved_s = parent->kept.proved_s;
+	of.has_mfa = parent->kept.has_mfa;
+	of.idle_s = app && app->idle_s ? app->idle_s : id->conf->gateway.idle_s;
+	memcpy(of.host, k->host, sizeof of.host);
+	memcpy(of.method, parent->kept.method, sizeof of.method);
+	memcpy(of.agent, parent->kept.agent, sizeof of.agent);
+	memcpy(of.parent, parent->kept.id, sizeof of.parent);
+	target = arena_copy(&id->arena, bytes_str(k->target));
+	code_end(k);
+	e = sessions_add(id->sessions, &of, parent, token, &s);
+	if (e == OK && store_session_put(id->store, &s->kept) != OK) {
+		LOG(EV_IDENTITY_STORE, KV_STR("what", "session"), KV_STR("why", store_error(id->store)));
+		sessions_end(id->sessions, s, "replaced");
+		e = ERR_IO;
+	}
+	if (e != OK)
+		identity_reply_result(id, a, AUTH_DOWN);
+	else
+		identity_reply_session(id, a, s, bytes_of(token, sizeof token), &target);
+	secret_wipe(token, sizeof token);
+}

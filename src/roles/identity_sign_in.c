@@ -1,0 +1,269 @@
+/* Sign-ins: a password, then perhaps a second factor, then a session. A name that nobody has is answered like a wrong password, after as long. */
+#include "roles/identity_priv.h"
+
+#include "base/log.h"
+#include "base/secret.h"
+#include "crypto/random.h"
+#include "crypto/sha256.h"
+
+#include <stdio.h>
+
+/* --- flows --- */
+
+struct flow *flow_find(struct identity *id, struct bytes token)
+{
+	unsigned char hash[SHA256_LEN];
+	struct flow *found = NULL;
+
+	sha256_of(token, hash);
+	for (size_t i = 0; i < FLOWS_MAX; i++)
+		if (id->flows[i].until_s > identity_now_s(id) &&
+			secret_eq(bytes_of(id->flows[i].hash, sizeof hash), bytes_of(hash, sizeof hash)))
+			found = &id->flows[i];
+	return found;
+}
+
+struct flow *flow_new(struct identity *id, unsigned char token[AUTH_TOKEN_LEN])
+{
+	struct flow *f = &id->flows[0];
+
+	for (size_t i = 0; i < FLOWS_MAX && f->until_s; i++)
+		if (id->flows[i].until_s < f->until_s)
+			f = &id->flows[i];
+	flow_end(f);
+	random_bytes(token, AUTH_TOKEN_LEN);
+	sha256_of(bytes_of(token, AUTH_TOKEN_LEN), f->hash);
+	f->until_s = identity_now_s(id) + FLOW_S;
+	return f;
+}
+
+void flow_end(struct flow *f)
+{
+	secret_wipe(f, sizeof *f);
+}
+
+/* --- what is right and what is wrong --- */
+
+void sign_in_write_agent(char out[STORE_TEXT_MAX + 1], struct bytes agent)
+{
+	struct text t;
+
+	text_init(&t, out, STORE_TEXT_MAX);
+	ledger_text_clean(&t, bytes_cut(agent, 0, STORE_TEXT_MAX));
+	out[t.len] = 0;
+}
+
+bool sign_in_may_try(struct identity *id, const struct asker *a, int64_t user, struct bytes name, const struct addr *client)
+{
+	uint64_t now_s = identity_now_s(id);
+	bool is_known = user && store_source_known(id->store, user, client, now_s);
+	uint32_t wait_s = 0;
+
+	switch (guess_ask(id->guess, name, client, is_known, loop_now_ms(id->run->loop), &wait_s)) {
+	case GUESS_GO: return true;
+	case GUESS_BUSY: identity_reply_result(id, a, AUTH_BUSY); return false;
+	case GUESS_WAIT: identity_reply(id, a, &(struct auth_answer){ .result = AUTH_WAIT, .wait_s = wait_s }); return false;
+	}
+	return false;
+}
+
+void sign_in_wrong(struct identity *id, const struct asker *a, int64_t user, struct bytes name, const struct addr *client, const char *method)
+{
+	uint64_t now_s = identity_now_s(id);
+	bool is_alarm = false;
+	unsigned char ip[64];
+	struct text t;
+
+	guess_failed(id->guess, name, client, user && store_source_known(id->store, user, client, now_s), loop_now_ms(id->run->loop), &is_alarm);
+	if (user && store_sign_in(id->store, user, client, bytes_str(method), STORE_WRONG, now_s) != OK)
+		LOG(EV_IDENTITY_STORE, KV_STR("what", "sign_in"), KV_STR("why", store_error(id->store)));
+	identity_record(id, LEDGER_SIGN_IN, client, name, "", "wrong", bytes_str(method));
+	text_init(&t, ip, sizeof ip);
+	addr_write_ip(client, &t);
+	/* Whether there is such a name is not said: the log may be read by more people than the store. */
+	if (is_alarm)
+		LOG(EV_SIGN_IN_ALARM, KV_BYTES("user", name), KV_BYTES("client", text_bytes(&t)), KV_STR("method", method));
+	identity_reply_result(id, a, AUTH_REFUSED);
+}
+
+static void refused(struct identity *id, const struct asker *a, const struct store_user *u, const struct addr *client, const char *method)
+{
+	if (store_sign_in(id->store, u->id, client, bytes_str(method), STORE_REFUSED, identity_now_s(id)) != OK)
+		LOG(EV_IDENTITY_STORE, KV_STR("what", "sign_in"), KV_STR("why", store_error(id->store)));
+	identity_record(id, LEDGER_SIGN_IN, client, u->name, "", "denied", bytes_str(method));
+	identity_reply_result(id, a, AUTH_DENIED);
+}
+
+/* --- from factor to factor --- */
+
+void sign_in_finish(struct identity *id, const struct asker *a, const struct store_user *u, const char *method, bool has_mfa, const struct addr *client,
+	struct bytes agent, const struct bytes *extra)
+{
+	const struct conf_gateway *g = &id->conf->gateway;
+	uint64_t now_s = identity_now_s(id);
+	struct store_session of = { .user = u->id, .client = *client, .since_s = now_s, .seen_s = now_s, .proved_s = now_s,
+		.until_s = now_s + g->absolute_s, .idle_s = g->idle_s, .has_mfa = has_mfa };
+	unsigned char token[AUTH_TOKEN_LEN];
+	struct session *s;
+	enum err e;
+
+	snprintf(of.method, sizeof of.method, "%s", method);
+	sign_in_write_agent(of.agent, agent);
+	e = sessions_add(id->sessions, &of, NULL, token, &s);
+	if (e == OK)
+		e = store_session_put(id->store, &s->kept);
+	if (e == OK)
+		e = store_sign_in(id->store, u->id, client, bytes_str(method), STORE_SIGNED_IN, now_s);
+	if (e != OK) { /* what is not kept would not be there after a restart, and nobody could end it */
+		LOG(EV_IDENTITY_STORE, KV_STR("what", "session"), KV_STR("why", e == ERR_LIMIT ? "there are as many sessions as gateway.sessions allows" :
+			store_error(id->store)));
+		if (e != ERR_LIMIT)
+			sessions_end(id->sessions, s, "replaced");
+		identity_reply_result(id, a, AUTH_DOWN);
+		return;
+	}
+	guess_succeeded(id->guess, u->name, client, loop_now_ms(id->run->loop));
+	identity_record(id, LEDGER_SIGN_IN, client, u->name, s->kept.id, "signed in", bytes_str(method));
+	identity_reply_session(id, a, s, bytes_of(token, sizeof token), extra);
+	secret_wipe(token, sizeof token);
+}
+
+/* What the second factor may be, for the page. */
+static void put_methods(struct text *t, const struct store_user *u)
+{
+	if (u->has_totp)
+		text_lit(t, "totp ");
+	if (u->passkeys)
+		text_lit(t, "passkey ");
+	if (u->recovery_left)
+		text_lit(t, "recovery ");
+	if (t->len)
+		t->len--;
+}
+
+void sign_in_go_on(struct identity *id, const struct asker *a, const struct store_user *u, const char *method, bool is_mfa, const struct addr *client,
+	struct bytes agent)
+{
+	const struct conf_gateway *g = &id->conf->gateway;
+	const struct session nobody = { .kept = { .user = u->id, .since_s = identity_now_s(id), .proved_s = identity_now_s(id), .has_mfa = is_mfa } };
+	struct auth_answer answer = { .result = AUTH_MORE, .token_is_flow = true };
+	unsigned char token[AUTH_TOKEN_LEN], methods[64];
+	struct auth_facts who;
+	struct flow *f;
+	struct text t;
+
+	if (identity_facts(id, &nobody, &who) != OK) {
+		identity_reply_result(id, a, AUTH_DOWN);
+		return;
+	}
+	who.method = bytes_str(method);
+	if (!identity_holds(id, g->allow, &who, client)) {
+		refused(id, a, u, client, method);
+		return;
+	}
+	if (is_mfa || !identity_demands(id, g->mfa, &who, client)) {
+		sign_in_finish(id, a, u, method, is_mfa, client, agent, NULL);
+		return;
+	}
+	f = flow_new(id, token);
+	f->user = u->id;
+	f->client = *client;
+	snprintf(f->name, sizeof f->name, "%.*s", FMT(u->name));
+	snprintf(f->method, sizeof f->method, "%s", method);
+	f->must_enrol = !u->has_totp && !u->passkeys;
+	text_init(&t, methods, sizeof methods);
+	put_methods(&t, u);
+	answer.token = bytes_of(token, sizeof token);
+	if (f->must_enrol)
+		answer.result = AUTH_ENROL;
+	else
+		answer.values[answer.value_count++] = text_bytes(&t);
+	identity_reply(id, a, &answer);
+	secret_wipe(token, sizeof token);
+}
+
+/* --- calls --- */
+
+static void password_known(struct identity *id, struct job *j, bool failed, bool fits, struct bytes hash)
+{
+	struct store_user u;
+
+	(void)hash;
+	if (failed) {
+		identity_reply_result(id, &j->asker, AUTH_DOWN);
+		return;
+	}
+	/* Looked up anew: the user may have been disabled, or given another password, while this one was looked at. */
+	if (!fits || !j->user || store_user_get(id->store, j->user, &id->arena, &u) != OK || u.is_disabled || !bytes_eq(u.hash, bytes_str(j->hash))) {
+		sign_in_wrong(id, &j->asker, j->user, bytes_str(j->name), &j->client, "password");
+		return;
+	}
+	sign_in_go_on(id, &j->asker, &u, "password", false, &j->client, bytes_str(j->agent));
+}
+
+static void lower_into(char *out, size_t cap, struct bytes b)
+{
+	size_t n = 0;
+
+	b = bytes_trim(b);
+	for (; n < b.len && n + 1 < cap; n++)
+		out[n] = (char)ascii_lower(b.at[n]);
+	out[n] = 0;
+}
+
+void call_sign_in(struct identity *id, const struct asker *a, const struct auth_call *c)
+{
+	char name[PASSWORD_MOST + 1];
+	struct store_user u = { .id = 0 };
+	struct job *j;
+	enum err e;
+
+	lower_into(name, sizeof name, c->args[0]);
+	e = store_name_is_valid(bytes_str(name)) ? store_user_find(id->store, bytes_str(name), &id->arena, &u) : ERR_NOT_FOUND;
+	if (e != OK && e != ERR_NOT_FOUND) {
+		identity_reply_result(id, a, AUTH_DOWN);
+		return;
+	}
+	if (!sign_in_may_try(id, a, u.id, bytes_str(name), &c->client))
+		return;
+	if (c->args[1].len == 0 || c->args[1].len > PASSWORD_MOST) {
+		sign_in_wrong(id, a, u.id, bytes_str(name), &c->client, "password");
+		return;
+	}
+	j = job_new(id, a, c->args[1]);
+	if (!j) {
+		identity_reply_result(id, a, AUTH_BUSY);
+		return;
+	}
+	j->done = password_known;
+	j->client = c->client;
+	j->user = u.is_disabled ? 0 : u.id;
+	snprintf(j->name, sizeof j->name, "%s", name);
+	snprintf(j->hash, sizeof j->hash, "%.*s", j->user ? (int)u.hash.len : 0, (const char *)u.hash.at);
+	sign_in_write_agent(j->agent, c->args[2]);
+	job_start(id, j);
+}
+
+void call_second(struct identity *id, const struct asker *a, const struct auth_call *c)
+{
+	struct flow *f = flow_find(id, c->token);
+	struct store_user u;
+	char method[sizeof f->method + 16], name[16];
+
+	if (!f || f->must_enrol || f->is_passkey || store_user_get(id->store, f->user, &id->arena, &u) != OK || u.is_disabled) {
+		identity_reply_result(id, a, AUTH_NONE);
+		return;
+	}
+	if (!sign_in_may_try(id, a, u.id, u.name, &c->client))
+		return;
+	snprintf(name, sizeof name, "%.*s", FMT(bytes_cut(c->args[0], 0, 15)));
+	if (!factor_check(id, &u, c->args[0], c->args[1])) {
+		sign_in_wrong(id, a, u.id, u.name, &c->client, name);
+		if (++f->tries >= FLOW_TRIES)
+			flow_end(f);
+		return;
+	}
+	snprintf(method, sizeof method, "%s %s", f->method, name);
+	flow_end(f);
+	sign_in_finish(id, a, &u, method, true, &c->client, c->args[2], NULL);
+}

@@ -1,0 +1,146 @@
+/* Tokens for servers: made here, signed by the keeper, one call later. Only the public half of the key is known here. */
+#include "roles/identity_priv.h"
+
+#include "base/log.h"
+#include "base/reader.h"
+#include "crypto/sha256.h"
+
+#include <stdio.h>
+
+#define TOKEN_TEXT_MAX 3000
+
+void token_peer(struct identity *id, struct channel *c)
+{
+	id->keeper = c; /* the newest generation's */
+	(void)!role_send(c, MSG_TOKEN_PUBLIC, BYTES(""), NULL, 0);
+}
+
+static void forget(struct token_job *j)
+{
+	text_fini(&j->text);
+	*j = (struct token_job){ .until_s = 0 };
+}
+
+void token_peer_gone(struct identity *id, struct channel *c)
+{
+	if (id->keeper != c)
+		return;
+	id->keeper = NULL;
+	for (struct channel *k = id->run->channels; k; k = k->next)
+		if (k != c && k->role == ROLE_KEEPER && !k->is_closed)
+			id->keeper = k;
+	for (size_t i = 0; i < TOKENS_MAX; i++)
+		if (id->tokens[i].until_s) {
+			identity_reply_result(id, &id->tokens[i].asker, AUTH_BUSY);
+			forget(&id->tokens[i]);
+		}
+}
+
+void token_forget_asker(struct identity *id, const struct channel *c)
+{
+	for (size_t i = 0; i < TOKENS_MAX; i++)
+		if (id->tokens[i].asker.channel == c)
+			id->tokens[i].asker.channel = NULL;
+}
+
+enum err token_on_public(struct role_run *run, struct channel *from, struct ipc_msg *m)
+{
+	struct identity *id = run->data;
+
+	(void)from;
+	memcpy(id->key, m->body.at, sizeof id->key);
+	jws_kid(id->key, id->kid);
+	id->has_key = true;
+	return OK;
+}
+
+static struct bytes origin_of(struct identity *id, const char *host, char mem[300])
+{
+	snprintf(mem, 300, "https://%s", host);
+	if (id->conf->gateway.port != 443)
+		snprintf(mem + strlen(mem), 300 - strlen(mem), ":%u", id->conf->gateway.port);
+	return bytes_str(mem);
+}
+
+void token_start(struct identity *id, const struct asker *a, struct session *s, const struct auth_facts *facts, const struct conf_app *app)
+{
+	struct token_job *j = NULL;
+	unsigned char mem[36];
+	char audience[300];
+	struct text t;
+
+	(void)app;
+	for (size_t i = 0; i < TOKENS_MAX && !j; i++)
+		if (!id->tokens[i].until_s)
+			j = &id->tokens[i];
+	if (!j || !id->keeper || !id->has_key) {
+		identity_reply_result(id, a, AUTH_BUSY);
+		return;
+	}
+	*j = (struct token_job){ .asker = *a, .slot = s->slot, .generation = s->generation, .until_s = identity_now_s(id) + TOKEN_S };
+	text_init_growing(&j->text, TOKEN_TEXT_MAX);
+	jws_write(&j->text, &(struct jws_claims){ .issuer = id->conf->gateway.origin, .audience = origin_of(id, s->kept.host, audience), .facts = facts,
+		.now_s = identity_now_s(id), .until_s = j->until_s }, id->kid);
+	text_init(&t, mem, sizeof mem);
+	text_put_u32(&t, (uint32_t)(j - id->tokens));
+	jws_digest(text_bytes(&j->text), mem + 4);
+	t.len = sizeof mem;
+	if (j->text.failed || role_send(id->keeper, MSG_TOKEN_SIGN, text_bytes(&t), NULL, 0) != OK) {
+		forget(j);
+		identity_reply_result(id, a, AUTH_BUSY);
+	}
+}
+
+enum err token_on_signed(struct role_run *run, struct channel *from, struct ipc_msg *m)
+{
+	struct identity *id = run->data;
+	struct reader r = { .left = m->body };
+	uint32_t request = reader_u32(&r);
+	uint8_t status = reader_u8(&r);
+	struct bytes signature = reader_rest(&r);
+	unsigned char mem[IPC_BODY_MAX];
+	struct auth_facts facts;
+	struct token_job *j;
+	struct session *s;
+	struct text t;
+
+	(void)from;
+	if (request >= TOKENS_MAX)
+		return ERR_SYNTAX;
+	j = &id->tokens[request];
+	if (!j->until_s)
+		return OK; /* a keeper before this one was asked */
+	s = sessions_at(id->sessions, j->slot);
+	arena_reset(&id->arena);
+	if (status != 0 || signature.len != JWS_SIGNATURE_LEN || !s || s->generation != j->generation || identity_facts(id, s, &facts) != OK) {
+		identity_reply_result(id, &j->asker, !s || s->generation != j->generation ? AUTH_NONE : AUTH_DOWN);
+		forget(j);
+		return OK;
+	}
+	jws_finish(&j->text, signature.at);
+	facts.jwt = text_bytes(&j->text);
+	facts.jwt_until_s = j->until_s;
+	text_init(&t, mem, sizeof mem - 64);
+	auth_facts_write(&t, &facts);
+	if (t.failed || j->text.failed)
+		identity_reply_result(id, &j->asker, AUTH_DOWN);
+	else
+		identity_reply(id, &j->asker, &(struct auth_answer){ .result = AUTH_OK, .values = { text_bytes(&t) }, .value_count = 1 });
+	forget(j);
+	return OK;
+}
+
+void call_jwks(struct identity *id, const struct asker *a, const struct auth_call *c)
+{
+	unsigned char mem[600];
+	struct text t;
+
+	(void)c;
+	text_init(&t, mem, sizeof mem);
+	if (!id->has_key) {
+		identity_reply_result(id, a, AUTH_BUSY);
+		return;
+	}
+	jws_key_set(&t, id->key);
+	identity_reply(id, a, &(struct auth_answer){ .result = AUTH_OK, .values = { text_bytes(&t) }, .value_count = 1 });
+}
