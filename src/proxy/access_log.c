@@ -66,6 +66,12 @@ static void put_decision(struct text *t, struct exchange *x)
 		if (!x->is_local)
 			put_string(t, ",\"sluis.server\":", x->pool->conf->servers[x->server].name);
 	}
+	if (x->session) {
+		put_string(t, ",\"user.name\":", x->session->facts.user);
+		put_string(t, ",\"sluis.session\":", bytes_str(x->session->facts.id));
+	}
+	if (x->app)
+		put_string(t, ",\"sluis.app\":", x->app->id);
 	if (x->tries)
 		put_number(t, ",\"sluis.retries\":", x->tries);
 	if (x->rule) {

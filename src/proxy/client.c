@@ -68,6 +68,8 @@ void client_close(struct client *c)
 		board_add(&g->board->counters[M_TUNNELS_OPEN], (uint64_t)-1);
 	client_not_later(c);
 	client_not_cut(c);
+	if (c->session)
+		admit_client_end(c);
 	loop_timer_clear(g->loop, &c->timer);
 	io_close(g->loop, &c->io);
 	buf_give(&g->bufs, &c->in);

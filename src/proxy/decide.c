@@ -40,7 +40,7 @@ static struct addr find_client(const struct exchange *x)
 	return client;
 }
 
-static void fill_input(struct exchange *x)
+void exchange_fill_input(struct exchange *x)
 {
 	struct client *c = x->client;
 
@@ -217,14 +217,10 @@ bool exchange_decide(struct exchange *x)
 	struct engine *g = x->engine;
 	const struct conf *conf = g->conf;
 	const struct policy_rule *rule;
-	size_t next = 0, pool;
+	const struct conf_route *route;
+	size_t next = 0;
 	bool is_unknown;
 
-	fill_input(x);
-	if (g->isolated.count && exchange_is_isolated(x)) {
-		exchange_refuse_isolated(x, g->isolated.has_node ? 503 : 403);
-		return false;
-	}
 	if (x->req.method == HTTP_CONNECT || x->req.method == HTTP_TRACE) {
 		exchange_refuse(x, 405, "method");
 		return false;
@@ -247,15 +243,19 @@ bool exchange_decide(struct exchange *x)
 	}
 	if (x->client->listener->conf->redirect_to_https)
 		return redirect_https(x);
+	if (conf->gateway.is_on && !admit_decide(x))
+		return false;
 	if (x->pool)
 		return true;
-	pool = router_find(g->router, x->req.host, x->req.path, &x->input);
-	if (pool == SIZE_MAX) {
+	route = router_find_route(g->router, x->req.host, x->req.path, &x->input);
+	if (!route) {
 		exchange_refuse(x, 404, "no-route");
 		return false;
 	}
-	x->pool_index = (uint16_t)pool;
-	x->pool = &g->pools[pool];
+	if (route->needs_session && !admit_route(x, route))
+		return false;
+	x->pool_index = route->pool;
+	x->pool = &g->pools[route->pool];
 	return true;
 }
 
@@ -275,5 +275,5 @@ bool exchange_decide_response(struct exchange *x)
 			if (!add_edit(x, &rule->actions[i], true))
 				return false;
 	}
-	return true;
+	return !x->is_behind || admit_app_response(x);
 }

@@ -54,6 +54,7 @@ static void engine_turn_end(void *ctx)
 
 	client_run_later(g);
 	engine_isolation_cut(g);
+	engine_sessions_cut(g);
 	if (g->access_out.len >= LOG_FLUSH_AT)
 		access_log_flush(g);
 }

@@ -12,6 +12,7 @@
 #include "ledger/ring.h"
 #include "http1/chunk.h"
 #include "http1/write.h"
+#include "proxy/admit.h"
 #include "proxy/io.h"
 #include "proxy/route.h"
 
@@ -68,6 +69,11 @@ struct engine {
 	uint32_t dial_count;
 	/* Sends MSG_DIAL; set by the role. ERR_AGAIN: no dialer now. */
 	enum err (*dial)(struct engine *g, uint32_t request, uint16_t pool, uint16_t server);
+	/* Sends MSG_IDENTITY_ASK; set by the role. ERR_AGAIN: identity cannot be asked now. */
+	enum err (*ask)(struct engine *g, struct bytes call);
+	struct { struct exchange *x; uint32_t serial; } asks[ADMIT_ASKS_MAX];
+	uint32_t ask_serial;
+	bool sessions_news; /* some have ended: connections are to be cut at the turn's end */
 	void *role; /* the role's own */
 	int access_fd; /* -1: no log */
 	struct text access_out;
@@ -117,6 +123,12 @@ void engine_drain(struct engine *g, uint32_t limit_ms);
 void engine_accept_pause(struct engine *g);
 uint64_t engine_random(struct engine *g);
 
+/* --- sessions (admit.c) --- */
+enum err engine_identity_answer(struct engine *g, struct bytes body) MUST_USE;
+void engine_identity_lost(struct engine *g); /* identity is gone: all that waits for it is answered */
+void engine_sessions_ended(struct engine *g); /* some have: at the turn's end what is live of them is cut */
+void engine_sessions_cut(struct engine *g);
+
 /* --- what is isolated (isolate.c) --- */
 void engine_isolation_read(struct engine *g);
 /* Where connections and requests begin: one load and one compare as long as nothing has changed. */
@@ -156,6 +168,7 @@ struct client {
 	bool closes; /* after this answer */
 	struct client *later_next, **later_prev; /* on engine's list of those to run at the turn's end */
 	struct client *cut_next, **cut_prev;	 /* on engine's list of those to be cut */
+	struct admit_session *session; /* of the last token that it showed; NULL: none */
 };
 void client_accept(struct listener *l);
 /* Tries everything that may go on now. May free c. */
@@ -163,7 +176,8 @@ void client_run(struct client *c);
 void client_close(struct client *c);
 void client_run_later(struct engine *g);
 void client_exchange_done(struct client *c); /* the answer was sent whole */
-void client_reset(struct client *c); /* isolated: cuts both sides, with what is still in the kernel. Frees c */
+void client_reset(struct client *c, const char *why); /* cuts both sides, with what is still in the kernel. Frees c. why: literal, for log and ledger */
+void client_to_cut(struct client *c);
 void client_not_cut(struct client *c);
 
 /* One client connection's use of one server, from the first request on: what the ledger's question is about. */
@@ -177,7 +191,7 @@ struct use {
 };
 
 /* --- one request and its answer --- */
-enum exchange_phase { X_NEW, X_QUEUED, X_DIALING, X_RELAY };
+enum exchange_phase { X_NEW, X_ASKING, X_FORM, X_QUEUED, X_DIALING, X_RELAY };
 struct exchange {
 	struct exchange *next_free;
 	struct exchange *queue_next, **queue_prev;
@@ -228,6 +242,13 @@ struct exchange {
 	struct bytes tags[POLICY_TAGS_MAX];
 	size_t tag_count;
 	char id[REQUEST_ID_LEN + 1];
+	const struct admit_session *session; /* who asks; NULL: nobody has signed in. The client's own */
+	const struct conf_app *app;	     /* whose host it is for */
+	struct admit *admit;		     /* where the gateway answers */
+	bool has_secret;		     /* a token of ours was shown: what held it is wiped */
+	bool is_behind;			     /* the gateway let it in: its answer is looked at too */
+	struct bytes local_head;	     /* of an answer by the gateway: whole lines in place of the usual ones; empty: none */
+	bool local_keeps;		     /* it may be kept by caches: local_head says for how long */
 };
 struct exchange *exchange_new(struct client *c);
 void exchange_free(struct exchange *x);
@@ -251,7 +272,9 @@ void exchange_write_local(struct exchange *x, struct text *t, unsigned status, s
 	struct bytes body);
 /* An expression's value, which lives as long as the request. */
 struct bytes exchange_string(struct exchange *x, const struct policy_expr *e);
-bool exchange_decide(struct exchange *x); /* policies and routes; false: it has been answered */
+void exchange_fill_input(struct exchange *x); /* what expressions look at */
+bool exchange_decide(struct exchange *x); /* policies and routes; false: it has been answered, or waits */
+void exchange_go(struct exchange *x); /* who asks is known: decides, and goes on to a server */
 /* False: what the policies make of the answer cannot be told, or has no room; it must not go on. */
 bool exchange_decide_response(struct exchange *x);
 enum err exchange_write_request(struct exchange *x) MUST_USE;
@@ -280,9 +303,10 @@ void upstream_get(struct exchange *x);
 /* Arms x's timer: this long at most, and not longer than the try and the whole request may take. */
 void exchange_timer(struct exchange *x, uint32_t ms);
 void exchange_queue_timer(struct exchange *x);
+void exchange_wait(struct exchange *x, uint32_t ms); /* for identity, or a form: then admit_on_time */
 void upstream_done(struct upstream *u, bool keep);
 void upstream_close(struct upstream *u);
-void upstream_reset(struct upstream *u); /* before it is closed: with all that is still on its way */
+void upstream_reset(struct upstream *u, const char *why); /* before it is closed: with all that is still on its way */
 void upstream_uncount(struct exchange *x);
 /* x waits no more: it leaves the queue, and what it asked of the dialer comes all the same and is kept for others. */
 void upstream_stop_waiting(struct exchange *x);

@@ -43,6 +43,8 @@ void exchange_free(struct exchange *x)
 
 	upstream_stop_waiting(x);
 	upstream_uncount(x);
+	if (x->admit || x->has_secret)
+		admit_end(x);
 	loop_timer_clear(g->loop, &x->timer);
 	buf_give(&g->bufs, &x->up_in);
 	buf_give(&g->bufs, &x->up_out);
@@ -73,6 +75,20 @@ void exchange_start(struct exchange *x)
 		exchange_refuse(x, 413, "body-too-large");
 		return;
 	}
+	exchange_fill_input(x);
+	if (g->isolated.count && exchange_is_isolated(x)) {
+		exchange_refuse_isolated(x, g->isolated.has_node ? 503 : 403);
+		return;
+	}
+	if (g->conf->gateway.is_on && !admit_begin(x))
+		return;
+	exchange_go(x);
+}
+
+void exchange_go(struct exchange *x)
+{
+	struct engine *g = x->engine;
+
 	if (!exchange_decide(x))
 		return;
 	if (x->pool->conf->total_ms)
@@ -94,6 +110,8 @@ void exchange_timer(struct exchange *x, uint32_t most)
 
 static void exchange_arm(struct exchange *x)
 {
+	if (x->session)
+		admit_seen(x);
 	if (x->is_tunnel)
 		loop_timer_set(x->engine->loop, &x->timer, x->engine->conf->limits.tunnel_idle_ms, exchange_on_time);
 	else
@@ -568,6 +586,8 @@ bool exchange_pump(struct exchange *x)
 		client_close(x->client);
 		return false;
 	}
+	if (x->phase == X_FORM && !x->down_done)
+		return admit_pump(x);
 	if (!x->is_tunnel) {
 		if (x->up && x->phase == X_RELAY && !pump_up(x))
 			return false;
@@ -671,6 +691,10 @@ static void exchange_on_time(struct timer *t)
 		client_close(x->client);
 		return;
 	}
+	if (x->phase == X_ASKING || x->phase == X_FORM) {
+		admit_on_time(x);
+		return;
+	}
 	if (x->phase == X_QUEUED) {
 		exchange_refuse(x, 503, "queue-time");
 		return;
@@ -725,11 +749,11 @@ void exchange_leave_server(struct exchange *x)
 	struct upstream *u = x->up;
 
 	if (x->head_written) {
-		client_reset(x->client);
+		client_reset(x->client, "isolated");
 		return;
 	}
 	if (u)
-		upstream_reset(u);
+		upstream_reset(u, "isolated");
 	if (x->phase == X_RELAY && !is_safe_to_repeat(x)) {
 		exchange_refuse_isolated(x, 503);
 		return;
@@ -777,6 +801,11 @@ void exchange_reply(struct exchange *x, unsigned status, struct bytes content_ty
 	}
 	if (!exchange_pump(x))
 		return;
+}
+
+void exchange_wait(struct exchange *x, uint32_t ms)
+{
+	loop_timer_set(x->engine->loop, &x->timer, ms, exchange_on_time);
 }
 
 void exchange_queue_timer(struct exchange *x)

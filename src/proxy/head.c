@@ -106,11 +106,20 @@ void exchange_write_local(struct exchange *x, struct text *t, unsigned status, s
 	if (type.len) {
 		http1_write_field(t, BYTES("Content-Type"), type);
 		text_lit(t, "X-Content-Type-Options: nosniff\r\n");
+	}
+	if (x->client->listener->conf && x->client->io.tls && x->client->listener->conf->tls.hsts_s) {
+		text_lit(t, "Strict-Transport-Security: ");
+		put_hsts(t, &x->client->listener->conf->tls);
+		text_lit(t, "\r\n");
+	}
+	text_add(t, x->local_head);
+	if (type.len && !x->local_head.len) {
 		text_lit(t, "Content-Security-Policy: default-src 'none'; style-src " ERROR_PAGE_STYLE
 			    "; base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\n");
 		text_lit(t, "Referrer-Policy: no-referrer\r\n");
 	}
-	text_lit(t, "Cache-Control: no-store\r\n");
+	if (!x->local_keeps)
+		text_lit(t, "Cache-Control: no-store\r\n");
 	if (location.len)
 		http1_write_field(t, BYTES("Location"), location);
 	if (status == 405)

@@ -63,7 +63,7 @@ static bool is_client_isolated(const struct client *c)
 	const struct isolation_list *l = &c->engine->isolated;
 
 	return l->has_node || isolation_has_client(l, &c->peer) ||
-	       isolation_has_user(l, c->tls.client_subject);
+	       isolation_has_user(l, c->tls.client_subject) || (c->session && isolation_has_user(l, c->session->facts.user));
 }
 
 bool exchange_is_isolated(const struct exchange *x)
@@ -97,21 +97,21 @@ static void io_reset(struct io *io)
 	setsockopt(io->watch.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
 }
 
-void upstream_reset(struct upstream *u)
+void upstream_reset(struct upstream *u, const char *why)
 {
-	u->why_ended = ISOLATED;
+	u->why_ended = why;
 	io_reset(&u->io);
 	shutdown(u->io.watch.fd, SHUT_RDWR); /* the dialer may not have closed its copy yet */
 }
 
-void client_reset(struct client *c)
+void client_reset(struct client *c, const char *why)
 {
 	if (c->x) {
-		c->x->refusal = ISOLATED;
+		c->x->refusal = why;
 		if (c->x->up)
-			upstream_reset(c->x->up);
+			upstream_reset(c->x->up, why);
 	}
-	c->why_ended = ISOLATED;
+	c->why_ended = why;
 	io_reset(&c->io);
 	client_close(c);
 }
@@ -122,16 +122,16 @@ static void client_cut(struct client *c)
 
 	board_add(&c->engine->board->counters[M_ISOLATION_CUT], 1);
 	if (is_client_isolated(c) || !x)
-		client_reset(c);
+		client_reset(c, ISOLATED);
 	else if (!exchange_is_isolated(x))
 		exchange_leave_server(x);
 	else if (x->head_written)
-		client_reset(c);
+		client_reset(c, ISOLATED);
 	else
 		exchange_refuse_isolated(x, 403);
 }
 
-static void client_to_cut(struct client *c)
+void client_to_cut(struct client *c)
 {
 	struct engine *g = c->engine;
 
@@ -163,7 +163,7 @@ static void close_kept(struct engine *g)
 				if (!pool_is_isolated(g, u->pool, u->server, u->ip))
 					continue;
 				board_add(&g->board->counters[M_ISOLATION_CUT], 1);
-				upstream_reset(u);
+				upstream_reset(u, ISOLATED);
 				upstream_close(u);
 			}
 }

@@ -64,6 +64,10 @@ static void put_use(struct client *c, const struct use *u, bool is_end)
 		.start_us = u->start_us, .client = u->client, .target = target_of(u->pool, u->server, u->ip),
 		.listener = listener_name(c), .user = c->tls.client_subject, .name = name_of(u->pool, u->server, mem) };
 
+	if (c->session && r.user.len == 0) {
+		r.user = c->session->facts.user;
+		r.session = bytes_str(c->session->facts.id);
+	}
 	r.client.port = c->peer.port;
 	if (is_end) {
 		r.end_us = loop_real_us(g->loop);

@@ -233,9 +233,8 @@ void call_passkey_ask(struct identity *id, const struct asker *a, const struct a
 void call_passkey_begin(struct identity *id, const struct asker *a, const struct auth_call *c)
 {
 	unsigned char token[AUTH_TOKEN_LEN];
-	struct flow *f = flow_new(id, token);
+	struct flow *f = flow_new(id, true, token);
 
-	f->is_passkey = true;
 	f->client = c->client;
 	random_bytes(f->challenge, sizeof f->challenge);
 	f->has_challenge = true;

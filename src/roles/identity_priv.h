@@ -16,6 +16,7 @@
 #include "roles/role.h"
 
 #define FLOWS_MAX   4096
+#define FLOWS_PASSKEY 3072 /* from here on those that begin with a passkey */
 #define FLOW_S	    600 /* from the password to the second factor */
 #define FLOW_TRIES  10	/* wrong codes; then it begins anew */
 #define CODES_MAX   4096
@@ -136,7 +137,7 @@ const struct session *identity_parent(struct identity *id, const struct session 
 void call_sign_in(struct identity *id, const struct asker *a, const struct auth_call *c);
 void call_second(struct identity *id, const struct asker *a, const struct auth_call *c);
 struct flow *flow_find(struct identity *id, struct bytes token);
-struct flow *flow_new(struct identity *id, unsigned char token[AUTH_TOKEN_LEN]); /* takes the oldest's place where all are taken */
+struct flow *flow_new(struct identity *id, bool is_passkey, unsigned char token[AUTH_TOKEN_LEN]); /* takes the oldest's place where all are taken */
 void flow_end(struct flow *f);
 /* The first factor was right: a session, or what else is needed. */
 void sign_in_go_on(struct identity *id, const struct asker *a, const struct store_user *u, const char *method, bool is_mfa, const struct addr *client,

@@ -23,14 +23,17 @@ struct flow *flow_find(struct identity *id, struct bytes token)
 	return found;
 }
 
-struct flow *flow_new(struct identity *id, unsigned char token[AUTH_TOKEN_LEN])
+struct flow *flow_new(struct identity *id, bool is_passkey, unsigned char token[AUTH_TOKEN_LEN])
 {
-	struct flow *f = &id->flows[0];
+	/* Anybody may begin with a passkey: that must not push out those who have given their password. */
+	size_t from = is_passkey ? FLOWS_PASSKEY : 0, to = is_passkey ? FLOWS_MAX : FLOWS_PASSKEY;
+	struct flow *f = &id->flows[from];
 
-	for (size_t i = 0; i < FLOWS_MAX && f->until_s; i++)
+	for (size_t i = from; i < to && f->until_s; i++)
 		if (id->flows[i].until_s < f->until_s)
 			f = &id->flows[i];
 	flow_end(f);
+	f->is_passkey = is_passkey;
 	random_bytes(token, AUTH_TOKEN_LEN);
 	sha256_of(bytes_of(token, AUTH_TOKEN_LEN), f->hash);
 	f->until_s = identity_now_s(id) + FLOW_S;
@@ -165,7 +168,7 @@ void sign_in_go_on(struct identity *id, const struct asker *a, const struct stor
 		sign_in_finish(id, a, u, method, is_mfa, client, agent, NULL);
 		return;
 	}
-	f = flow_new(id, token);
+	f = flow_new(id, false, token);
 	f->user = u->id;
 	f->client = *client;
 	snprintf(f->name, sizeof f->name, "%.*s", FMT(u->name));

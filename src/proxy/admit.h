@@ -1,0 +1,97 @@
+/* Who asks: sessions at the edge. What is known of a session lives as long as the connection that showed its token, and is wiped with it; the token itself
+ * is wiped with its request. admit.c asks identity and decides about hosts of apps; admit_app.c is what servers and browsers get to see of an app behind
+ * the gateway; portal.c and portal_*.c answer for the portal's host. */
+#ifndef PROXY_ADMIT_H
+#define PROXY_ADMIT_H
+
+#include "auth/call.h"
+#include "auth/facts.h"
+#include "conf/conf.h"
+#include "crypto/sha256.h"
+#include "gateway/form.h"
+#include "policy/policy.h"
+
+#define ADMIT_ASKS_MAX 1024 /* asked of identity and not answered, per worker */
+#define ADMIT_ASK_MS   15000 /* passwords wait for their turn */
+#define ADMIT_PREFIX   "/.sluis/" /* of an app's host: the gateway's own paths there */
+
+struct engine;
+struct exchange;
+struct client;
+
+/* What identity said of a session. One malloc; the texts are behind it. */
+struct admit_session {
+	unsigned char hash[SHA256_LEN]; /* of its token */
+	struct auth_facts facts;
+	struct policy_session policy;
+	size_t size;
+	unsigned char mem[];
+};
+
+/* One request to the portal, or to an app's gateway paths: its form, and what is waited for. Wiped when the exchange ends. */
+struct admit {
+	struct arena arena;
+	struct form form;
+	unsigned char token[AUTH_TOKEN_LEN]; /* that the call was made with */
+	bool has_token;
+	/* Called with identity's answer, whose views end with the call; NULL: gone, or in time none came. */
+	void (*then)(struct exchange *x, const struct auth_answer *a);
+	void (*formed)(struct exchange *x); /* the form is read */
+	uint32_t ask; /* + 1; 0: nothing is asked */
+	struct text head, page; /* lines of the answer's head; its body */
+	struct bytes note, error; /* what the page after the next call says */
+	const char *wrong;
+	uint16_t status;
+	unsigned char body[FORM_BODY_MAX];
+	size_t body_len;
+	unsigned char mem[48 * 1024]; /* the arena's */
+};
+
+/* --- admit.c --- */
+/* Before policies: who asks. False: it waits for identity, or has been answered. */
+bool admit_begin(struct exchange *x) MUST_USE;
+/* After policies: hosts of the portal and of apps, which no route may take. False: answered, or waiting. True: x->pool may be set. */
+bool admit_decide(struct exchange *x) MUST_USE;
+/* A route that asks for a session. False: answered. */
+bool admit_route(struct exchange *x, const struct conf_route *r) MUST_USE;
+bool admit_pump(struct exchange *x) MUST_USE; /* more of a form; false: x may be gone */
+void admit_on_time(struct exchange *x);	      /* what was waited for did not come */
+void admit_end(struct exchange *x);	      /* the exchange ends: what it asked is forgotten, and what was secret wiped */
+void admit_client_end(struct client *c);
+void admit_seen(struct exchange *x); /* the session is in use */
+/* Whether e holds for who asks; what cannot be told does not. */
+bool admit_holds(struct exchange *x, const struct policy_expr *e);
+bool admit_demands(struct exchange *x, const struct policy_expr *e); /* what cannot be told does */
+/* The part of e that is not true, as written; in x's arena. */
+struct bytes admit_why(struct exchange *x, const struct policy_expr *e, bool wanted);
+struct admit *admit_of(struct exchange *x); /* makes it once; NULL: no memory, and x was answered */
+/* Asks identity; then is called later, or x is answered. */
+void admit_ask(struct exchange *x, enum auth_call_id call, bool is_flow, struct bytes token, const struct bytes *args, size_t n,
+	void (*then)(struct exchange *x, const struct auth_answer *a));
+/* Reads the request's form, then goes on. */
+void admit_form(struct exchange *x, void (*formed)(struct exchange *x));
+/* The session changed by an answer (OK, with a new token): Set-Cookie, and what the connection knew is forgotten. */
+void admit_set_token(struct exchange *x, const char *cookie, struct bytes token);
+void admit_forget(struct exchange *x);
+/* Answers with what is in x->admit->page and head. */
+void admit_reply(struct exchange *x, unsigned status, struct bytes type);
+void admit_redirect(struct exchange *x, struct bytes to);
+/* Facts out of an answer's first value. False: identity sent none. */
+bool admit_facts(const struct auth_answer *a, struct auth_facts *out);
+/* "https://HOST[:PORT]" as browsers see it. */
+void admit_origin(const struct exchange *x, struct text *t, struct bytes host);
+
+/* --- admit_app.c --- */
+/* Nobody has signed in who may go on to this host: to the portal and back, or 401 where that is of no use. */
+void admit_to_sign_in(struct exchange *x);
+void admit_app_path(struct exchange *x); /* ADMIT_PREFIX... */
+/* What the app's server gets: no cookie of ours, no identity fields of the client's, ours instead. False: answered. */
+bool admit_app_request(struct exchange *x, const struct conf_app *app) MUST_USE;
+/* What the browser gets of the server's answer: no cookies for other hosts, redirects by the app's public name. False: no room. */
+bool admit_app_response(struct exchange *x) MUST_USE;
+void admit_denied(struct exchange *x, const struct conf_app *app, struct bytes why, bool step_up_helps);
+
+/* --- portal.c --- */
+void portal_answer(struct exchange *x);
+
+#endif

@@ -1,0 +1,419 @@
+/* Hosts of apps: the way to the portal and back, what the app's server learns of who asks, and what of its answer reaches the browser. */
+#include "proxy/engine.h"
+
+#include "base/secret.h"
+#include "crypto/base64.h"
+#include "crypto/random.h"
+#include "gateway/page.h"
+
+#define TARGET_MAX 2000
+#define COOKIE_MAX 4096
+#define OWN_FIELDS "sluis-" /* request fields of that beginning are ours alone */
+
+/* --- edits --- */
+
+static bool push_edit(struct exchange *x, struct http1_edit of)
+{
+	struct http1_edit *e = arena_alloc(&x->arena, sizeof *e), *last = x->edits;
+
+	if (!e || (!of.removes && !of.value.at && of.value.len))
+		return false;
+	*e = of;
+	if (!last) {
+		x->edits = e;
+		return true;
+	}
+	while (last->next)
+		last = (struct http1_edit *)(uintptr_t)last->next;
+	last->next = e;
+	return true;
+}
+
+static bool set_field(struct exchange *x, struct bytes name, struct bytes value)
+{
+	return push_edit(x, (struct http1_edit){ .name = name, .value = value, .replaces = value.len > 0, .removes = value.len == 0 });
+}
+
+/* --- to the portal --- */
+
+/* Somebody who looks at a page, and not a script that would take the portal's page for its answer. */
+static bool is_navigation(const struct exchange *x)
+{
+	const struct http_field *mode = http_find_field(x->req.fields, x->req.field_count, BYTES("Sec-Fetch-Mode"));
+
+	if (x->req.upgrade.len || (x->req.method != HTTP_GET && x->req.method != HTTP_HEAD))
+		return false;
+	if (mode)
+		return bytes_eq(mode->value, BYTES("navigate"));
+	return http_accept_find(x->req.fields, x->req.field_count, BYTES("text/html")).q != 0;
+}
+
+static void put_target(const struct exchange *x, struct text *t)
+{
+	unsigned char mem[TARGET_MAX];
+	struct text to;
+
+	text_init(&to, mem, sizeof mem);
+	text_add(&to, x->req.wire_path);
+	if (x->req.has_query) {
+		text_byte(&to, '?');
+		text_add(&to, x->req.raw_query);
+	}
+	/* What is too long begins at the front page. */
+	link_encode(t, to.failed || bytes_starts(text_bytes(&to), BYTES("//")) ? BYTES("/") : text_bytes(&to));
+}
+
+void admit_to_sign_in(struct exchange *x)
+{
+	unsigned char nonce[AUTH_TOKEN_LEN], hash[SHA256_LEN], mem[TARGET_MAX * 3 + 1024];
+	struct admit *a;
+	struct text to;
+
+	if (!is_navigation(x)) {
+		exchange_refuse(x, 401, "sign-in");
+		return;
+	}
+	a = admit_of(x);
+	if (!a)
+		return;
+	/* One nonce for all tabs that are on their way. */
+	if (!cookie_token(x->req.fields, x->req.field_count, COOKIE_ENTER, nonce))
+		random_bytes(nonce, sizeof nonce);
+	sha256_of(bytes_of(nonce, sizeof nonce), hash);
+	text_lit(&a->head, "Set-Cookie: ");
+	cookie_write(&a->head, COOKIE_ENTER, bytes_of(nonce, sizeof nonce), 600);
+	text_lit(&a->head, "\r\n");
+	text_init(&to, mem, sizeof mem);
+	admit_origin(x, &to, x->engine->conf->gateway.portal);
+	text_lit(&to, "/enter?host=");
+	link_encode(&to, x->req.host);
+	text_lit(&to, "&to=");
+	put_target(x, &to);
+	text_lit(&to, "&n=");
+	base64url_put(&to, bytes_of(hash, sizeof hash));
+	admit_redirect(x, to.failed ? BYTES("/") : text_bytes(&to));
+	secret_wipe(nonce, sizeof nonce);
+}
+
+/* --- and back --- */
+
+static void entered(struct exchange *x, const struct auth_answer *a)
+{
+	struct bytes to;
+
+	if (a->result == AUTH_NONE && x->session) { /* another tab was faster: the app is open already */
+		admit_redirect(x, BYTES("/"));
+		return;
+	}
+	if (a->result != AUTH_OK || a->value_count < 2) {
+		exchange_refuse(x, a->result == AUTH_NONE ? 403 : 503, a->result == AUTH_NONE ? "enter-code" : "identity");
+		return;
+	}
+	to = arena_copy(&x->admit->arena, a->values[1]);
+	admit_set_token(x, COOKIE_APP, a->token);
+	admit_set_token(x, COOKIE_ENTER, BYTES(""));
+	admit_redirect(x, to.len && to.at[0] == '/' && !bytes_starts(to, BYTES("//")) ? to : BYTES("/"));
+}
+
+void admit_app_path(struct exchange *x)
+{
+	unsigned char code[AUTH_TOKEN_LEN], nonce[AUTH_TOKEN_LEN];
+	struct bytes args[3] = { x->req.host, bytes_of(code, sizeof code), bytes_of(nonce, sizeof nonce) };
+	struct admit *a = admit_of(x);
+
+	if (!a)
+		return;
+	if (!bytes_eq(x->req.path, BYTES(ADMIT_PREFIX "enter")) || x->req.method != HTTP_GET) {
+		exchange_refuse(x, 404, "no-route");
+		return;
+	}
+	x->has_secret = true;
+	if (form_parse(x->req.raw_query, &a->arena, &a->form) != OK || base64url_read(form_get(&a->form, "code"), code, sizeof code) != OK) {
+		exchange_refuse(x, 400, "enter-code");
+		return;
+	}
+	if (!cookie_token(x->req.fields, x->req.field_count, COOKIE_ENTER, nonce)) { /* made for another browser, or so long ago that it was forgotten */
+		if (x->session)
+			admit_redirect(x, BYTES("/"));
+		else
+			exchange_refuse(x, 403, "enter-browser");
+		return;
+	}
+	admit_ask(x, CALL_APP_ENTER, false, BYTES(""), args, 3, entered);
+	secret_wipe(code, sizeof code);
+	secret_wipe(nonce, sizeof nonce);
+}
+
+/* --- who may --- */
+
+static struct page page_for(struct exchange *x)
+{
+	const struct http_field *f = x->req.fields;
+	size_t n = x->req.field_count;
+	struct bytes chosen = cookie_lang(f, n);
+
+	return (struct page){ .gateway = &x->engine->conf->gateway, .now_s = x->real_us / 1000000, .facts = x->session ? &x->session->facts : NULL,
+		.lang = page_lang_of(chosen.len ? chosen : x->session ? x->session->facts.language : BYTES(""), f, n) };
+}
+
+/* On an app's host there is no style and no session of the portal's: the portal shows the reason. Scripts get a plain 403. */
+void admit_denied(struct exchange *x, const struct conf_app *app, struct bytes why, bool step_up_helps)
+{
+	struct page p = page_for(x);
+	struct admit *a;
+
+	x->refusal = step_up_helps ? "access-step-up" : "access-denied";
+	record_policy(x, 403, "access denied");
+	if (!is_navigation(x)) {
+		exchange_refuse(x, 403, x->refusal);
+		return;
+	}
+	a = admit_of(x);
+	if (!a)
+		return;
+	if (app) {
+		unsigned char mem[512];
+		struct text to;
+
+		text_init(&to, mem, sizeof mem);
+		admit_origin(x, &to, x->engine->conf->gateway.portal);
+		text_lit(&to, "/denied/");
+		text_add(&to, app->id);
+		admit_redirect(x, text_bytes(&to));
+		return;
+	}
+	text_lit(&a->head, "Content-Security-Policy: ");
+	page_csp(&a->head, &x->engine->conf->gateway);
+	text_lit(&a->head, "\r\nReferrer-Policy: same-origin\r\n");
+	page_denied(&a->page, &p, NULL, x->req.host, why, step_up_helps);
+	admit_reply(x, 403, BYTES("text/html; charset=utf-8"));
+}
+
+static bool may(struct exchange *x, const struct conf_app *app)
+{
+	const struct auth_facts *f = &x->session->facts;
+
+	if (f->must_change) {
+		admit_to_sign_in(x); /* the portal asks for the new password first */
+		return false;
+	}
+	if (!app)
+		return true;
+	if (!admit_holds(x, app->allow)) {
+		admit_denied(x, app, admit_why(x, app->allow, false), false);
+		return false;
+	}
+	if (!f->has_mfa && admit_demands(x, app->mfa)) {
+		admit_to_sign_in(x); /* by way of the step up */
+		return false;
+	}
+	return true;
+}
+
+/* Sites under one domain count as one for cookies: another app's page could have the browser send this one's. */
+static bool is_from_sibling(const struct exchange *x)
+{
+	const struct http_field *site = http_find_field(x->req.fields, x->req.field_count, BYTES("Sec-Fetch-Site"));
+
+	return x->req.method != HTTP_GET && x->req.method != HTTP_HEAD && x->req.method != HTTP_OPTIONS && site &&
+	       (bytes_eq(site->value, BYTES("same-site")) || bytes_eq(site->value, BYTES("cross-site")));
+}
+
+/* --- what the server gets --- */
+
+/* All cookies but ours, as one field (RFC 6265 5.4). .at NULL: no room. */
+static struct bytes without_ours(struct exchange *x)
+{
+	size_t size = 0;
+	struct text t;
+	void *mem;
+
+	for (size_t i = 0; i < x->req.field_count; i++)
+		if (x->req.fields[i].id == HTTP_COOKIE)
+			size += x->req.fields[i].value.len + 2;
+	mem = arena_alloc_raw(&x->arena, size + 1);
+	if (!mem)
+		return bytes_of(NULL, 0);
+	text_init(&t, mem, size + 1);
+	for (size_t i = 0; i < x->req.field_count; i++) {
+		struct bytes left = x->req.fields[i].value;
+
+		while (x->req.fields[i].id == HTTP_COOKIE && left.len) {
+			size_t end = bytes_find_byte(left, ';');
+			struct bytes one = bytes_trim(bytes_cut(left, 0, end)), name = bytes_cut(one, 0, bytes_find_byte(one, '='));
+
+			left = end == SIZE_MAX ? BYTES("") : bytes_cut(left, end + 1, left.len);
+			if (one.len == 0 || cookie_is_ours(name))
+				continue;
+			if (t.len)
+				text_lit(&t, "; ");
+			text_add(&t, one);
+		}
+	}
+	return bytes_of(mem, t.failed ? 0 : t.len);
+}
+
+static struct bytes joined_groups(struct exchange *x)
+{
+	const struct auth_facts *f = &x->session->facts;
+	size_t size = 1;
+	struct text t;
+	void *mem;
+
+	for (size_t i = 0; i < f->group_count; i++)
+		size += f->groups[i].len + 1;
+	mem = arena_alloc_raw(&x->arena, size);
+	if (!mem)
+		return bytes_of(NULL, 0);
+	text_init(&t, mem, size);
+	for (size_t i = 0; i < f->group_count; i++) {
+		if (i)
+			text_byte(&t, ',');
+		text_add(&t, f->groups[i]);
+	}
+	return bytes_of(mem, t.len);
+}
+
+/* What a client calls by one of our names never passes, whatever the app is told. */
+static bool remove_own_fields(struct exchange *x)
+{
+	for (size_t i = 0; i < x->req.field_count; i++)
+		if (x->req.fields[i].name.len >= sizeof OWN_FIELDS - 1 &&
+			bytes_eq_nocase(bytes_cut(x->req.fields[i].name, 0, sizeof OWN_FIELDS - 1), BYTES(OWN_FIELDS)) &&
+			!push_edit(x, (struct http1_edit){ .name = x->req.fields[i].name, .removes = true }))
+			return false;
+	return true;
+}
+
+static bool put_identity(struct exchange *x, const struct conf_app *app)
+{
+	const struct auth_facts *f = &x->session->facts;
+	struct bytes cookies = without_ours(x), groups = joined_groups(x);
+
+	if (!cookies.at || !groups.at || !remove_own_fields(x))
+		return false;
+	if (!set_field(x, BYTES("Cookie"), cookies) || !set_field(x, BYTES("Sluis-User"), f->user) || !set_field(x, BYTES("Sluis-Groups"), groups) ||
+		!set_field(x, BYTES("Sluis-Session"), bytes_str(f->id)) || !set_field(x, BYTES("Sluis-Token"), f->jwt))
+		return false;
+	for (size_t i = 0; app && i < app->field_count; i++) {
+		struct bytes v = exchange_string(x, app->fields[i].value);
+
+		if (!v.at || !set_field(x, app->fields[i].name, v))
+			return false;
+	}
+	return !app || !app->server_host.len || set_field(x, BYTES("Host"), app->server_host);
+}
+
+bool admit_app_request(struct exchange *x, const struct conf_app *app)
+{
+	if (!x->session) {
+		admit_to_sign_in(x);
+		return false;
+	}
+	if (!may(x, app))
+		return false;
+	if (is_from_sibling(x)) {
+		exchange_refuse(x, 403, "cross-site");
+		return false;
+	}
+	if (!put_identity(x, app)) {
+		exchange_refuse(x, 431, "head-too-large");
+		return false;
+	}
+	x->is_behind = true;
+	if (app) {
+		x->pool_index = app->pool;
+		x->pool = &x->engine->pools[app->pool];
+	}
+	return true;
+}
+
+/* --- what the browser gets --- */
+
+/* A cookie for this host alone: without Domain, another app or the portal would be sent it. Empty: one of our names. .at NULL: no room. */
+static struct bytes own_cookie(struct exchange *x, struct bytes value)
+{
+	struct bytes name = bytes_trim(bytes_cut(value, 0, bytes_find_byte(bytes_cut(value, 0, bytes_find_byte(value, ';')), '='))), left = value;
+	struct text t;
+	void *mem;
+
+	if (cookie_is_ours(name))
+		return BYTES("");
+	mem = arena_alloc_raw(&x->arena, value.len + 1);
+	if (!mem)
+		return bytes_of(NULL, 0);
+	text_init(&t, mem, value.len + 1);
+	for (bool is_first = true; is_first || left.len; is_first = false) {
+		size_t end = bytes_find_byte(left, ';');
+		struct bytes one = bytes_cut(left, 0, end), key = bytes_trim(bytes_cut(one, 0, bytes_find_byte(one, '=')));
+
+		left = end == SIZE_MAX ? BYTES("") : bytes_cut(left, end + 1, left.len);
+		if (!is_first && bytes_eq_nocase(key, BYTES("domain")))
+			continue;
+		if (!is_first)
+			text_byte(&t, ';');
+		text_add(&t, one);
+	}
+	return bytes_of(mem, t.len);
+}
+
+static bool own_cookies(struct exchange *x)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < x->res.field_count; i++)
+		any = any || x->res.fields[i].id == HTTP_SET_COOKIE;
+	if (!any)
+		return true;
+	if (!push_edit(x, (struct http1_edit){ .name = BYTES("Set-Cookie"), .removes = true, .on_response = true }))
+		return false;
+	for (size_t i = 0; i < x->res.field_count; i++) {
+		struct bytes v;
+
+		if (x->res.fields[i].id != HTTP_SET_COOKIE)
+			continue;
+		v = own_cookie(x, x->res.fields[i].value);
+		if (!v.at || (v.len && !push_edit(x, (struct http1_edit){ .name = BYTES("Set-Cookie"), .value = v, .on_response = true })))
+			return false;
+	}
+	return true;
+}
+
+/* A redirect by the name that the server takes itself for. */
+static bool own_location(struct exchange *x)
+{
+	const struct http_field *f = http_find_field_id(x->res.fields, x->res.field_count, HTTP_LOCATION);
+	struct bytes v = f ? f->value : BYTES(""), rest;
+	size_t skip = bytes_starts(v, BYTES("https://")) ? 8 : bytes_starts(v, BYTES("http://")) ? 7 : 0, end = 0;
+	struct text t;
+	void *mem;
+
+	if (!x->app || !x->app->server_host.len || !skip)
+		return true;
+	rest = bytes_cut(v, skip, v.len);
+	while (end < rest.len && rest.at[end] != '/' && rest.at[end] != '?' && rest.at[end] != '#' && rest.at[end] != ':')
+		end++;
+	if (!bytes_eq_nocase(bytes_cut(rest, 0, end), x->app->server_host))
+		return true;
+	while (end < rest.len && rest.at[end] != '/' && rest.at[end] != '?' && rest.at[end] != '#')
+		end++; /* its port too */
+	mem = arena_alloc_raw(&x->arena, v.len + x->app->host.len + 32);
+	if (!mem)
+		return false;
+	text_init(&t, mem, v.len + x->app->host.len + 32);
+	admit_origin(x, &t, x->app->host);
+	text_add(&t, bytes_cut(rest, end, rest.len));
+	return push_edit(x, (struct http1_edit){ .name = BYTES("Location"), .value = text_bytes(&t), .replaces = true, .on_response = true });
+}
+
+bool admit_app_response(struct exchange *x)
+{
+	/* Nothing behind a sign-in is for caches that others share; and "cookies" there would be those of the portal as well. */
+	if (!http_find_field(x->res.fields, x->res.field_count, BYTES("Cache-Control")) &&
+		!push_edit(x, (struct http1_edit){ .name = BYTES("Cache-Control"), .value = BYTES("private"), .on_response = true }))
+		return false;
+	if (http_find_field(x->res.fields, x->res.field_count, BYTES("Clear-Site-Data")) &&
+		!push_edit(x, (struct http1_edit){ .name = BYTES("Clear-Site-Data"), .removes = true, .on_response = true }))
+		return false;
+	return own_cookies(x) && own_location(x);
+}

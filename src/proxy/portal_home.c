@@ -1,0 +1,151 @@
+/* Home: which apps there are for this person, now, from here; favourites and what was used lately come from identity. */
+#include "proxy/portal_priv.h"
+
+#include <stdlib.h>
+
+#define APPS_MAX 1000
+
+/* --- what an app's tile says --- */
+
+static void judge(struct exchange *x, const struct conf_app *app, struct page_app *out)
+{
+	*out = (struct page_app){ .app = app, .state = PAGE_APP_READY };
+	if (!admit_holds(x, app->allow)) {
+		out->state = PAGE_APP_DENIED;
+		out->why = admit_why(x, app->allow, false);
+	} else if (!x->session->facts.has_mfa && admit_demands(x, app->mfa)) {
+		out->state = PAGE_APP_STEP_UP;
+	}
+}
+
+static bool has_word(struct bytes hay, struct bytes needle)
+{
+	for (size_t i = 0; i + needle.len <= hay.len; i++)
+		if (bytes_eq_nocase(bytes_cut(hay, i, i + needle.len), needle))
+			return true;
+	return false;
+}
+
+static bool is_found(const struct conf_app *a, struct bytes search)
+{
+	return search.len == 0 || has_word(a->name, search) || has_word(a->description, search) || has_word(a->group, search) || has_word(a->host, search);
+}
+
+static void home_told(struct exchange *x, const struct auth_answer *a)
+{
+	const struct conf_gateway *g = &x->engine->conf->gateway;
+	struct bytes search = bytes_cut(bytes_trim(portal_field(x, "q")), 0, 100), lines;
+	struct page p = portal_page(x);
+	struct page_app *apps;
+	size_t n = 0;
+
+	if (portal_failed(x, a))
+		return;
+	/* Many apps: beside the arena, which holds the form. */
+	apps = calloc(g->app_count ? g->app_count : 1, sizeof *apps);
+	if (!apps) {
+		exchange_refuse(x, 503, "memory");
+		return;
+	}
+	for (size_t i = 0; i < g->app_count && n < APPS_MAX; i++)
+		if (is_found(&g->apps[i], search))
+			judge(x, &g->apps[i], &apps[n++]);
+	lines = a->value_count ? a->values[0] : BYTES("");
+	for (struct auth_line l; auth_line_next(&lines, &l);)
+		for (size_t i = 0; i < n; i++) {
+			if (!bytes_eq(apps[i].app->id, l.fields[1]))
+				continue;
+			if (bytes_eq(l.fields[0], BYTES("favourite")))
+				apps[i].is_favourite = true;
+			else if (bytes_u64(l.fields[2], &apps[i].used_s) != OK)
+				apps[i].used_s = 0;
+		}
+	p.wants_refresh = true;
+	page_home(&x->admit->page, &p, apps, n, search);
+	free(apps);
+	portal_send(x, 200);
+}
+
+void portal_home(struct exchange *x)
+{
+	admit_ask(x, CALL_HOME, false, portal_token(x), NULL, 0, home_told);
+}
+
+/* --- to an app --- */
+
+static const struct conf_app *named(const struct exchange *x, struct bytes prefix)
+{
+	return conf_app_by_id(x->engine->conf, bytes_cut(x->req.path, prefix.len, x->req.path.len));
+}
+
+void portal_go_app(struct exchange *x)
+{
+	const struct conf_app *app = named(x, BYTES("/go/"));
+	unsigned char mem[512];
+	struct text t;
+
+	if (!app) {
+		portal_message(x, 404, PW_T_NOT_FOUND, PW_M_NOT_FOUND);
+		return;
+	}
+	text_init(&t, mem, sizeof mem);
+	admit_origin(x, &t, app->host);
+	text_byte(&t, '/');
+	admit_redirect(x, text_bytes(&t));
+}
+
+void portal_denied(struct exchange *x)
+{
+	const struct conf_app *app = named(x, BYTES("/denied/"));
+	struct page p = portal_page(x);
+	bool steps_up;
+
+	if (!app) {
+		portal_message(x, 404, PW_T_NOT_FOUND, PW_M_NOT_FOUND);
+		return;
+	}
+	if (admit_holds(x, app->allow) && (x->session->facts.has_mfa || !admit_demands(x, app->mfa))) {
+		portal_go_app(x);
+		return;
+	}
+	steps_up = !x->session->facts.has_mfa && (admit_holds(x, app->allow) || bytes_find(app->allow_text, BYTES("session.mfa")) != SIZE_MAX);
+	x->refusal = "access-denied";
+	page_denied(&x->admit->page, &p, app, app->host, admit_why(x, app->allow, false), steps_up);
+	portal_send(x, 403);
+}
+
+static void back_home(struct exchange *x, const struct auth_answer *a)
+{
+	if (!portal_failed(x, a))
+		portal_go_next(x);
+}
+
+void portal_favourite(struct exchange *x)
+{
+	const struct bytes args[2] = { bytes_cut(portal_field(x, "app"), 0, 64), bytes_eq(portal_field(x, "on"), BYTES("1")) ? BYTES("1") : BYTES("0") };
+
+	if (!conf_app_by_id(x->engine->conf, args[0]))
+		portal_message(x, 404, PW_T_NOT_FOUND, PW_M_NOT_FOUND);
+	else
+		admit_ask(x, CALL_FAVOURITE, false, portal_token(x), args, 2, back_home);
+}
+
+/* --- before the session is idle for too long --- */
+
+void portal_still_there(struct exchange *x)
+{
+	struct page p = portal_page(x);
+	const struct auth_facts *f = &x->session->facts;
+	uint32_t seen = __atomic_load_n(&x->engine->sessions_seen->seen_s[f->slot], __ATOMIC_RELAXED);
+	uint64_t ends_s = f->idle_s ? seen + (uint64_t)f->idle_s : f->until_s;
+
+	if (seen == 0)
+		ends_s = p.now_s + f->idle_s; /* as far as this is known here */
+	page_still_there(&x->admit->page, &p, ends_s < f->until_s ? ends_s : f->until_s);
+	portal_send(x, 200);
+}
+
+void portal_stay(struct exchange *x)
+{
+	portal_go_next(x); /* the request itself is what keeps the session */
+}

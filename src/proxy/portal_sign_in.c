@@ -1,0 +1,305 @@
+/* In and out: password, second factor, setting one up, step up, sign-out, and the way on to an app. */
+#include "proxy/portal_priv.h"
+
+#include "base/secret.h"
+#include "crypto/base64.h"
+
+/* --- in --- */
+
+void portal_sign_in_page(struct exchange *x)
+{
+	struct page p = portal_page(x);
+	struct bytes lang = portal_field(x, "lang");
+
+	if (x->session) {
+		portal_go_next(x);
+		return;
+	}
+	if (bytes_eq(lang, BYTES("nl")) || bytes_eq(lang, BYTES("en"))) {
+		text_lit(&x->admit->head, "Set-Cookie: ");
+		cookie_lang_write(&x->admit->head, lang);
+		text_lit(&x->admit->head, "\r\n");
+	}
+	page_sign_in(&x->admit->page, &p, BYTES(""));
+	portal_send(x, 200);
+}
+
+/* To the page for what is needed besides; "next" goes along. */
+static void go_on_to(struct exchange *x, struct bytes path)
+{
+	unsigned char mem[LINK_MAX * 3 + 64];
+	struct bytes next = link_local(portal_field(x, "next"));
+	struct text t;
+
+	text_init(&t, mem, sizeof mem);
+	text_add(&t, path);
+	if (next.len) {
+		text_lit(&t, "?next=");
+		link_encode(&t, next);
+	}
+	portal_go(x, text_bytes(&t));
+}
+
+/* OK, MORE and ENROL, wherever they come from. False: something else. */
+static bool signed_in(struct exchange *x, const struct auth_answer *a)
+{
+	if (a->result == AUTH_OK && a->token.len) {
+		admit_set_token(x, COOKIE_PORTAL, a->token);
+		portal_set_flow(x, BYTES(""));
+		if (a->value_count > 1 && a->values[1].len) { /* recovery codes: shown now or never */
+			struct auth_facts facts;
+			struct page p = portal_page(x);
+
+			if (admit_facts(a, &facts))
+				p.facts = &facts;
+			page_recovery(&x->admit->page, &p, a->values[1]);
+			portal_send(x, 200);
+			return true;
+		}
+		portal_go_next(x);
+		return true;
+	}
+	if ((a->result == AUTH_MORE || a->result == AUTH_ENROL) && a->token.len) {
+		portal_set_flow(x, a->token);
+		go_on_to(x, a->result == AUTH_MORE ? BYTES("/second") : BYTES("/totp"));
+		return true;
+	}
+	return false;
+}
+
+static void sign_in_told(struct exchange *x, const struct auth_answer *a)
+{
+	struct page p;
+
+	if (signed_in(x, a))
+		return;
+	p = portal_page(x);
+	p.error = portal_error(x, &p, a, PW_E_REFUSED);
+	x->refusal = a->result == AUTH_WAIT ? "sign-in-wait" : "sign-in-refused";
+	page_sign_in(&x->admit->page, &p, bytes_cut(portal_field(x, "user"), 0, 64));
+	portal_send(x, portal_status(a));
+}
+
+void portal_sign_in(struct exchange *x)
+{
+	struct bytes args[3] = { portal_field(x, "user"), portal_field(x, "password"), portal_agent(x) };
+	struct page p = portal_page(x);
+
+	if (args[0].len == 0 || args[1].len == 0) {
+		p.error = portal_text(PW_E_EMPTY, &p);
+		page_sign_in(&x->admit->page, &p, bytes_cut(args[0], 0, 64));
+		portal_send(x, 400);
+		return;
+	}
+	args[0] = bytes_cut(args[0], 0, 256); /* what is longer is wrong, and answered as such */
+	args[1] = bytes_cut(args[1], 0, 1024);
+	admit_ask(x, CALL_SIGN_IN, false, BYTES(""), args, 3, sign_in_told);
+}
+
+/* --- the second factor --- */
+
+static void second_page(struct exchange *x, unsigned status, struct bytes error, struct bytes methods, bool is_step_up)
+{
+	struct page p = portal_page(x);
+
+	p.error = error;
+	if (error.len && bytes_eq(portal_field(x, "method"), BYTES("recovery")))
+		p.wrong = BYTES("recovery");
+	page_second(&x->admit->page, &p, methods, is_step_up);
+	portal_send(x, status);
+}
+
+/* What identity offered is not kept here: all are shown, and identity says which is right. */
+#define ALL_METHODS BYTES("totp passkey recovery")
+
+void portal_second_page(struct exchange *x)
+{
+	if (x->session)
+		portal_go_next(x);
+	else
+		second_page(x, 200, BYTES(""), ALL_METHODS, false);
+}
+
+static void second_told(struct exchange *x, const struct auth_answer *a)
+{
+	struct page p;
+
+	if (signed_in(x, a))
+		return;
+	if (a->result == AUTH_NONE) {
+		p = portal_page(x);
+		portal_set_flow(x, BYTES(""));
+		p.error = portal_text(PW_E_OVER, &p);
+		page_sign_in(&x->admit->page, &p, BYTES(""));
+		portal_send(x, 401);
+		return;
+	}
+	p = portal_page(x);
+	second_page(x, portal_status(a), portal_error(x, &p, a, PW_E_CODE), ALL_METHODS, false);
+}
+
+void portal_second(struct exchange *x)
+{
+	const struct bytes args[3] = { bytes_cut(portal_field(x, "method"), 0, 32), bytes_cut(portal_field(x, "code"), 0, 64), portal_agent(x) };
+
+	if (x->session)
+		portal_go_next(x);
+	else
+		admit_ask(x, CALL_SECOND, true, portal_flow(x), args, 3, second_told);
+}
+
+void portal_step_up_page(struct exchange *x)
+{
+	if (x->session->facts.has_mfa)
+		portal_go_next(x);
+	else
+		second_page(x, 200, BYTES(""), ALL_METHODS, true);
+}
+
+static void step_up_told(struct exchange *x, const struct auth_answer *a)
+{
+	struct page p;
+
+	if (signed_in(x, a))
+		return;
+	if (a->result == AUTH_NONE) {
+		(void)!portal_failed(x, a);
+		return;
+	}
+	p = portal_page(x);
+	second_page(x, portal_status(a), portal_error(x, &p, a, PW_E_CODE), ALL_METHODS, true);
+}
+
+void portal_step_up(struct exchange *x)
+{
+	const struct bytes args[2] = { bytes_cut(portal_field(x, "method"), 0, 32), bytes_cut(portal_field(x, "code"), 0, 64) };
+
+	admit_ask(x, CALL_STEP_UP, false, portal_token(x), args, 2, step_up_told);
+}
+
+/* --- setting one up --- */
+
+static void totp_page_told(struct exchange *x, const struct auth_answer *a)
+{
+	struct page p = portal_page(x);
+
+	if (portal_failed(x, a))
+		return;
+	if (a->result != AUTH_OK || a->value_count < 2) {
+		portal_message(x, 403, PW_T_METHOD, PW_E_MFA_FIRST);
+		return;
+	}
+	if (portal_field(x, "code").len)
+		p.error = portal_text(PW_E_CODE, &p);
+	page_totp_new(&x->admit->page, &p, a->values[0], a->values[1], !x->session);
+	portal_send(x, p.error.len ? 401 : 200);
+}
+
+void portal_totp_page(struct exchange *x)
+{
+	admit_ask(x, CALL_TOTP_NEW, !x->session, x->session ? portal_token(x) : portal_flow(x), NULL, 0, totp_page_told);
+}
+
+static void totp_told(struct exchange *x, const struct auth_answer *a)
+{
+	if (signed_in(x, a))
+		return;
+	if (a->result == AUTH_REFUSED) { /* the same page again, with the same secret */
+		portal_totp_page(x);
+		return;
+	}
+	if (!portal_failed(x, a))
+		portal_message(x, 403, PW_T_METHOD, PW_E_MFA_FIRST);
+}
+
+void portal_totp(struct exchange *x)
+{
+	const struct bytes args[2] = { bytes_cut(portal_field(x, "code"), 0, 64), portal_agent(x) };
+
+	admit_ask(x, CALL_TOTP_CHECK, !x->session, x->session ? portal_token(x) : portal_flow(x), args, 2, totp_told);
+}
+
+/* --- out --- */
+
+static void signed_out_told(struct exchange *x, const struct auth_answer *a)
+{
+	if (a->result != AUTH_OK && a->result != AUTH_NONE) {
+		portal_message(x, 503, PW_T_DOWN, PW_M_DOWN);
+		return;
+	}
+	admit_set_token(x, COOKIE_PORTAL, BYTES(""));
+	text_lit(&x->admit->head, "Clear-Site-Data: \"cache\", \"storage\"\r\n");
+	portal_go(x, BYTES("/signed-out"));
+}
+
+void portal_sign_out(struct exchange *x)
+{
+	admit_ask(x, CALL_SIGN_OUT, false, portal_token(x), NULL, 0, signed_out_told);
+}
+
+void portal_signed_out(struct exchange *x)
+{
+	struct page p = portal_page(x);
+
+	if (x->session) {
+		portal_go(x, BYTES("/"));
+		return;
+	}
+	page_signed_out(&x->admit->page, &p);
+	portal_send(x, 200);
+}
+
+/* --- on to an app --- */
+
+static void code_told(struct exchange *x, const struct auth_answer *a)
+{
+	unsigned char mem[512];
+	struct text t;
+
+	if (portal_failed(x, a))
+		return;
+	if (a->result != AUTH_OK || a->value_count < 1) {
+		x->refusal = "access-denied";
+		portal_message(x, a->result == AUTH_DENIED ? 403 : 400, PW_T_BAD, PW_M_BAD);
+		return;
+	}
+	text_init(&t, mem, sizeof mem);
+	admit_origin(x, &t, portal_field(x, "host"));
+	text_lit(&t, ADMIT_PREFIX "enter?code=");
+	base64url_put(&t, a->values[0]);
+	x->has_secret = true;
+	admit_redirect(x, text_bytes(&t));
+	secret_wipe(mem, sizeof mem);
+}
+
+/* Sent here by an app's host. The host is one of ours, or identity makes no code; what is gone on to is a path there. */
+void portal_enter(struct exchange *x)
+{
+	unsigned char nonce[SHA256_LEN], mem[LINK_MAX * 3 + 64];
+	struct bytes host = portal_field(x, "host"), to = portal_field(x, "to");
+	const struct bytes args[3] = { host, bytes_of(nonce, sizeof nonce), to };
+	const struct conf_app *app = conf_app_by_host(x->engine->conf, host);
+	struct page p = portal_page(x);
+
+	if (host.len == 0 || host.len > 253 || to.len == 0 || to.at[0] != '/' || bytes_starts(to, BYTES("//")) ||
+		base64url_read(portal_field(x, "n"), nonce, sizeof nonce) != OK) {
+		portal_message(x, 400, PW_T_BAD, PW_M_BAD);
+		return;
+	}
+	if (app && !admit_holds(x, app->allow)) {
+		x->refusal = "access-denied";
+		page_denied(&x->admit->page, &p, app, host, admit_why(x, app->allow, false), false);
+		portal_send(x, 403);
+		return;
+	}
+	if (app && !x->session->facts.has_mfa && admit_demands(x, app->mfa)) {
+		struct text t;
+
+		text_init(&t, mem, sizeof mem);
+		text_lit(&t, "/step-up?next=");
+		link_encode(&t, x->req.target);
+		portal_go(x, t.failed ? BYTES("/step-up") : text_bytes(&t));
+		return;
+	}
+	admit_ask(x, CALL_APP_CODE, false, portal_token(x), args, 3, code_told);
+}
