@@ -1,11 +1,15 @@
 /* Limits on guessing, per account, per source and in total. Delays grow; nobody is locked out for good, and a stranger who guesses at an account
  * cannot keep its owner out: what grows without bound is kept per account and source together, and an account that is guessed at from many
- * sources slows down sources that it does not know, never those it was signed in from before. Fixed memory (about 8 MB); no clock. One thread.
+ * sources slows down sources that it does not know, never those it was signed in from before. Fixed memory (about 8 MB); no clock: now_ms is
+ * of one that does not go back. One thread.
  *
- *   account and source   the 4th failure in a row waits 1 s, then 2, 4, ... up to 15 minutes; forgotten after an hour without a try
- *   source               (an IPv4 address, an IPv6 /64) 30 failures, one more every 20 s
+ *   account and source   after the 4th failure in a row 1 s, then 2, 4, ... up to 15 minutes; forgotten after an hour without a try
+ *   source               (an IPv4 address, an IPv6 /64) 30 failures, one more every 20 s: accounts that it is new to wait, those known there do not
  *   account              100 failures from unknown sources, one more every 30 s: unknown sources wait, known ones do not
- *   total                50 tries a second, burst 100: more are AUTH_BUSY */
+ *   total                50 tries a second, burst 100: more are AUTH_BUSY; known sources have 50 more, so that others cannot use up theirs
+ *
+ * Tries that are under way together are no way around it: of an account and source as many are let in as would be one after the other, and what a
+ * source or an account used too much is paid for afterwards, within 15 minutes. */
 #ifndef AUTH_GUESS_H
 #define AUTH_GUESS_H
 
@@ -16,7 +20,8 @@ struct guess *guess_new(void);
 void guess_free(struct guess **g);
 enum guess_verdict { GUESS_GO, GUESS_WAIT, GUESS_BUSY };
 /* Before a password or code is looked at. account: the name as typed, whether or not there is one. is_known: the account was signed in from
- * that source before (store_source_known). *wait_s: of GUESS_WAIT, at least 1. Tries that wait do not count as failures. */
+ * that source before (store_source_known). *wait_s: of GUESS_WAIT, at least 1. Tries that wait do not count as failures. After GUESS_GO comes
+ * guess_failed or guess_succeeded; where neither does (the first of two factors was right), the try is forgotten after 10 s. */
 enum guess_verdict guess_ask(struct guess *g, struct bytes account, const struct addr *source, bool is_known, uint64_t now_ms, uint32_t *wait_s);
 /* *is_alarm: this failure is one that people should be told of: the 10th in a row of an account and source, the 100th of an account, or a source
  * that has used up its 30 (each once until it is quiet again). */
