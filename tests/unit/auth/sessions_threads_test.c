@@ -16,7 +16,7 @@
 #endif
 #endif
 
-#define OPERATIONS 60000
+#define OPERATIONS 30000
 #define MEMORIES   (2 * OPERATIONS)
 #define READERS	   3
 #define NOW	   UINT64_C(1800000000)
@@ -154,7 +154,8 @@ static void change(struct sessions *t, struct session *s, bool with_token)
 
 static void do_one(struct sessions *t, uint64_t *seed)
 {
-	struct session *s = sessions_at(t, any(seed, 1100));
+	size_t back = any(seed, 200);
+	struct session *s = back < memory_count ? sessions_at(t, memories[memory_count - 1 - back].slot) : NULL;
 	struct store_session x = { .user = 7, .since_s = NOW + memory_count, .seen_s = NOW + memory_count, .until_s = UINT64_MAX, .idle_s = 100 };
 	unsigned char token[AUTH_TOKEN_LEN];
 	uint32_t dice = any(seed, 100);
@@ -163,11 +164,11 @@ static void do_one(struct sessions *t, uint64_t *seed)
 		sessions_each(t, note_tick, NULL);
 		sessions_tick(t, seen, NOW + memory_count);
 		sessions_each(t, note_ticked, NULL);
-	} else if (s && dice < 20) {
+	} else if (s && dice < 45) {
 		sessions_each(t, note_ending, s);
 		sessions_end(t, s, "sign-out");
-	} else if (s && dice < 40) {
-		change(t, s, dice < 30);
+	} else if (s && dice < 75) {
+		change(t, s, dice < 60);
 	} else if (sessions_add(t, &x, s && s->parent_generation == 0 ? s : NULL, token, &s) == OK) {
 		remember(s);
 	}
@@ -184,7 +185,7 @@ static void test_threads(void **state)
 	board = calloc(1, sizeof *board);
 	seen = calloc(1, sizeof *seen);
 	assert_true(board && seen);
-	assert_int_equal(sessions_new(board, 100, &hooks, &t), OK);
+	assert_int_equal(sessions_new(board, 400, &hooks, &t), OK);
 	for (unsigned i = 0; i < READERS; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, read_on, (void *)(uintptr_t)i), 0);
 	for (unsigned i = 0; i < OPERATIONS; i++)
@@ -197,7 +198,7 @@ static void test_threads(void **state)
 		assert_int_equal(wrong[i], 0);
 		assert_true(lives_seen[i] > 0 && ends_seen[i] > 0);
 	}
-	assert_true(memory_count > OPERATIONS / 8);
+	assert_true(memory_count > OPERATIONS / 4);
 	for (size_t i = 0; i < memory_count; i++)
 		assert_true(board_session_lives(board, memories[i].slot, memories[i].generation) == (memories[i].state == LIVES));
 	sessions_free(&t);
