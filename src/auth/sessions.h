@@ -20,7 +20,8 @@ struct session {
 struct sessions;
 struct sessions_hooks {
 	void *ctx;
-	void (*ended)(void *ctx, const struct session *s, const char *why); /* "sign-out", "revoked", "idle", "over", "replaced", ...; called before it goes */
+	void (*ended)(void *ctx, const struct session *s, const char *why); /* "sign-out", "revoked", "idle", "over", "replaced", ...; called before it goes. It may
+						* not add, end or rotate. Workers have been told already, s has its last generation. Apps' sessions end before their portal's. */
 };
 
 /* board: all its live slots are moved on: sessions of an identity before this one are to be asked about again. most: the limit of sessions,
@@ -33,7 +34,8 @@ uint32_t sessions_count(const struct sessions *t);
  * made. parent: NULL for a portal's. ERR_LIMIT: there are as many as may be. */
 enum err sessions_add(struct sessions *t, const struct store_session *of, const struct session *parent, unsigned char token[AUTH_TOKEN_LEN],
 	struct session **out) MUST_USE;
-/* One that the store kept, at start: portal sessions first. ERR_NOT_FOUND: its parent is not there. */
+/* One that the store kept, at start: portal sessions first. ERR_NOT_FOUND: its parent is not there. ERR_ORDER: there is one of that id
+ * or hash. ERR_SYNTAX: what stands for an id is none. ERR_LIMIT. */
 enum err sessions_restore(struct sessions *t, const struct store_session *of, struct session **out) MUST_USE;
 /* The session of a token, if it lives at now_s. NULL: no. Constant in time over what is wrong with the token. */
 struct session *sessions_find(struct sessions *t, struct bytes token, uint64_t now_s);
@@ -41,11 +43,12 @@ struct session *sessions_find_id(struct sessions *t, struct bytes id);
 struct session *sessions_at(struct sessions *t, uint32_t slot); /* NULL: none lives there */
 /* A new token for the same session, whose rights have changed: the old one finds nothing any more, and workers ask again. The sessions of its apps go on. */
 void sessions_rotate(struct sessions *t, struct session *s, unsigned char token[AUTH_TOKEN_LEN]);
-/* Workers are to ask again about it (its facts have changed); the token stays. */
+/* Workers are to ask again about it (its facts have changed, or the times in kept were changed by hand); the token stays. Of a portal's: its apps'
+ * sessions are not touched. The board's epoch grows here and at a rotation too. */
 void sessions_changed(struct sessions *t, struct session *s);
 /* With those of its apps. s is gone. */
 void sessions_end(struct sessions *t, struct session *s, const char *why);
-/* All for which match says yes; how many. */
+/* All for which match says yes; how many ended, those of their apps counted too. */
 size_t sessions_end_all(struct sessions *t, bool (*match)(void *ctx, const struct session *s), void *ctx, const char *why);
 void sessions_each(struct sessions *t, bool (*one)(void *ctx, struct session *s), void *ctx); /* until false; one may not add or end */
 /* Of a user: portal sessions, latest first; how many there are. */
