@@ -1,6 +1,6 @@
 /* Passkeys: WebAuthn Level 2 (W3C Recommendation 2021-04-08), 7.1 registration and 7.2 authentication, by the numbers of their steps. Attestation
  * "none" is asked for and any other statement is not looked at; algorithms ES256 and, for authenticators that have no other, RS256 and EdDSA.
- * Bytes in, verdict out: no clock, no store. Signatures by OpenSSL; CBOR by libcbor, from memory, with depth and size bounded. */
+ * Bytes in, verdict out: no clock, no store. Signatures by OpenSSL (auth/cose.h); CBOR by a reader of our own, in place (auth/cbor.h). */
 #ifndef AUTH_WEBAUTHN_H
 #define AUTH_WEBAUTHN_H
 
