@@ -73,7 +73,7 @@ static struct bytes read_server_host(struct loader *l, const struct map *m)
 	uint64_t port = 1;
 	bool is_good = v.len > 0 && v.len <= 259 && colon != 0;
 
-	if (v.len == 0 && node_text(map_node(m, "server_host")).len == 0)
+	if (v.len == 0) /* not given, or told */
 		return BYTES("");
 	for (size_t i = 0; is_good && i < v.len && i < colon; i++) {
 		low[i] = ascii_lower(low[i]);

@@ -53,6 +53,15 @@ static struct bytes line_of(struct bytes text, size_t number)
 	return bytes_cut(text, 0, bytes_find_byte(text, '\n'));
 }
 
+static size_t blanks(struct bytes line)
+{
+	size_t n = 0;
+
+	while (n < line.len && line.at[n] == ' ')
+		n++;
+	return n;
+}
+
 static yaml_mark_t place(const struct loader *l, const yaml_node_t *n, const struct policy_error *error)
 {
 	yaml_scalar_style_t style = n->data.scalar.style;
@@ -60,11 +69,12 @@ static yaml_mark_t place(const struct loader *l, const yaml_node_t *n, const str
 	struct bytes line;
 
 	if (style == YAML_LITERAL_SCALAR_STYLE || style == YAML_FOLDED_SCALAR_STYLE) {
-		size_t indent = 0;
+		size_t first = at.line + 1, indent;
+		while (blanks(line_of(l->text, first)) == line_of(l->text, first).len && first < at.line + error->line)
+			first++; /* the first line that is not empty says how far the block is indented */
+		indent = blanks(line_of(l->text, first));
 		at.line += error->line;
 		line = line_of(l->text, at.line);
-		while (indent < line.len && line.at[indent] == ' ')
-			indent++;
 		at.column = indent;
 		/* A folded text has lost its line ends: its first line is all that is known. */
 		if (style == YAML_LITERAL_SCALAR_STYLE || indent + error->column <= line.len)

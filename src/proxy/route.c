@@ -99,7 +99,7 @@ enum err router_new(const struct conf *c, struct arena *a, struct router **out)
 	return OK;
 }
 
-static size_t router_find_in(const struct router *r, struct bytes host, struct bytes path,
+static const struct conf_route *router_find_in(const struct router *r, struct bytes host, struct bytes path,
 	const struct policy_input *in)
 {
 	size_t len = path.len > PATH_MAX_LEN ? PATH_MAX_LEN : path.len;
@@ -110,29 +110,36 @@ static size_t router_find_in(const struct router *r, struct bytes host, struct b
 			const struct route_entry *e = router_slot(r, host, bytes_cut(path, 0, len));
 			for (size_t i = 0; e->is_used && i < e->count; i++)
 				if (!e->routes[i]->when || policy_is_true(e->routes[i]->when, in))
-					return e->routes[i]->pool;
+					return e->routes[i];
 		}
 		if (len == 0)
-			return SIZE_MAX;
+			return NULL;
 	}
 }
 
-size_t router_find(const struct router *r, struct bytes host, struct bytes path, const struct policy_input *in)
+const struct conf_route *router_find_route(const struct router *r, struct bytes host, struct bytes path, const struct policy_input *in)
 {
 	unsigned char star[256];
-	size_t pool = SIZE_MAX;
+	const struct conf_route *route = NULL;
 
 	if (host.len)
-		pool = router_find_in(r, host, path, in);
-	for (size_t dot = 0; pool == SIZE_MAX && r->has_wildcards && host.len < sizeof star; ) {
+		route = router_find_in(r, host, path, in);
+	for (size_t dot = 0; !route && r->has_wildcards && host.len < sizeof star; ) {
 		size_t next = bytes_find_byte(bytes_cut(host, dot, host.len), '.');
 		if (next == SIZE_MAX)
 			break;
 		dot += next;
 		star[0] = '*';
 		memcpy(star + 1, host.at + dot, host.len - dot);
-		pool = router_find_in(r, bytes_of(star, host.len - dot + 1), path, in);
+		route = router_find_in(r, bytes_of(star, host.len - dot + 1), path, in);
 		dot++;
 	}
-	return pool != SIZE_MAX ? pool : router_find_in(r, BYTES(""), path, in);
+	return route ? route : router_find_in(r, BYTES(""), path, in);
+}
+
+size_t router_find(const struct router *r, struct bytes host, struct bytes path, const struct policy_input *in)
+{
+	const struct conf_route *route = router_find_route(r, host, path, in);
+
+	return route ? route->pool : SIZE_MAX;
 }
