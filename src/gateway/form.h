@@ -8,13 +8,15 @@
 
 #define FORM_FIELDS_MAX 24
 #define FORM_BODY_MAX	(16 * 1024) /* octets of a form's body */
+#define LINK_MAX	2000
 
 struct form {
 	struct { struct bytes name, value; } fields[FORM_FIELDS_MAX];
 	size_t count;
 };
-/* application/x-www-form-urlencoded (or a raw query), decoded once. ERR_SYNTAX: malformed escapes, or a name that comes twice, NUL or control characters
- * other than tab and line ends in a value; ERR_LIMIT: too many fields; ERR_MEMORY: arena. */
+/* application/x-www-form-urlencoded (or a raw query), decoded once; views into body where nothing is encoded, else from the arena. ERR_SYNTAX: malformed
+ * escapes, a name that is empty or comes twice, NUL or control characters other than tab and line ends in a value, any in a name; ERR_LIMIT: too many
+ * fields or too long; ERR_MEMORY: arena. */
 enum err form_parse(struct bytes body, struct arena *arena, struct form *out) MUST_USE;
 struct bytes form_get(const struct form *f, const char *name); /* empty: none */
 
@@ -25,21 +27,27 @@ struct bytes form_get(const struct form *f, const char *name); /* empty: none */
 #define COOKIE_LANG   "__Host-sluis-lang"
 /* The 32 octets of a cookie of ours. False: it is not there, twice there (another host's may have been put beside it), or not 43 characters of base64url. */
 bool cookie_token(const struct http_field *f, size_t n, const char *name, unsigned char out[AUTH_TOKEN_LEN]) MUST_USE;
-/* "NAME=VALUE; Path=/; Secure; HttpOnly; SameSite=Lax[; Max-Age=...]". token empty: the cookie is taken away. max_age 0: until the browser ends. */
+/* "NAME=VALUE; Path=/; Secure; HttpOnly; SameSite=Lax[; Max-Age=...]". token: AUTH_TOKEN_LEN octets, written as base64url, or empty: the cookie is
+ * taken away. max_age 0: until the browser ends. */
 void cookie_write(struct text *t, const char *name, struct bytes token, uint32_t max_age_s);
-/* Whether a name is one of ours: such are never passed to servers, nor taken from them. */
+/* The value of COOKIE_LANG, "en" or "nl"; empty: none of both, or it is there twice. And the cookie that remembers it for a year. */
+struct bytes cookie_lang(const struct http_field *f, size_t n);
+void cookie_lang_write(struct text *t, struct bytes lang);
+/* Whether a name is one of ours: such are never passed to servers, nor taken from them. Case does not matter: a browser that holds names that begin
+ * with "__Host-" against their rules does so in any case. White space around the name is read over, as browsers do. */
 bool cookie_is_ours(struct bytes name);
 
 /* Made from the session's (or flow's) token, not the other way round: SHA-256 of a label and it, 22 characters. */
 #define CSRF_LEN 22
 void csrf_make(struct bytes token, char out[CSRF_LEN + 1]);
-bool csrf_fits(struct bytes token, struct bytes given) MUST_USE; /* constant time */
+bool csrf_fits(struct bytes token, struct bytes given) MUST_USE; /* constant time; nothing fits an empty token */
 /* Whether a POST came from a page of ours: Sec-Fetch-Site (same-origin, none is refused), and Origin where it is there; one of both must be. origin:
- * "https://work.example.org[:port]". */
+ * "https://work.example.org[:port]". A page with "Referrer-Policy: no-referrer" makes browsers send "Origin: null", which is refused: pages with forms
+ * need same-origin there. */
 bool origin_is_ours(const struct http_field *f, size_t n, struct bytes origin) MUST_USE;
 
-/* Where a person goes on after signing in: a path of the portal itself. The empty one where it is not one: it begins with one '/', has no second one, no
- * backslash, no control characters, nothing above 126, at most 2,000 octets. */
+/* Where a person goes on after signing in: a path of the portal itself. The empty one where it is not one: it begins with one '/', no other one
+ * stands right behind a '/' before the query, no backslash, white space or control characters, nothing above 126, at most 2,000 octets. */
 struct bytes link_local(struct bytes to);
 /* Percent-encoded as one parameter's value. */
 void link_encode(struct text *t, struct bytes b);

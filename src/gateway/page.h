@@ -17,6 +17,8 @@ enum page_word {
 	PAGE_WORD_COUNT
 };
 const char *page_word(enum page_lang l, enum page_word w);
+/* The same with what its "%s" and "%u" stand for, in order: for error and note of struct page. Nothing is escaped. */
+void page_fill(struct text *t, enum page_lang l, enum page_word w, struct bytes first, struct bytes second);
 /* The cookie's choice, the user's, else Accept-Language; English where none fits. */
 enum page_lang page_lang_of(struct bytes chosen, const struct http_field *f, size_t n);
 
@@ -24,6 +26,11 @@ enum page_lang page_lang_of(struct bytes chosen, const struct http_field *f, siz
 /* default-src 'none'; style-src 'self'; img-src 'self' data:; script-src 'self'; connect-src 'self'; form-action FORM; base-uri 'none'; frame-ancestors 'none'
  * form_hosts: apps that a form's answer may lead on to (a redirect after a POST is held against form-action in Chromium), from the configuration. */
 void page_csp(struct text *t, const struct conf_gateway *g);
+/* Of page_app_over, which is shown on an app's host: style and pictures are the portal's. */
+void page_csp_app(struct text *t, const struct conf_gateway *g);
+/* /-/colour.css: --accent of the configured colour ("#0a5c36"), and beside it colours made of it that can be read whatever it is: at least 4.5:1
+ * (WCAG 2.2, 1.4.3) for words on it, and for links in light and in dark. Nothing is appended for what is no such colour. */
+void page_colour_css(struct text *t, struct bytes colour);
 
 struct page {
 	const struct conf_gateway *gateway;
@@ -32,10 +39,13 @@ struct page {
 	const struct auth_facts *facts; /* NULL: nobody is signed in */
 	struct bytes csrf;  /* for forms */
 	struct bytes next;  /* where to go on, already held against link_local; hidden field "next"; empty: home */
-	struct bytes error; /* one sentence for this page, from page_word; empty: none. role=alert, the page's title begins with it */
+	struct bytes error; /* one sentence for this page, from page_word; empty: none. role=alert; the page's title begins with "Error: " */
+	struct bytes wrong; /* the name of the field that the error is about: it is marked, told the error by, and has the focus; "recovery" is
+			     * the recovery code's. Empty: the first of the page's only form; on page_account none */
 	struct bytes note;  /* likewise of what was done; role=status */
 	bool with_passkeys; /* the browser may be asked for one */
-	bool wants_refresh; /* <meta http-equiv=refresh> to /still-there two minutes (or half, if shorter) before the session would be idle too long */
+	bool wants_refresh; /* <meta http-equiv=refresh> to /still-there two minutes (or half, if shorter) before the session would be idle too long,
+			     * or is over. Not for pages with forms that hold what somebody typed */
 };
 /* Each appends a whole page. t->failed: it was too long. Forms post to the paths named here; every form has a hidden "csrf", and "next" where it is not empty. */
 void page_sign_in(struct text *t, const struct page *p, struct bytes user); /* POST /sign-in: user, password. Script: passkey alone */
@@ -57,13 +67,25 @@ void page_account(struct text *t, const struct page *p, struct bytes lines); /* 
 	 * POST /recovery; POST /session/end: id; POST /sessions/end; POST /language: language; passkeys: script; POST /passkey/remove: id */
 void page_denied(struct text *t, const struct page *p, const struct conf_app *app, struct bytes host, struct bytes why, bool step_up_helps); /* which rule,
 	 * what would help (step up, another account, whom to call) */
-void page_still_there(struct text *t, const struct page *p, uint64_t ends_s); /* POST /stay; refreshes to / when it has ended */
+void page_still_there(struct text *t, const struct page *p, uint64_t ends_s); /* POST /stay, POST /sign-out; refreshes to / when it has ended */
 void page_signed_out(struct text *t, const struct page *p);
 void page_message(struct text *t, const struct page *p, enum page_word title, enum page_word text, unsigned status); /* any other: 404, 400, 429, 503 */
-/* A page of an app's host, where there is no style to fetch from: the sign-in's way could not be gone on with (its code is over). Links to the portal. */
+/* A page of an app's host, where there is no style to fetch from: the sign-in's way could not be gone on with (its code is over). All links lead to the
+ * portal; /go/APP begins anew. Only gateway and lang of *p are looked at. Its policy is page_csp_app's. */
+void page_app_over(struct text *t, const struct page *p, const struct conf_app *app);
+
+/* What web/passkey.js finds on these pages, which have it only with p->with_passkeys. Buttons are hidden until it shows them, and are
+ *   passkey-sign-in  on page_sign_in: a passkey alone; its field "user" has autocomplete "username webauthn"
+ *   passkey-second   on page_second, where methods has passkey
+ *   passkey-new      on page_account; data-name: the id of the field with the new passkey's name
+ * Each has data-options, where to POST for options (/passkey/begin, /passkey/ask, /passkey/new), and data-result, where to POST what came of it as
+ * JSON (/passkey/prove, /passkey/add); data-csrf; data-next: where to go on, a local path; data-status: the id of an element with role=status,
+ * for data-error (it failed) or data-cancelled (the person did not go on): the script has no words of its own. */
 
 /* Static files of the portal: style, script, icons, logo, by path with a hash of their content ("/-/portal.HASH.css"). NULL: there is none. */
-struct page_file { const char *path; struct bytes type, body; };
+struct page_file { const char *path, *name; struct bytes type, body; };
 const struct page_file *page_file_find(struct bytes path);
+/* The path of a file of web/ ("portal.css"). NULL: it is not built in. */
+const char *page_file_path(const char *name);
 
 #endif

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #define LISTENERS_MAX 256
@@ -20,7 +21,7 @@ struct worker {
 	struct tls_signer signer;
 	struct role_run *run;
 	struct conf *conf;
-	struct channel *keeper, *dialer;
+	struct channel *keeper, *dialer, *identity;
 	struct timer tickets_timer;
 	struct { uint16_t id; int fd; } listeners[LISTENERS_MAX];
 	size_t listener_count;
@@ -47,6 +48,13 @@ static enum err post_dial(struct engine *g, uint32_t request, uint16_t pool, uin
 	text_put_u16(&t, pool);
 	text_put_u16(&t, server);
 	return role_send(w->dialer, MSG_DIAL, text_bytes(&t), NULL, 0);
+}
+
+static enum err post_ask(struct engine *g, struct bytes call)
+{
+	struct worker *w = g->role;
+
+	return w->identity ? role_send(w->identity, MSG_IDENTITY_ASK, call, NULL, 0) : ERR_AGAIN;
 }
 
 static void ask_tickets(struct timer *t)
@@ -222,6 +230,19 @@ static enum err on_isolation(struct role_run *run, struct channel *from, struct 
 	return OK;
 }
 
+static enum err on_identity_answer(struct role_run *run, struct channel *from, struct ipc_msg *m)
+{
+	(void)run, (void)from;
+	return engine_identity_answer(&worker.engine, m->body);
+}
+
+static enum err on_sessions_ended(struct role_run *run, struct channel *from, struct ipc_msg *m)
+{
+	(void)run, (void)from, (void)m;
+	engine_sessions_ended(&worker.engine);
+	return OK;
+}
+
 static enum err worker_peer(struct role_run *run, struct channel *c)
 {
 	if (c->role == ROLE_KEEPER) {
@@ -233,6 +254,8 @@ static enum err worker_peer(struct role_run *run, struct channel *c)
 		worker.dialer = c;
 		if (run->is_running)
 			engine_dial_back(&worker.engine);
+	} else if (c->role == ROLE_IDENTITY) {
+		worker.identity = c;
 	} else {
 		return ERR_DENIED;
 	}
@@ -250,6 +273,10 @@ static void worker_peer_gone(struct role_run *run, struct channel *c)
 		worker.dialer = NULL;
 		engine_dial_lost(&worker.engine);
 	}
+	if (c == worker.identity) {
+		worker.identity = NULL;
+		engine_identity_lost(&worker.engine);
+	}
 }
 
 static enum err worker_start(struct role_run *run)
@@ -261,12 +288,15 @@ static enum err worker_start(struct role_run *run)
 	worker.run = run;
 	worker.signer.post = post_sign;
 	TRY(role_conf(run, &worker.conf));
-	if (!g->board || !g->admin || !g->health || !g->limits || !g->isolation || (g->records && !g->ledger))
+	if (!g->board || !g->admin || !g->health || !g->limits || !g->isolation || (g->records && !g->ledger) ||
+		(worker.conf->gateway.is_on && (!g->sessions || !g->sessions_seen)))
 		return ERR_ORDER;
 	g->worker_count = run->workers < BOARD_WORKERS_MAX ? run->workers : BOARD_WORKERS_MAX;
 	g->index = run->index;
 	g->role = &worker;
 	g->dial = post_dial;
+	g->ask = post_ask;
+	tzset(); /* the portal tells people the time of their zone, whose file cannot be read later */
 	g->on_drained = on_drained;
 	if (engine_init(g, run->loop, worker.conf, &worker.signer, error, sizeof error) != OK) {
 		LOG(EV_INTERNAL, KV_STR("what", "the proxy cannot start"), KV_STR("why", error));
@@ -300,6 +330,8 @@ static const struct role role_worker = {
 		{ MSG_DIALED,      FROM(ROLE_DIALER),  WHEN_RUNNING,                on_dialed },
 		{ MSG_DIAL_FAILED, FROM(ROLE_DIALER),  WHEN_RUNNING,                on_dial_failed },
 		{ MSG_ADDRESSES,   FROM(ROLE_DIALER),  WHEN_RUNNING,                on_addresses },
+		{ MSG_IDENTITY_ANSWER, FROM(ROLE_IDENTITY), WHEN_RUNNING,           on_identity_answer },
+		{ MSG_SESSIONS_ENDED, FROM(ROLE_IDENTITY), WHEN_SETUP | WHEN_RUNNING, on_sessions_ended },
 		{ 0 },
 	},
 	.start = worker_start,

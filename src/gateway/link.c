@@ -1,0 +1,38 @@
+/* Where a person may be sent on to, and values within links. */
+#include "gateway/form.h"
+
+struct bytes link_local(struct bytes to)
+{
+	bool in_path = true;
+
+	if (to.len == 0 || to.len > LINK_MAX || to.at[0] != '/')
+		return BYTES("");
+	for (size_t i = 0; i < to.len; i++) {
+		unsigned char c = to.at[i];
+		/* Browsers read '\' as '/', and leave tabs and line ends out before they read at all (URL Standard, 4.4). */
+		if (c <= ' ' || c > 126 || c == '\\')
+			return BYTES("");
+		if (c == '?' || c == '#')
+			in_path = false;
+		/* Not only in front: "/.//host" is "//host" to who takes dot segments out. */
+		if (in_path && c == '/' && i && to.at[i - 1] == '/')
+			return BYTES("");
+	}
+	return to;
+}
+
+void link_encode(struct text *t, struct bytes b)
+{
+	static const char digits[] = "0123456789ABCDEF";
+
+	for (size_t i = 0; i < b.len; i++) {
+		unsigned char c = b.at[i], low = ascii_lower(c);
+		if ((low >= 'a' && low <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~') { /* RFC 3986 2.3 */
+			text_byte(t, c);
+		} else {
+			text_byte(t, '%');
+			text_byte(t, (unsigned char)digits[c >> 4]);
+			text_byte(t, (unsigned char)digits[c & 15]);
+		}
+	}
+}
