@@ -96,7 +96,7 @@ enum err store_of(struct store *s, int rc)
 		return ERR_NOT_FOUND;
 	if (rc == SQLITE_CONSTRAINT_UNIQUE || rc == SQLITE_CONSTRAINT_PRIMARYKEY)
 		return ERR_ORDER;
-	system = sqlite3_system_errno(s->db);
+	system = (rc & 0xff) == SQLITE_IOERR ? errno : sqlite3_system_errno(s->db); /* a commit that fails does not leave it with SQLite */
 	snprintf(what, sizeof(what), "%s%s%s%s", sqlite3_errmsg(s->db), system ? " (" : "", system ? strerror(system) : "", system ? ")" : "");
 	return store_why(s, ERR_IO, what, instead_of(rc, system));
 }
@@ -105,6 +105,7 @@ enum err store_of(struct store *s, int rc)
 
 static enum err run(struct store *s, const char *sql)
 {
+	errno = 0;
 	return store_of(s, sqlite3_exec(s->db, sql, NULL, NULL, NULL));
 }
 
@@ -217,9 +218,11 @@ static enum err make_file(struct store *s)
 static enum err pragma(struct store *s, const char *sql, int64_t *number, bool *is_wal)
 {
 	sqlite3_stmt *st = NULL;
-	int rc = sqlite3_prepare_v2(s->db, sql, -1, &st, NULL);
 	const unsigned char *word;
+	int rc;
 
+	errno = 0;
+	rc = sqlite3_prepare_v2(s->db, sql, -1, &st, NULL);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_step(st);
 	if (rc == SQLITE_ROW && number)

@@ -1,6 +1,7 @@
 /* Statements with their values, and rows with their columns. */
 #include "auth/store_priv.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 struct query store_ask(struct store *s, enum statement n)
@@ -43,8 +44,10 @@ void ask_null(struct query *q)
 
 enum err store_next(struct query *q, bool *has_row)
 {
-	int rc = q->rc == SQLITE_OK ? sqlite3_step(q->st) : q->rc;
+	int rc;
 
+	errno = 0; /* store_of reads it */
+	rc = q->rc == SQLITE_OK ? sqlite3_step(q->st) : q->rc;
 	*has_row = rc == SQLITE_ROW;
 	q->is_wrong = false;
 	return store_of(q->s, rc);
