@@ -4,6 +4,7 @@
 #include "auth/store.h"
 
 #include "base/clock.h"
+#include "jail/jail.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -364,7 +365,7 @@ static struct store_session session(int64_t user, unsigned n, const char *parent
 		.has_mfa = true, .client = address("192.0.2.7") };
 
 	memcpy(x.hash, &n, sizeof n);
-	snprintf(x.id, sizeof x.id, "%016x", n);
+	snprintf(x.id, sizeof x.id, "%016llx", (unsigned long long)(n * UINT64_C(0x9e3779b97f4a7c15))); /* in no order */
 	snprintf(x.parent, sizeof x.parent, "%s", parent);
 	snprintf(x.host, sizeof x.host, "%s", parent[0] ? "wiki.example.org" : "");
 	snprintf(x.method, sizeof x.method, "password totp");
@@ -986,6 +987,55 @@ static void test_read_only(void **state)
 	reopen();
 }
 
+/* With the powers of sluis-identity and no more: it stands in its folder and calls it ".". */
+static int in_jail(void)
+{
+	static const int *const lists[] = { jail_identity, NULL };
+	const struct jail j = { .user_prefix = "", .role = "identity", .syscalls = lists, .writes = ".", .keeps_parent = true, .files = 64 };
+	struct store_user u = { .name = BYTES("eva") };
+	unsigned char mem[512];
+	struct text report;
+	struct store *s = NULL;
+
+	text_init(&report, mem, sizeof mem);
+	if (chdir(dir) < 0 || jail_leave_root(&j, &report) != OK || jail_apply(&j, &report) != OK)
+		return 1;
+	for (int turn = 0; turn < 2; turn++) {
+		if (store_open(".", &s) != OK)
+			return fprintf(stderr, "%s\n", store_error(NULL)), 2;
+		if (turn == 0 && store_user_add(s, &u, NOW) != OK)
+			return 3;
+		if (store_begin(s) != OK)
+			return 4;
+		for (unsigned i = 0; i < 10000; i++) { /* the log grows, is taken into the file and shrinks */
+			struct store_session x = session(u.id, i, "");
+
+			if (store_session_put(s, &x) != OK)
+				return fprintf(stderr, "%s\n", store_error(s)), 5;
+		}
+		if (store_commit(s) != OK || store_user_disable(s, u.id, true) != OK)
+			return 6;
+		store_close(&s);
+	}
+	return 0;
+}
+
+static void test_jail(void **state)
+{
+	unsigned uid = getuid(), gid = getgid();
+
+	(void)state;
+	store_close(&store);
+	unlink(file);
+	if (geteuid() == 0) {
+		assert_int_equal(jail_user("", "identity", &uid, &gid), OK);
+		assert_int_equal(chown(dir, uid, gid), 0);
+	}
+	in_child(in_jail);
+	assert_int_equal(sessions(0).n, 10000);
+	assert_true(get(1).is_disabled);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -994,7 +1044,7 @@ int main(void)
 		T(test_killed), T(test_recovery), T(test_passkeys), T(test_sessions), T(test_transaction), T(test_many_sessions),
 		T(test_remove_user), T(test_sign_ins), T(test_sources), T(test_favourites), T(test_recent), T(test_wrong_rows), T(test_wrong_files),
 		T(test_damage),
-		T(test_modes), T(test_full_disk), T(test_read_only) };
+		T(test_modes), T(test_full_disk), T(test_read_only), T(test_jail) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
