@@ -2,8 +2,9 @@
  * would have to be mapped. What decides about access is on disk before a call returns: users, factors, the end of a session, a token that is replaced.
  * What may be lost with the last moments before a power failure only costs its owner a sign-in: that a session began or was seen, the last sign-ins,
  * favourites, the language. Such changes do not wait for the disk, and are there at once after a crash of the process. */
-#include "auth/store_priv.h"
+#include "auth/store.h"
 
+#include "auth/store_priv.h"
 #include "base/fd.h"
 #include "ledger/vfs.h"
 
