@@ -655,7 +655,7 @@ static void do_one(struct sessions *t)
 
 static void compare(struct sessions *t, bool all)
 {
-	size_t step = all ? 1 : 1 + any(MODEL_MOST), past_step = all ? 1 : 1 + any(PAST_MOST / 4);
+	size_t step = all ? 1 : 4 + any(MODEL_MOST), past_step = all ? 1 : 1 + any(PAST_MOST / 4);
 
 	assert_int_equal(sessions_count(t), model_count());
 	assert_int_equal(ended_count, model_ended);
@@ -692,7 +692,7 @@ static void test_model(void **state)
 	for (unsigned i = 0; i < 200000; i++) {
 		do_one(t);
 		limits += model_count() == MODEL_MOST - 4;
-		compare(t, i % 64 == 0);
+		compare(t, i % 512 == 0);
 	}
 	compare(t, true);
 	assert_true(limits > 1000 && model_ended > 20000 && past_count > PAST_MOST); /* the dice went everywhere */
