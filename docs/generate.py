@@ -35,7 +35,8 @@ PLACES = {"top": "", "admin": "admin", "log": "log", "limits": "limits", "canoni
           "client_certificates": "listeners.NAME.tls.client_certificates", "pool": "pools.NAME",
           "server": "pools.NAME.servers[]", "check": "pools.NAME.check", "eject": "pools.NAME.eject",
           "retry": "pools.NAME.retry", "pool_tls": "pools.NAME.tls", "route": "routes[]", "policy": "policies[]",
-          "policy_tests": "policies[].tests", "detect": "detect", "monitor": "monitor", "alert": "monitor.alerts[]", "rule_set": "a rule set (rules/NAME.yaml)",
+          "policy_tests": "policies[].tests", "gateway": "gateway", "notice": "gateway.notice", "app": "gateway.apps.ID",
+          "detect": "detect", "monitor": "monitor", "alert": "monitor.alerts[]", "rule_set": "a rule set (rules/NAME.yaml)",
           "request_file": "requests for sluis policy test", "request": "requests[]", "request_response": "requests[].response",
           "expect": "requests[].expect"}
 TYPES = {"NUMBER": "number", "STRING": "text", "SIZE": "size", "TIME": "time", "BOOL": "true or false", "MAP": "map",
@@ -81,10 +82,11 @@ def schema():
     nested = {("top", "admin"): "admin", ("top", "log"): "log", ("top", "limits"): "limits", ("top", "canonical"): "canonical",
               ("listener", "tls"): "listener_tls", ("listener_tls", "client_certificates"): "client_certificates",
               ("pool", "check"): "check", ("pool", "eject"): "eject", ("pool", "retry"): "retry", ("pool", "tls"): "pool_tls", ("policy", "tests"): "policy_tests",
-              ("top", "detect"): "detect", ("top", "monitor"): "monitor"}
-    named = {("top", "sets"): "set", ("top", "listeners"): "listener", ("top", "pools"): "pool"}
+              ("top", "detect"): "detect", ("top", "monitor"): "monitor", ("top", "gateway"): "gateway"}
+    named = {("top", "sets"): "set", ("top", "listeners"): "listener", ("top", "pools"): "pool", ("gateway", "apps"): "app"}
     lists = {("top", "routes"): "route", ("top", "policies"): "policy", ("listener_tls", "certificates"): "certificate"}
     short = {("pool", "servers"): "server", ("monitor", "alerts"): "alert"}  # a text, or a map with more
+    either = {("gateway", "notice"): "notice"}
     simple = {"NUMBER": {"type": "integer", "minimum": 0}, "STRING": {"type": ["string", "number"]},
               "SIZE": {"type": ["string", "integer"], "pattern": "^[0-9]+[kmg]?$"},
               "TIME": {"type": "string", "pattern": "^[0-9]+(ms|s|m|h|d)$"}, "BOOL": {"type": "boolean"}, "MAP": {"type": "object"},
@@ -103,6 +105,8 @@ def schema():
                 value = {"type": "array", "items": section(lists[s, key])}
             elif (s, key) in short:
                 value = {"type": "array", "items": {"anyOf": [{"type": "string"}, section(short[s, key])]}}
+            elif (s, key) in either:
+                value = {"anyOf": [{"type": "string"}, section(either[s, key])]}
             else:
                 value = limited(simple[kind], kind, spec)
             props[key] = {"description": doc, **value}

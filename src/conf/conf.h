@@ -99,16 +99,19 @@ struct conf_pool {
 	struct conf_pool_tls tls;
 };
 struct conf_route { /* the most specific wins: exact host, wildcard, none; then the longest path prefix; then order */
-	const struct bytes *hosts; /* lower case; "*.example.org" allowed */
+	const struct bytes *hosts; /* lower case; "*.example.org" allowed; none of them the portal's or an app's */
 	size_t host_count;
 	struct bytes path; /* prefix by whole segments, or empty */
 	struct policy_expr *when; /* NULL: always */
 	uint16_t pool;
-	bool needs_session; /* require: session */
+	bool needs_session; /* require: session; there is a gateway then, and a host */
 	struct policy_expr *allow; /* of who has one: NULL: everybody */
 	struct bytes allow_text;
 };
 /* --- the gateway: docs/gateway.md --- */
+#define CONF_APPS_MAX 1000
+#define CONF_LOGO_MAX (64u << 10) /* octets */
+#define CONF_ICON_MAX (32u << 10)
 struct conf_field { /* a request field for servers, made from an expression over the session */
 	struct bytes name;
 	struct policy_expr *value;
@@ -117,7 +120,9 @@ struct conf_app {
 	struct bytes id, name, description, group; /* id: the key under apps: */
 	struct bytes host; /* lower case, no wildcard */
 	uint16_t pool;
-	struct policy_expr *allow, *mfa; /* who may (NULL: everybody who has signed in); when a second factor is needed (NULL: never) */
+	/* Who may (NULL: everybody who has signed in); when a second factor is needed (NULL: never). Neither needs the request
+	 * (policy_needs_request), nor do those of the gateway. */
+	struct policy_expr *allow, *mfa;
 	struct bytes allow_text, mfa_text; /* as written */
 	uint32_t idle_s; /* 0: the portal's */
 	const struct conf_field *fields;
@@ -140,8 +145,9 @@ struct conf_gateway {
 	uint32_t hashers; /* processes that hash passwords */
 	struct policy_expr *allow, *mfa; /* who may sign in; when a second factor is needed */
 	struct bytes allow_text, mfa_text;
-	struct conf_app *apps;
+	struct conf_app *apps; /* as they stand in the file */
 	size_t app_count;
+	const struct conf_app **by_host, **by_id; /* in order, for conf_app_by_...; no app twice */
 	struct conf_mark at;
 };
 struct conf_limits {
@@ -222,6 +228,9 @@ struct conf {
 enum err conf_load(struct bytes file, struct bytes text, struct conf_source *source, struct conf **out,
 	struct conf_errors *errors) MUST_USE;
 void conf_free(struct conf **c);
+/* The app of that host (lower case, as http_request.host), or of that id; NULL: there is none, or no gateway. No allocation, O(log n). */
+const struct conf_app *conf_app_by_host(const struct conf *c, struct bytes host);
+const struct conf_app *conf_app_by_id(const struct conf *c, struct bytes id);
 /* Adds what a higher room finds wrong with c (tls_check), in file order. hint may be NULL. */
 PRINTF(6, 7) void conf_note(struct conf *c, struct conf_errors *errors, struct conf_mark at, bool is_warning, const char *hint,
 	const char *fmt, ...);

@@ -75,7 +75,7 @@ static yaml_mark_t place(const struct loader *l, const yaml_node_t *n, const str
 	return at;
 }
 
-struct policy_expr *conf_expr(struct loader *l, yaml_node_t *n, enum policy_type want, bool on_response)
+static struct policy_expr *compile(struct loader *l, yaml_node_t *n, struct bytes source, enum policy_type want, bool on_response)
 {
 	struct policy_expr *e = NULL;
 	struct policy_error error;
@@ -85,10 +85,56 @@ struct policy_expr *conf_expr(struct loader *l, yaml_node_t *n, enum policy_type
 		conf_fail(l, &n->start_mark, NULL, "an expression is expected here");
 		return NULL;
 	}
-	if (policy_compile(arena_copy(l->arena, node_text(n)), want, on_response, l->conf->sets, l->conf->set_count, l->arena, &e,
-		&error) == OK)
+	if (policy_compile(source, want, on_response, l->conf->sets, l->conf->set_count, l->arena, &e, &error) == OK)
 		return e;
 	at = place(l, n, &error);
 	conf_fail(l, &at, NULL, "in the expression: %s", error.what);
 	return NULL;
+}
+
+struct policy_expr *conf_expr(struct loader *l, yaml_node_t *n, enum policy_type want, bool on_response)
+{
+	return compile(l, n, arena_copy(l->arena, node_text(n)), want, on_response);
+}
+
+/* Where the octet number offset of source stands, as the compiler would say it. */
+static struct policy_error error_at(struct bytes source, size_t offset)
+{
+	struct policy_error e = { .line = 1, .column = 1 };
+
+	for (size_t i = 0; i < offset; i++) {
+		e.column++;
+		if (source.at[i] == '\n') {
+			e.line++;
+			e.column = 1;
+		}
+	}
+	return e;
+}
+
+struct policy_expr *map_condition(const struct map *m, const char *key, const char *when, struct bytes *text)
+{
+	yaml_node_t *n = map_node(m, key);
+	struct bytes source = n && n->type != YAML_SCALAR_NODE ? BYTES("") : map_string(m, key);
+	struct policy_expr *e = NULL;
+	struct policy_error error;
+	struct bytes name;
+	yaml_mark_t at;
+
+	*text = source;
+	while (text->len && (text->at[text->len - 1] == '\n' || text->at[text->len - 1] == ' ')) /* of a block */
+		text->len--;
+	if (!n) {
+		if (source.len)
+			CHECK(policy_compile(source, POLICY_BOOL, false, NULL, 0, m->l->arena, &e, &error) == OK);
+		return e;
+	}
+	e = compile(m->l, n, source, POLICY_BOOL, false);
+	if (!e || !when || !policy_needs_request(e))
+		return e;
+	name = policy_request_name(e);
+	error = error_at(source, (size_t)(name.at - source.at));
+	at = place(m->l, n, &error);
+	conf_fail(m->l, &at, "use policies: for single paths", "'%s' says %.*s, which is not known when %s", key, FMT(name), when);
+	return e;
 }

@@ -1,4 +1,5 @@
-/* From text to snapshot. Order matters: sets before expressions, pools before what names them. */
+/* From text to snapshot. Order matters: sets before expressions, pools before what names them, the gateway before the routes that must not
+ * go around it. */
 #include "conf/conf.h"
 #include "conf/tests.h"
 #include "conf/load_priv.h"
@@ -375,45 +376,6 @@ size_t conf_find_pool(struct loader *l, struct bytes name, const yaml_mark_t *at
 	return 0;
 }
 
-void conf_read_routes(struct loader *l, const struct map *top)
-{
-	struct conf *c = l->conf;
-	yaml_node_t **items, **hosts;
-	size_t n = map_items(top, "routes", &items);
-
-	c->routes = conf_array(l, n + 1, sizeof *c->routes);
-	for (size_t i = 0; i < n; i++) {
-		struct conf_route *r = &c->routes[i];
-		struct map m = conf_map(l, items[i], "route");
-		yaml_node_t *when = map_node(&m, "if");
-		yaml_mark_t at = map_mark(&m, "pool"), path_at = map_mark(&m, "path");
-		struct bytes *list;
-
-		r->host_count = map_items(&m, "host", &hosts);
-		r->hosts = list = conf_array(l, r->host_count, sizeof *list);
-		for (size_t k = 0; k < r->host_count; k++) {
-			struct bytes h = arena_copy(l->arena, node_text(hosts[k]));
-			unsigned char *low = (unsigned char *)(uintptr_t)h.at;
-			for (size_t b = 0; b < h.len; b++)
-				low[b] = ascii_lower(low[b]);
-			if (h.len == 0 || h.len > 253 || (h.at[0] == '*' && (h.len < 3 || h.at[1] != '.')))
-				conf_fail(l, &hosts[k]->start_mark, "write www.example.org or *.example.org", "'%.*s' is not a host", FMT(h));
-			list[k] = h;
-		}
-		r->path = map_string(&m, "path");
-		if (r->path.len && (r->path.at[0] != '/' || r->path.len > 1024))
-			conf_fail(l, &path_at, "write path: /prefix", "a path starts with / and has at most 1024 octets");
-		r->when = when ? conf_expr(l, when, POLICY_BOOL, false) : NULL;
-		if (map_string(&m, "pool").len == 0)
-			conf_fail(l, &at, "write pool: NAME", "the route has no pool");
-		else
-			r->pool = (uint16_t)conf_find_pool(l, map_string(&m, "pool"), &at);
-	}
-	c->route_count = n;
-	if (n == 0 && c->pool_count == 1)
-		c->route_count = 1; /* one pool and no route: all goes there */
-}
-
 static void read_limits(struct loader *l, const struct map *top)
 {
 	struct map m = map_map(top, "limits", "limits"), k = map_map(top, "canonical", "canonical");
@@ -484,6 +446,7 @@ static void read_top(struct loader *l, const struct map *top)
 	conf_read_sets(l, top);
 	conf_read_pools(l, top);
 	conf_read_listeners(l, top);
+	conf_read_gateway(l, top);
 	conf_read_routes(l, top);
 	conf_read_rules(l, top);
 	conf_read_detect(l, top);
@@ -552,9 +515,14 @@ void conf_free(struct conf **c)
 			if (r->actions[k].value)
 				policy_expr_fini(r->actions[k].value);
 	}
-	for (size_t i = 0; i < (*c)->route_count; i++)
-		if ((*c)->routes[i].when)
-			policy_expr_fini((*c)->routes[i].when);
+	for (size_t i = 0; i < (*c)->route_count; i++) {
+		const struct conf_route *r = &(*c)->routes[i];
+		if (r->when)
+			policy_expr_fini(r->when);
+		if (r->allow)
+			policy_expr_fini(r->allow);
+	}
+	conf_free_gateway(&(*c)->gateway);
 	for (size_t i = 0; i < (*c)->pool_count; i++)
 		if ((*c)->pools[i].hash_key)
 			policy_expr_fini((*c)->pools[i].hash_key);

@@ -43,7 +43,7 @@ struct bytes map_string(const struct map *m, const char *key);
 uint64_t map_number(const struct map *m, const char *key);
 bool map_bool(const struct map *m, const char *key);
 uint32_t map_ms(const struct map *m, const char *key);
-uint32_t map_s(const struct map *m, const char *key); /* whole seconds, up to ten years */
+uint32_t map_s(const struct map *m, const char *key); /* whole seconds, up to ten years, or within the range of the table */
 /* A string without control characters: it becomes part of a head. */
 struct bytes map_plain(const struct map *m, const char *key);
 /* Index of the value among the words of the table, or 0 after an error. */
@@ -55,6 +55,17 @@ struct conf_mark map_place(const struct map *m, const char *key);
 /* Items of a list, or a single scalar as a list of one. */
 size_t map_items(const struct map *m, const char *key, yaml_node_t ***items);
 struct bytes node_text(const yaml_node_t *n);
+/* The condition of key; absent: the table's, NULL when that is empty. *text: as written. when says when it is asked, for one that must not look at
+ * the request; NULL: it may. */
+struct policy_expr *map_condition(const struct map *m, const char *key, const char *when, struct bytes *text);
+/* A host name in lower case: labels of letters, digits and -, no address. Copied; empty after an error, or when key is absent. */
+struct bytes map_host(const struct map *m, const char *key);
+/* A text of at most most octets; one line: without control characters. */
+struct bytes map_text(const struct map *m, const char *key, size_t most, bool one_line);
+/* The PNG or SVG file that key names, of at most most octets, and its media type; both empty when absent or after an error. */
+struct bytes map_image(const struct map *m, const char *key, size_t most, struct bytes *type);
+/* "#rrggbb" that white text can be read on, or empty. */
+struct bytes map_colour(const struct map *m, const char *key);
 struct policy_expr *conf_expr(struct loader *l, yaml_node_t *n, enum policy_type want, bool on_response);
 void *conf_array(struct loader *l, size_t n, size_t size);
 
@@ -65,6 +76,9 @@ void conf_read_sets(struct loader *l, const struct map *top);
 void conf_prefixes(struct loader *l, yaml_node_t **items, size_t n, const struct addr_prefix **out, size_t *count);
 void conf_read_listeners(struct loader *l, const struct map *top);
 void conf_read_pools(struct loader *l, const struct map *top);
+void conf_read_gateway(struct loader *l, const struct map *top);
+void conf_read_apps(struct loader *l, const struct map *gateway);
+void conf_free_gateway(struct conf_gateway *g);
 void conf_read_routes(struct loader *l, const struct map *top);
 size_t conf_find_pool(struct loader *l, struct bytes name, const yaml_mark_t *at);
 bool conf_read_cert(struct loader *l, const struct map *m, struct conf_cert *out);

@@ -246,12 +246,18 @@ static uint64_t time_of(const struct map *m, const char *key, uint64_t most, con
 {
 	static const char *const units[] = { "ms", "s", "m", "h", "d" };
 	static const uint64_t factors[] = { 1, 1000, 60000, 3600000, 86400000 };
-	struct bytes v = map_string(m, key);
+	struct bytes v = map_string(m, key), range = bytes_str(find_key(m->section, bytes_str(key))->range);
+	size_t dots = bytes_find(range, BYTES(".."));
 	yaml_mark_t at = map_mark(m, key);
-	uint64_t n = 0;
+	uint64_t n = 0, least = 0, last = 0;
 
+	if (dots != SIZE_MAX)
+		CHECK(with_unit(bytes_cut(range, 0, dots), units, factors, COUNT_OF(units), &least) == OK &&
+			with_unit(bytes_cut(range, dots + 2, range.len), units, factors, COUNT_OF(units), &last) == OK);
 	if (with_unit(v, units, factors, COUNT_OF(units), &n) != OK)
 		conf_fail(m->l, &at, "write a time with its unit, like 500ms, 10s, 5m, 1h or 365d", "'%.*s' is not a time", FMT(v));
+	else if (dots != SIZE_MAX && (n < least || n > last))
+		conf_fail(m->l, &at, NULL, "%s must be from %.*s to %.*s", key, FMT(bytes_cut(range, 0, dots)), FMT(bytes_cut(range, dots + 2, range.len)));
 	else if (n > most)
 		conf_fail(m->l, &at, longest, "'%.*s' is too long", FMT(v));
 	else
@@ -320,6 +326,54 @@ struct bytes map_plain(const struct map *m, const char *key)
 			return BYTES("");
 		}
 	return v;
+}
+
+struct bytes map_text(const struct map *m, const char *key, size_t most, bool one_line)
+{
+	struct bytes v = one_line ? map_plain(m, key) : map_string(m, key);
+	yaml_mark_t at = map_mark(m, key);
+
+	if (v.len <= most)
+		return v;
+	conf_fail(m->l, &at, "shorten it", "'%s' has %zu octets, and there is room for %zu", key, v.len, most);
+	return BYTES("");
+}
+
+/* RFC 1123 2.1. Browsers take a last label of digits alone for an address. */
+static bool is_host(struct bytes b)
+{
+	size_t label = 0, digits = 0;
+
+	for (size_t i = 0; i <= b.len; i++) {
+		unsigned char c = i < b.len ? b.at[i] : '.';
+		if (c == '.') {
+			if (label == 0 || label > 63 || b.at[i - 1] == '-' || (i == b.len && digits == label))
+				return false;
+			label = digits = 0;
+			continue;
+		}
+		if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && (c != '-' || label == 0))
+			return false;
+		label++;
+		digits += c >= '0' && c <= '9';
+	}
+	return b.len <= 253;
+}
+
+struct bytes map_host(const struct map *m, const char *key)
+{
+	struct bytes v = map_string(m, key); /* a copy, ours to change */
+	unsigned char *low = (unsigned char *)(uintptr_t)v.at;
+	yaml_mark_t at = map_mark(m, key);
+
+	if (!map_node(m, key))
+		return BYTES("");
+	for (size_t i = 0; i < v.len; i++)
+		low[i] = ascii_lower(low[i]);
+	if (is_host(v))
+		return v;
+	conf_fail(m->l, &at, "write www.example.org: no address, no port, no wildcard", "'%.*s' is not the name of a host", FMT(v));
+	return BYTES("");
 }
 
 struct bytes map_file(const struct map *m, const char *key)

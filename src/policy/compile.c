@@ -63,12 +63,28 @@ static struct policy_expr *unexpected(struct compiler *c, const char *otherwise)
 
 /* --- what a comparison is checked for --- */
 
+static bool is_groups(const struct policy_expr *e)
+{
+	return e->op == OP_FIELD && e->field == F_USER_GROUPS;
+}
+
 static unsigned any_count(const struct policy_expr *e)
 {
 	if (!e)
 		return 0;
-	return (e->op == OP_ANY_HEADER || e->op == OP_RESPONSE_ANY_HEADER || e->op == OP_ANY_COOKIE || e->op == OP_ANY_QUERY) +
+	return (e->op == OP_ANY_HEADER || e->op == OP_RESPONSE_ANY_HEADER || e->op == OP_ANY_COOKIE || e->op == OP_ANY_QUERY || is_groups(e)) +
 		any_count(e->a) + any_count(e->b);
+}
+
+static bool has_groups(const struct policy_expr *e)
+{
+	return e && (is_groups(e) || has_groups(e->a) || has_groups(e->b));
+}
+
+/* What of several values stands in e, for messages. */
+static const char *any_name(const struct policy_expr *e)
+{
+	return has_groups(e) ? "user.groups" : "any_...";
 }
 
 static size_t text_most(const struct policy_expr *e)
@@ -136,11 +152,11 @@ static struct policy_expr *finish(struct compiler *c, struct policy_expr *e, siz
 	if (e->op == OP_TAG || e->op == OP_BOOL || e->op == OP_FIELD)
 		return e;
 	if (right_any)
-		return compile_fail(c, right_at, "any_... stands on the left side of a comparison only; write the other side here");
+		return compile_fail(c, right_at, "%s stands on the left side of a comparison only; write the other side here", any_name(e->b));
 	if (left_any > 1)
-		return compile_fail(c, from, "one any_... per comparison; write two comparisons");
+		return compile_fail(c, from, "one %s per comparison; write two comparisons", any_name(e->a));
 	if (left_any && e->op == OP_NE)
-		return compile_fail(c, from, "any_... != would hold as soon as one value differs; write not (any_... == ...)");
+		return compile_fail(c, from, "%s != would hold as soon as one value differs; write not (%s == ...)", any_name(e->a), any_name(e->a));
 	e->is_any = left_any > 0;
 	if (room_most(e->a) + (e->b ? room_most(e->b) : 0) > POLICY_SCRATCH_SIZE)
 		return compile_fail(c, from, "this comparison may make texts of %zu octets, and there is room for %u; write fewer lower, concat, "
@@ -222,6 +238,23 @@ static struct policy_expr *parse_arguments(struct compiler *c, const struct poli
 	return e->op == OP_STARTS || e->op == OP_ENDS || e->op == OP_TAG ? finish(c, e, at, right_at) : e;
 }
 
+static void note_request(struct compiler *c, struct bytes name)
+{
+	if (c->request_name.len == 0)
+		c->request_name = name;
+}
+
+static bool is_known_without_request(enum policy_field_id f)
+{
+	static const enum policy_field_id known[] = { F_CLIENT_IP, F_HOUR, F_WEEKDAY, F_UNIX, F_SESSION_VALID, F_SESSION_MFA, F_SESSION_BOUND,
+		F_SESSION_METHOD, F_SESSION_AGE, F_USER_NAME, F_USER_GROUPS };
+
+	for (size_t i = 0; i < COUNT_OF(known); i++)
+		if (known[i] == f)
+			return true;
+	return false;
+}
+
 static struct policy_expr *parse_call(struct compiler *c, struct bytes name, size_t at)
 {
 	for (size_t i = 0; i < policy_function_count; i++) {
@@ -231,8 +264,10 @@ static struct policy_expr *parse_call(struct compiler *c, struct bytes name, siz
 		e = parse_arguments(c, &policy_functions[i], at);
 		if (!e)
 			return NULL;
-		if (policy_functions[i].wants_name)
+		if (policy_functions[i].wants_name) { /* it looks for that name in a head, or among the tags of the request */
 			e->header = (uint16_t)http_field_id(e->a->string);
+			note_request(c, name);
+		}
 		if (e->op == OP_RESPONSE_HEADER || e->op == OP_RESPONSE_ANY_HEADER) {
 			if (!c->response_ok)
 				return compile_fail(c, at, "%s is known only in policies with on: response", policy_functions[i].name);
@@ -269,6 +304,8 @@ static struct policy_expr *parse_name(struct compiler *c)
 				return compile_fail(c, at, "response.status is known only in policies with on: response");
 			c->looks_at_response = true;
 		}
+		if (!is_known_without_request((enum policy_field_id)i))
+			note_request(c, name);
 		e = node(c, OP_FIELD, policy_fields[i].type);
 		if (e)
 			e->field = (uint8_t)i;
@@ -605,7 +642,8 @@ static struct policy_expr *check_root(struct compiler *c, struct policy_expr *e,
 	if (want != POLICY_BOOL && e->type == POLICY_BOOL)
 		return compile_fail(c, 0, "this is true or false, and a value is wanted; write a field, or a text in double quotes");
 	if (want == POLICY_STRING && any_count(e))
-		return compile_fail(c, 0, "any_... gives several values, and one is wanted; write header, cookie or query");
+		return compile_fail(c, 0, "%s gives several values, and one is wanted; write %s", any_name(e),
+			has_groups(e) ? "user.name, or use the groups in a condition" : "header, cookie or query");
 	return e;
 }
 
@@ -629,6 +667,7 @@ enum err policy_compile(struct bytes source, enum policy_type want, bool respons
 	}
 	e->looks_at_response = c.looks_at_response;
 	e->regexes = c.regexes;
+	e->request_name = c.request_name;
 	*out = e;
 	return OK;
 }

@@ -18,6 +18,7 @@ struct compiler {
 	bool is_prefix;		/* the address had a length */
 	unsigned depth;
 	bool response_ok, looks_at_response;
+	struct bytes request_name; /* the first of a field or function that looks at the request */
 	const struct policy_set_def *sets;
 	size_t set_count;
 	struct arena *arena;

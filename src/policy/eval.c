@@ -159,6 +159,22 @@ static struct bytes cookie(const struct policy_expr *e, struct policy_eval *v)
 	return http_cookie_find(v->in->req->fields, v->in->req->field_count, e->a->string, &value) ? value : BYTES("");
 }
 
+static struct bytes given(struct bytes b)
+{
+	return b.at ? b : BYTES("");
+}
+
+static struct bytes session_field(enum policy_field_id f, struct policy_eval *v)
+{
+	const struct policy_session *s = v->in->session;
+
+	if (f == F_USER_GROUPS) {
+		v->ended = !s || v->next_field >= s->group_count;
+		return v->ended ? BYTES("") : given(s->groups[v->next_field++]);
+	}
+	return !s ? BYTES("") : given(f == F_USER_NAME ? s->user : s->method);
+}
+
 static struct bytes string_field(enum policy_field_id f, struct policy_eval *v)
 {
 	const struct policy_input *in = v->in;
@@ -180,11 +196,18 @@ static struct bytes string_field(enum policy_field_id f, struct policy_eval *v)
 	case F_VERSION: return r->minor ? BYTES("1.1") : BYTES("1.0");
 	case F_USER_AGENT: return field_of(v, HTTP_USER_AGENT);
 	case F_REFERER: return field_of(v, HTTP_REFERER);
+	case F_SESSION_METHOD: case F_USER_NAME: case F_USER_GROUPS: return session_field(f, v);
 	default: return BYTES("");
 	}
 }
 
 /* --- values --- */
+
+/* A clock that was set back makes nobody's proof younger than now. */
+static int64_t age(uint64_t proved_s, int64_t now_s)
+{
+	return proved_s < (uint64_t)now_s ? now_s - (int64_t)proved_s : 0;
+}
 
 static int64_t int_field(enum policy_field_id f, const struct policy_input *in)
 {
@@ -199,6 +222,7 @@ static int64_t int_field(enum policy_field_id f, const struct policy_input *in)
 	case F_HOUR: return s / 3600 % 24;
 	case F_WEEKDAY: return (s / 86400 + 3) % 7 + 1; /* 1970-01-01 was a Thursday */
 	case F_UNIX: return s;
+	case F_SESSION_AGE: return in->session ? age(in->session->proved_s, s) : 0;
 	default: return 0;
 	}
 }
@@ -427,7 +451,7 @@ enum policy_truth policy_eval_any(const struct policy_expr *e, struct policy_eva
 
 	v->next_field = 0;
 	v->cookies_left = BYTES("");
-	v->query_left = v->in->req->raw_query;
+	v->query_left = v->in->req ? v->in->req->raw_query : BYTES("");
 	for (;;) {
 		struct policy_eval before = *v;
 		enum policy_truth one = compare(e, v);
@@ -443,6 +467,17 @@ enum policy_truth policy_eval_any(const struct policy_expr *e, struct policy_eva
 	v->ended = false;
 	v->failed = false;
 	return all;
+}
+
+static bool bool_field(enum policy_field_id f, const struct policy_input *in)
+{
+	switch (f) {
+	case F_TLS: return in->is_tls;
+	case F_SESSION_VALID: return in->session != NULL;
+	case F_SESSION_MFA: return in->session && in->session->has_mfa;
+	case F_SESSION_BOUND: return in->session && in->session->is_device_bound;
+	default: return false;
+	}
 }
 
 static bool has_tag(const struct policy_expr *e, const struct policy_input *in)
@@ -480,7 +515,7 @@ enum policy_truth policy_eval_bool(const struct policy_expr *e, struct policy_ev
 		t = policy_eval_bool(e->a, v);
 		return t == POLICY_UNKNOWN ? t : truth_of(t == POLICY_FALSE);
 	case OP_TAG: return truth_of(has_tag(e, v->in));
-	case OP_FIELD: return truth_of(v->in->is_tls); /* the only field of this type */
+	case OP_FIELD: return truth_of(bool_field((enum policy_field_id)e->field, v->in));
 	case OP_BOOL: return truth_of(e->number != 0);
 	default: return UNLIKELY(e->is_any) ? policy_eval_any(e, v) : compare(e, v);
 	}
@@ -511,6 +546,16 @@ struct bytes policy_string(const struct policy_expr *e, const struct policy_inpu
 bool policy_needs_response(const struct policy_expr *e)
 {
 	return e->looks_at_response;
+}
+
+bool policy_needs_request(const struct policy_expr *e)
+{
+	return e->request_name.len > 0;
+}
+
+struct bytes policy_request_name(const struct policy_expr *e)
+{
+	return e->request_name;
 }
 
 const struct policy_rule *policy_match(const struct policy_rule *rules, size_t count, size_t *next,

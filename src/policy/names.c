@@ -26,6 +26,7 @@ static const struct { const char *theirs, *ours; } others[] = {
 	{ "http.cookie", "header(\"Cookie\") or cookie(\"name\")" }, { "http.response.code", "response.status" },
 	{ "http.request.timestamp.sec", "time.unix" }, { "status", "response.status" }, { "substring", "matches" },
 	{ "regex", "matches" }, { "length", "len" }, { "to_lower", "lower" }, { "tolower", "lower" }, { "url_param", "query" },
+	{ "user", "user.name" }, { "username", "user.name" }, { "group", "user.groups" }, { "groups", "user.groups" }, { "mfa", "session.mfa" },
 	{ "req.hdr", "header" }, { "res.hdr", "response.header" },
 };
 

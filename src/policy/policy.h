@@ -38,7 +38,7 @@ struct policy_session {
 
 /* What an expression looks at. res is NULL while deciding on a request. */
 struct policy_input {
-	const struct http_request *req;
+	const struct http_request *req; /* NULL: only for expressions that policy_needs_request is false for */
 	const struct http_response *res;
 	struct addr client, peer; /* client: after trusted X-Forwarded-For; peer: of the connection */
 	struct bytes listener;	  /* its name */
@@ -86,6 +86,11 @@ bool policy_is_true(const struct policy_expr *e, const struct policy_input *in);
  * arena is full: the value is not known then, and must not be taken for an empty one. */
 struct bytes policy_string(const struct policy_expr *e, const struct policy_input *in);
 bool policy_needs_response(const struct policy_expr *e);
+/* Whether it looks at the request: at anything but session.*, user.*, client.ip and time.*. One that does not may be evaluated
+ * with .req NULL. */
+bool policy_needs_request(const struct policy_expr *e);
+/* What of the request it looks at first, as written ("http.path", "header"); empty when it does not. */
+struct bytes policy_request_name(const struct policy_expr *e);
 
 enum policy_action_kind { ACT_ALLOW, ACT_BLOCK, ACT_REDIRECT, ACT_RESPOND, ACT_REWRITE_PATH, ACT_SET_FIELD, ACT_ADD_FIELD,
 	ACT_REMOVE_FIELD, ACT_POOL, ACT_TAG, ACT_RATE_LIMIT };

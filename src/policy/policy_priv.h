@@ -51,6 +51,7 @@ struct policy_expr { /* what every evaluation reads comes first, in one cache li
 	};
 	struct bytes source; /* as written */
 	struct policy_regex *regexes; /* of the root: all */
+	struct bytes request_name; /* of the root: policy_request_name */
 };
 
 struct policy_field_info {

@@ -1,5 +1,6 @@
 /* Any text as an expression, as a condition and as a value: it compiles or tells a place inside it, evaluates on a
- * fixed request, in much room and in little, and its explanation stays within its bound and agrees. */
+ * fixed request, with a session and without, in much room and in little, and its explanation stays within its bound
+ * and agrees. One that says it needs no request does without. */
 #include "policy/policy.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -30,6 +31,25 @@ static void evaluate(const struct policy_expr *e, struct policy_input *in)
 		CHECK(reasons[i].source.len > 0);
 }
 
+static void without_request(const struct policy_expr *e, const struct policy_input *in)
+{
+	struct policy_input bare = { .session = in->session, .client = in->client, .real_us = in->real_us };
+	static unsigned char memory[POLICY_SCRATCH_SIZE], notes_memory[1 << 20];
+	struct policy_input full = *in;
+	struct policy_reason reasons[4];
+	struct arena scratch, notes;
+
+	CHECK(!policy_needs_response(e));
+	arena_init(&scratch, memory, sizeof memory);
+	arena_init(&notes, notes_memory, sizeof notes_memory);
+	bare.arena = full.arena = &scratch;
+	bare.arena_is_scratch = full.arena_is_scratch = true;
+	CHECK(policy_truth(e, &bare) == policy_truth(e, &full));
+	bare.arena = &notes;
+	bare.arena_is_scratch = false;
+	CHECK(policy_explain(e, &bare, reasons, COUNT_OF(reasons)) >= 1);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static unsigned char memory[1 << 20], value_memory[1 << 16];
@@ -41,7 +61,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.raw_query = BYTES("b=c&b=%64"), .path = BYTES("/a"), .host = BYTES("h"), .scheme = BYTES("http"), .fields = fields,
 		.field_count = COUNT_OF(fields) };
 	struct http_response res = { .status = 200, .fields = fields, .field_count = 2 };
-	struct policy_input in = { .req = &req, .res = &res };
+	static const struct bytes groups[] = { LIT("staff"), LIT("Finance") };
+	struct policy_session session = { .has_mfa = true, .method = BYTES("password totp"), .user = BYTES("eva"), .groups = groups,
+		.group_count = COUNT_OF(groups), .since_s = 1000, .proved_s = 1500 };
+	struct policy_input in = { .req = &req, .res = &res, .session = &session, .real_us = 2000000000 };
 	struct policy_error error;
 	struct policy_expr *e;
 	struct arena arena, values;
@@ -50,7 +73,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	arena_init(&arena, memory, sizeof memory);
 	if (policy_compile(bytes_of(data, size), POLICY_BOOL, true, NULL, 0, &arena, &e, &error) == OK) {
+		struct policy_input without = in;
+		without.session = NULL;
+		evaluate(e, &without);
 		evaluate(e, &in);
+		if (!policy_needs_request(e))
+			without_request(e, &in);
 		policy_expr_fini(e);
 	} else {
 		CHECK(error.line >= 1 && error.column >= 1 && error.what[0]);

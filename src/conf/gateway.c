@@ -1,0 +1,102 @@
+/* gateway: the portal itself. Its apps are in apps.c. */
+#include "conf/load_priv.h"
+
+#define TITLE_MOST   100 /* octets */
+#define SUPPORT_MOST 400
+#define NOTICE_MOST  4000
+#define HTTPS_PORT   443
+
+/* Sessions travel in cookies that browsers send over TLS alone, so without TLS nobody could sign in. */
+static const struct conf_listener *tls_listener(const struct conf *c)
+{
+	for (size_t i = 0; i < c->listener_count; i++)
+		if (c->listeners[i].tls.is_on)
+			return &c->listeners[i];
+	return NULL;
+}
+
+static void read_origin(struct loader *l, const struct map *m, struct conf_gateway *g)
+{
+	const struct conf_listener *tls = tls_listener(l->conf);
+	yaml_mark_t at = map_mark(m, "portal");
+	unsigned char mem[300];
+	struct text t;
+
+	g->portal = map_host(m, "portal");
+	g->port = (uint16_t)map_number(m, "port");
+	if (!map_node(m, "portal"))
+		conf_fail(l, &at, "write portal: work.example.org", "the gateway has no host for its portal");
+	if (!tls)
+		conf_fail(l, &at, "write tls: {certificates: [{chain: FILE, key: FILE}]} below a listener",
+			"no listener has TLS, and browsers keep the portal's cookies for TLS alone: nobody could sign in");
+	if (g->port == 0 && tls)
+		g->port = tls->address.port;
+	text_init(&t, mem, sizeof mem);
+	text_lit(&t, "https://");
+	text_add(&t, g->portal);
+	if (g->port != HTTPS_PORT)
+		text_fmt(&t, ":%u", g->port);
+	CHECK(!t.failed); /* a host has at most 253 octets */
+	g->origin = arena_copy(l->arena, text_bytes(&t));
+}
+
+static void read_notice(struct loader *l, const struct map *m, struct conf_gateway *g)
+{
+	yaml_node_t *n = map_node(m, "notice");
+
+	if (n && n->type == YAML_SCALAR_NODE) {
+		g->notice_en = g->notice_nl = map_text(m, "notice", NOTICE_MOST, false);
+	} else if (n) {
+		struct map words = conf_map(l, n, "notice");
+		g->notice_en = map_text(&words, "en", NOTICE_MOST, false);
+		g->notice_nl = map_text(&words, "nl", NOTICE_MOST, false);
+		if (g->notice_en.len == 0)
+			g->notice_en = g->notice_nl;
+		if (g->notice_nl.len == 0)
+			g->notice_nl = g->notice_en;
+	}
+}
+
+void conf_read_gateway(struct loader *l, const struct map *top)
+{
+	struct map m = map_map(top, "gateway", "gateway");
+	struct conf_gateway *g = &l->conf->gateway;
+
+	if (!m.node)
+		return;
+	g->is_on = true;
+	g->at = (struct conf_mark){ (unsigned)m.node->start_mark.line + 1, (unsigned)m.node->start_mark.column + 1 };
+	read_origin(l, &m, g);
+	g->title = map_text(&m, "title", TITLE_MOST, true);
+	if (g->title.len == 0)
+		g->title = g->portal;
+	g->support = map_node(&m, "support") ? map_text(&m, "support", SUPPORT_MOST, false) : l->conf->contact;
+	read_notice(l, &m, g);
+	g->logo = map_image(&m, "logo", CONF_LOGO_MAX, &g->logo_type);
+	g->colour = map_colour(&m, "colour");
+	g->idle_s = map_s(&m, "idle");
+	g->absolute_s = map_s(&m, "absolute");
+	g->sessions_max = (uint32_t)map_number(&m, "sessions");
+	g->hashers = (uint32_t)map_number(&m, "hashers");
+	g->allow = map_condition(&m, "allow", "people sign in", &g->allow_text);
+	g->mfa = map_condition(&m, "mfa", "people sign in", &g->mfa_text);
+	conf_read_apps(l, &m);
+}
+
+static void expr_free(struct policy_expr *e)
+{
+	if (e)
+		policy_expr_fini(e);
+}
+
+void conf_free_gateway(struct conf_gateway *g)
+{
+	expr_free(g->allow);
+	expr_free(g->mfa);
+	for (size_t i = 0; i < g->app_count; i++) {
+		expr_free(g->apps[i].allow);
+		expr_free(g->apps[i].mfa);
+		for (size_t k = 0; k < g->apps[i].field_count; k++)
+			expr_free(g->apps[i].fields[k].value);
+	}
+}
