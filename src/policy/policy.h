@@ -132,4 +132,7 @@ struct policy_reason {
 /* How many reasons were written; never more than most. */
 size_t policy_explain(const struct policy_expr *e, const struct policy_input *in, struct policy_reason *out, size_t most);
 
+/* From now on regular expressions of this process are interpreted: for who compiles them in a jail, where no memory becomes code. */
+void policy_regex_interpret(void);
+
 #endif
