@@ -9,6 +9,7 @@
 #include "auth/sessions.h"
 #include "auth/store.h"
 #include "conf/conf.h"
+#include "ledger/ring.h"
 #include "roles/role.h"
 
 struct identity {
@@ -17,6 +18,8 @@ struct identity {
 	uint32_t generation;
 	struct board_sessions *board;
 	const struct board_seen *seen;
+	struct ledger_ring *records; /* for the scribe; NULL: there is no ledger */
+	char dir[64];		     /* the folder of users and sessions, as a path */
 	struct channel *keeper; /* of the newest generation; NULL: none now */
 	struct timer second;
 };

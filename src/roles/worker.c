@@ -233,7 +233,7 @@ static enum err worker_peer(struct role_run *run, struct channel *c)
 		worker.dialer = c;
 		if (run->is_running)
 			engine_dial_back(&worker.engine);
-	} else {
+	} else if (c->role != ROLE_IDENTITY) {
 		return ERR_DENIED;
 	}
 	return OK;
