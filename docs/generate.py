@@ -37,7 +37,7 @@ PLACES = {"top": "", "admin": "admin", "log": "log", "limits": "limits", "canoni
           "retry": "pools.NAME.retry", "pool_tls": "pools.NAME.tls", "route": "routes[]", "policy": "policies[]",
           "policy_tests": "policies[].tests", "gateway": "gateway", "notice": "gateway.notice", "app": "gateway.apps.ID",
           "detect": "detect", "monitor": "monitor", "alert": "monitor.alerts[]", "rule_set": "a rule set (rules/NAME.yaml)",
-          "request_file": "requests for sluis policy test", "request": "requests[]", "request_response": "requests[].response",
+          "request_file": "requests for sluis policy test", "request": "requests[]", "request_session": "requests[].session", "request_response": "requests[].response",
           "expect": "requests[].expect"}
 TYPES = {"NUMBER": "number", "STRING": "text", "SIZE": "size", "TIME": "time", "BOOL": "true or false", "MAP": "map",
          "LIST": "list", "STRINGS": "text or list"}
