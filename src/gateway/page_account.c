@@ -124,9 +124,9 @@ static void put_totp(struct text *t, const struct page *p, struct bytes lines)
 	text_lit(t, "<p>");
 	put_with(t, p, PW_CODES_LEFT, left.len ? left : BYTES("0"), BYTES(""));
 	text_lit(t, "</p>\n");
-	put_action(t, p, "/recovery", PW_CODES_NEW, "quiet");
 	if (seconds(left))
-		put_element(t, p, "p class=\"hint\"", PW_CODES_NEW_HINT);
+		put_element(t, p, "p", PW_CODES_NEW_HINT);
+	put_action(t, p, "/recovery", PW_CODES_NEW, "quiet");
 	text_lit(t, "</section>\n");
 }
 
