@@ -408,7 +408,8 @@ static void test_truncated(void **state)
 		}
 		make_assertion(&m, all[i], &s);
 		for (size_t n = 0; n < m.data.len; n++)
-			assert_int_not_equal(webauthn_assert(&p, &c, text_bytes(&m.client), bytes_of(m.data_mem, n), text_bytes(&m.signature), &out, &why), OK);
+			assert_int_not_equal(webauthn_assert(&p, &c, text_bytes(&m.client), bytes_of(m.data_mem, n), text_bytes(&m.signature), &out,
+				&why), OK);
 		for (size_t n = 0; n < m.signature.len; n++) {
 			assert_int_equal(webauthn_assert(&p, &c, text_bytes(&m.client), text_bytes(&m.data), bytes_of(m.signature_mem, n), &out, &why),
 				ERR_DENIED);
@@ -433,7 +434,8 @@ static void test_tampered(void **state)
 		make_assertion(&m, all[i], &s);
 		for (size_t bit = 0; bit < 8 * m.data.len; bit++) {
 			m.data_mem[bit / 8] ^= (unsigned char)(1 << bit % 8);
-			assert_int_not_equal(webauthn_assert(&p, &c, text_bytes(&m.client), text_bytes(&m.data), text_bytes(&m.signature), &out, &why), OK);
+			assert_int_not_equal(webauthn_assert(&p, &c, text_bytes(&m.client), text_bytes(&m.data), text_bytes(&m.signature), &out,
+				&why), OK);
 			m.data_mem[bit / 8] ^= (unsigned char)(1 << bit % 8);
 		}
 		text_lit(&m.client, " "); /* the same JSON, in other octets */
@@ -456,7 +458,8 @@ static void test_object(void **state)
 {
 	static const struct { const char *why; struct bytes before, between; enum err want; } cases[] = {
 		{ "as it should be", LIT("\xa3\x63" "fmt\x64" "none\x67" "attStmt\xa0\x68" "authData"), LIT(""), OK },
-		{ "a statement, which is not looked at", LIT("\xa3\x63" "fmt\x66" "packed\x67" "attStmt\xa2\x63" "alg\x26\x63sig\x41\x00\x68" "authData"), LIT(""), OK },
+		{ "a statement, which is not looked at",
+			LIT("\xa3\x63" "fmt\x66" "packed\x67" "attStmt\xa2\x63" "alg\x26\x63sig\x41\x00\x68" "authData"), LIT(""), OK },
 		{ "a chain of certificates: a list in a map in a map",
 			LIT("\xa3\x63" "fmt\x66" "packed\x67" "attStmt\xa1\x63x5c\x82\x41\x00\x41\x00\x68" "authData"), LIT(""), OK },
 		{ "four deep", LIT("\xa3\x63" "fmt\x61x\x67" "attStmt\xa1\x01\x81\x80\x68" "authData"), LIT(""), OK },
