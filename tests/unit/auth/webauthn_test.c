@@ -257,6 +257,7 @@ static void test_both(void **state)
 #define ZEROS32 ZEROS8 ZEROS8 ZEROS8 ZEROS8
 #define ONES8	"\xff\xff\xff\xff\xff\xff\xff\xff"
 #define ONES32	ONES8 ONES8 ONES8 ONES8
+#define ONES256 ONES32 ONES32 ONES32 ONES32 ONES32 ONES32 ONES32 ONES32
 
 static void test_registration(void **state)
 {
@@ -287,6 +288,8 @@ static void test_registration(void **state)
 		{ "labels out of order", "key", .cose = LIT("\xa4\x03\x27\x01\x01\x20\x06\x21\x58\x20" ZEROS32), .err = ERR_SYNTAX },
 		{ "a parameter that is none of this key's", "key", .cose = LIT("\xa5\x01\x01\x03\x27\x20\x06\x21\x58\x20" ZEROS32 "\x22\xf5"),
 			.err = ERR_SYNTAX },
+		{ "an RSA modulus that 3 divides", "key", .err = ERR_SYNTAX,
+			.cose = LIT("\xa4\x01\x03\x03\x39\x01\x00\x20\x59\x01\x00" ONES256 "\x21\x43\x01\x00\x01") },
 		{ "a private key", "key", .cose = LIT("\xa5\x01\x01\x03\x27\x20\x06\x21\x58\x20" ZEROS32 "\x23\x58\x20" ZEROS32), .err = ERR_SYNTAX },
 	};
 
@@ -365,6 +368,8 @@ static void test_assertion(void **state)
 		{ "the count falls to 0", "count", .count = 0, .count_before = 5 },
 		{ "stored under another algorithm", "key", .registered_algorithm = COSE_RS256, .err = ERR_SYNTAX },
 		{ "a stored key that is none", "key", .cose = LIT("\xa0"), .err = ERR_SYNTAX },
+		{ "a stored key with something behind it", "key", .err = ERR_SYNTAX,
+			.cose = LIT("\xa4\x01\x01\x03\x27\x20\x06\x21\x58\x20" ZEROS32 "\x00"), .registered_algorithm = COSE_EDDSA },
 		{ "the count, when the signature is wrong too", "signature", .tampered = true, .count = 4, .count_before = 5 },
 	};
 
