@@ -13,8 +13,8 @@
 	const credentials = (ids) => (ids ?? []).map((id) => ({ type: "public-key", id: fromBase64url(id) }));
 
 	async function post(button, path, body, signal) {
-		const headers = { "Content-Type": "application/json", "X-CSRF-Token": button.dataset.csrf };
-		const response = await fetch(path, { method: "POST", headers, body: JSON.stringify(body), redirect: "error", signal });
+		const form = new URLSearchParams({ ...body, csrf: button.dataset.csrf ?? "", next: button.dataset.next ?? "" });
+		const response = await fetch(path, { method: "POST", body: form, redirect: "error", signal });
 
 		if (!response.ok)
 			throw new Error(`${path}: ${response.status}`);
