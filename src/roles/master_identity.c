@@ -63,8 +63,22 @@ static enum err close_to_others(int fd, mode_t mode)
 	return (st.st_mode & 077) == 0 || fchmod(fd, mode) == 0 ? OK : ERR_IO;
 }
 
+/* Again where the file was taken away or another put in its place: keepers to come shall read what is there. */
+static enum err open_key(struct master_identity *id)
+{
+	char path[4200];
+	struct stat st;
+
+	if (id->key >= 0 && fstat(id->key, &st) == 0 && st.st_nlink > 0)
+		return OK;
+	fd_close(&id->key);
+	snprintf(path, sizeof(path), "%s/tokens.key", id->state_dir);
+	id->key = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0600);
+	return id->key < 0 || close_to_others(id->key, 0600) != OK ? ERR_IO : sync_folder(id->state_dir);
+}
+
 /* The folder is identity's; the key file, which the keeper fills, is reached through descriptors. */
-static enum err open_files(struct master_identity *id)
+static enum err open_folder(struct master_identity *id)
 {
 	char path[4200];
 	unsigned uid, gid;
@@ -76,10 +90,6 @@ static enum err open_files(struct master_identity *id)
 		return ERR_IO;
 	id->dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY);
 	if (id->dir < 0 || close_to_others(id->dir, 0700) != OK)
-		return ERR_IO;
-	snprintf(path, sizeof(path), "%s/tokens.key", id->state_dir);
-	id->key = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0600);
-	if (id->key < 0 || close_to_others(id->key, 0600) != OK || sync_folder(id->state_dir) != OK)
 		return ERR_IO;
 	if (geteuid() != 0)
 		return OK;
@@ -127,11 +137,15 @@ enum err master_identity_prepare(struct master *m, const struct generation *g, c
 	if (id->dir < 0) {
 		snprintf(id->state_dir, sizeof(id->state_dir), "%.*s", FMT(dir));
 		snprintf(id->user, sizeof(id->user), "%.*s", FMT(g->conf->user));
-		if (open_files(id) != OK) {
-			snprintf(error, size, "gateway: cannot set up identity and tokens.key below %s: %s", id->state_dir, strerror(errno));
+		if (open_folder(id) != OK) {
+			snprintf(error, size, "gateway: cannot set up the folder identity below %s: %s", id->state_dir, strerror(errno));
 			close_files(id);
 			return ERR_IO;
 		}
+	}
+	if (open_key(id) != OK) {
+		snprintf(error, size, "gateway: cannot set up tokens.key below %s: %s", id->state_dir, strerror(errno));
+		return ERR_IO;
 	}
 	if (make_boards(id) != OK) {
 		snprintf(error, size, "gateway: no shared memory for sessions: %s", strerror(errno));

@@ -171,9 +171,10 @@ def test_a_reload_turns_them_on_and_off(world):
     assert processes(s) == {}
     for turn in range(2):
         s.config["gateway"] = portal
-        reload(s)  # is answered when they are ready
+        reload(s)  # is answered when identity and a hasher are ready
         there = processes(s)
-        assert set(there) == {("identity", 0)} | {("hasher", i) for i in range(HASHERS)}, turn
+        assert ("identity", 0) in there and len(there) > 1, turn
+        there = all_there(s)
         del s.config["gateway"]
         reload(s)
         wait_for(lambda: processes(s) == {}, "them to end")
@@ -226,9 +227,8 @@ def test_a_key_that_is_none_is_named_and_the_configuration_before_goes_on(world)
     s.write()
     assert s.cli("reload", ok=False).returncode != 0
     assert re.search(r"event=key.refused key=tokens.key what=.*restore it, or remove it", s.log())
-    wait_for(lambda: processes(s) == {}, "them to end")
     assert get(s.port()).body == b"one\n"
-    os.remove(key)
+    os.remove(key)  # perhaps while they end: it is not the file that was opened then that counts
     reload(s)
     assert all_there(s)
 
