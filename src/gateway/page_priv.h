@@ -47,14 +47,14 @@ struct field {
 	struct bytes hint_number;
 	const char *type, *autocomplete, *more; /* more: attributes as they are, or NULL */
 	struct bytes value;
-	bool takes_error; /* of an error that names no field */
-	bool takes_focus; /* where there is no error */
+	bool takes_focus; /* unless another field is wrong */
 };
 void put_field(struct text *t, const struct page *p, const struct field *f);
 /* look: "main", "quiet", "danger". */
 void put_button(struct text *t, const struct page *p, enum page_word w, const char *look);
 /* A button of web/passkey.js and its status; see page.h. with: other attributes, or "". */
-void put_passkey(struct text *t, const struct page *p, const char *id, enum page_word w, const char *options, const char *result, const char *with);
+void put_passkey(struct text *t, const struct page *p, const char *id, enum page_word w, const char *options, const char *result,
+	const char *with);
 bool page_has_room(const struct text *t); /* for one more of a list, and for what stands below it */
 
 #endif

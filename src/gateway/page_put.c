@@ -197,7 +197,7 @@ void put_form(struct text *t, const struct page *p, const char *action, const ch
 void put_field(struct text *t, const struct page *p, const struct field *f)
 {
 	const char *id = f->id ? f->id : f->name;
-	bool is_wrong = p->error.len && (p->wrong.len ? bytes_eq(p->wrong, bytes_str(id)) : f->takes_error);
+	bool is_wrong = p->error.len && bytes_eq(p->wrong, bytes_str(id));
 
 	text_fmt(t, "<div class=\"field%s\">\n<label for=\"%s\">", is_wrong ? " is-wrong" : "", id);
 	put(t, p, f->label);
@@ -220,7 +220,7 @@ void put_field(struct text *t, const struct page *p, const struct field *f)
 	if (is_wrong || f->hint)
 		text_fmt(t, " aria-describedby=\"%s%s%s%s\"", is_wrong ? "error" : "", is_wrong && f->hint ? " " : "", f->hint ? id : "",
 			f->hint ? "-hint" : "");
-	if (is_wrong || (f->takes_focus && !p->error.len))
+	if (is_wrong || (f->takes_focus && !(p->error.len && p->wrong.len)))
 		text_lit(t, " autofocus");
 	text_lit(t, " required>\n</div>\n");
 }
@@ -239,10 +239,11 @@ static void put_data(struct text *t, const char *name, struct bytes value)
 	text_byte(t, '"');
 }
 
-void put_passkey(struct text *t, const struct page *p, const char *id, enum page_word w, const char *options, const char *result, const char *with)
+void put_passkey(struct text *t, const struct page *p, const char *id, enum page_word w, const char *options, const char *result,
+	const char *with)
 {
-	text_fmt(t, "<button type=\"button\" class=\"passkey\" id=\"%s\" hidden data-options=\"%s\" data-result=\"%s\" data-status=\"%s-status\"%s", id,
-		options, result, id, with);
+	text_fmt(t, "<button type=\"button\" class=\"passkey\" id=\"%s\" hidden data-options=\"%s\" data-result=\"%s\"", id, options, result);
+	text_fmt(t, " data-status=\"%s-status\"%s", id, with);
 	put_data(t, "csrf", p->csrf);
 	put_data(t, "next", p->next.len ? p->next : BYTES("/"));
 	put_data(t, "error", bytes_str(page_word(p->lang, PW_PASSKEY_FAILED)));

@@ -168,7 +168,7 @@ static inline void sample_signed_in(struct sample_run *r)
 	sample_done(r, "account-wrong", false);
 	page_second(&r->t, &r->p, BYTES("totp recovery passkey"), true);
 	sample_done(r, "step-up", false);
-	sample_say(r, PW_E_CODE, "");
+	sample_say(r, PW_E_CODE, "code");
 	page_totp_new(&r->t, &r->p, BYTES("JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"), s->uri, false);
 	sample_done(r, "totp-wrong", false);
 	page_recovery(&r->t, &r->p, BYTES("abcd-1234-efgh-5678 bcde-2345-fghj-6789 cdef-3456-ghjk-7890 defg-4567-hjkm-8901 efgh-5678-jkmn-9012 "
