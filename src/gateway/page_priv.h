@@ -32,6 +32,7 @@ void put_element(struct text *t, const struct page *p, const char *tag, enum pag
 void put_noscript(struct text *t, const struct page *p, enum page_word w);
 /* "today, 19:31" or "27 November 2026, 19:31" in the machine's zone. */
 void put_time(struct text *t, const struct page *p, uint64_t at_s);
+void put_time_on_paper(struct text *t, const struct page *p, uint64_t at_s); /* never "today" */
 /* "password and authenticator app", from a session's method. */
 void put_method(struct text *t, const struct page *p, struct bytes method);
 /* "Firefox on Windows", from a User-Agent; not escaped, for it is of ours. */

@@ -101,7 +101,7 @@ static void put_date(struct text *t, const struct page *p, const struct tm *day)
 	text_fmt(t, " %d", day->tm_year + 1900);
 }
 
-void put_time(struct text *t, const struct page *p, uint64_t at_s)
+static void write_time(struct text *t, const struct page *p, uint64_t at_s, bool by_date)
 {
 	const uint64_t day_s = 86400, most = UINT64_C(253402300799); /* the end of the year 9999 */
 	time_t at = (time_t)(at_s > most ? most : at_s);
@@ -112,7 +112,9 @@ void put_time(struct text *t, const struct page *p, uint64_t at_s)
 		return;
 	clock_rfc3339((uint64_t)at * 1000000, utc);
 	text_fmt(t, "<time datetime=\"%.19sZ\">", utc);
-	if (is_day(&local, p->now_s))
+	if (by_date)
+		put_date(t, p, &local);
+	else if (is_day(&local, p->now_s))
 		put(t, p, PW_TODAY);
 	else if (p->now_s >= day_s && is_day(&local, p->now_s - day_s))
 		put(t, p, PW_YESTERDAY);
@@ -121,6 +123,16 @@ void put_time(struct text *t, const struct page *p, uint64_t at_s)
 	else
 		put_date(t, p, &local);
 	text_fmt(t, ", %02d:%02d</time>", local.tm_hour, local.tm_min);
+}
+
+void put_time(struct text *t, const struct page *p, uint64_t at_s)
+{
+	write_time(t, p, at_s, false);
+}
+
+void put_time_on_paper(struct text *t, const struct page *p, uint64_t at_s)
+{
+	write_time(t, p, at_s, true);
 }
 
 void put_method(struct text *t, const struct page *p, struct bytes method)

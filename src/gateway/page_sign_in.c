@@ -186,7 +186,7 @@ void page_recovery(struct text *t, const struct page *p, struct bytes codes)
 		text_html(t, p->facts->user);
 	}
 	text_lit(t, " · ");
-	put_time(t, p, p->now_s);
+	put_time_on_paper(t, p, p->now_s);
 	text_lit(t, "</p>\n<p><a class=\"button\" href=\"");
 	text_html(t, p->next.len ? p->next : BYTES("/"));
 	text_lit(t, "\">");

@@ -122,7 +122,7 @@ static inline void sample_signing_in(struct sample_run *r)
 	sample_done(r, "sign-in-wait", false);
 	page_second(&r->t, &r->p, BYTES("totp recovery passkey"), false);
 	sample_done(r, "second", false);
-	sample_say(r, PW_E_CODE, "recovery");
+	sample_say(r, PW_E_RECOVERY, "recovery");
 	page_second(&r->t, &r->p, BYTES("totp recovery"), false);
 	sample_done(r, "second-wrong", false);
 	page_second(&r->t, &r->p, BYTES("recovery passkey"), false);
