@@ -253,7 +253,7 @@ static void put_sign_ins(struct text *t, const struct page *p, struct bytes line
 	bool is_open = false;
 
 	while (next_of(&lines, BYTES("sign-in"), &l) && page_has_room(t)) {
-		bool is_good = bytes_eq(l.fields[4], BYTES("signed-in"));
+		bool is_good = bytes_eq(l.fields[4], BYTES("signed in"));
 		if (!is_open) {
 			text_lit(t, "<section class=\"card\">\n");
 			put_element(t, p, "h2", PW_SIGN_INS);
