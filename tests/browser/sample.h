@@ -39,8 +39,8 @@ static const struct bytes sample_lines = LIT("user\teva\tEva de Wit\teva@example
 	"session\t1123456789abcdef\t0\t2001:db8:1234:5678:9abc:def0:1234:5678\tMozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
 	"Version/18.0 Mobile/15E148 Safari/604.1\t1789900000\t1789996400\t1790020000\tpasskey\n"
 	"session\t2123456789abcdef\t0\t198.51.100.4\tcurl/8.5\t1789990000\t1789990100\t1790010000\tpassword\n"
-	"sign-in\t1789996400\t192.0.2.17\tpassword totp\tsigned-in\nsign-in\t1789900000\t203.0.113.9\tpassword\twrong\n"
-	"sign-in\t1789800000\t203.0.113.9\tpassword\trefused\n");
+	"sign-in\t1789996400\t192.0.2.17\tpassword totp\tsigned in\nsign-in\t1789900000\t203.0.113.9\tpassword\twrong\n"
+	"sign-in\t1789800000\t203.0.113.9\tpassword\tdenied\n");
 static const struct bytes sample_evil_lines = LIT("user\t" EVIL "\t" EVIL "\t" EVIL "\ntotp\t" EVIL "\nrecovery\t" EVIL "\npasskey\t" EVIL "\t" EVIL "\t" EVIL "\t" EVIL "\n"
 	"session\t" EVIL "\t0\t" EVIL "\t" EVIL "\t" EVIL "\t1\t99999999999999\t" EVIL "\nsign-in\t" EVIL "\t" EVIL "\t" EVIL "\t" EVIL "\n");
 
@@ -122,7 +122,7 @@ static inline void sample_signing_in(struct sample_run *r)
 	sample_done(r, "sign-in-wait", false);
 	page_second(&r->t, &r->p, BYTES("totp recovery passkey"), false);
 	sample_done(r, "second", false);
-	sample_say(r, PW_E_CODE, "recovery");
+	sample_say(r, PW_E_RECOVERY, "recovery");
 	page_second(&r->t, &r->p, BYTES("totp recovery"), false);
 	sample_done(r, "second-wrong", false);
 	page_second(&r->t, &r->p, BYTES("recovery passkey"), false);
@@ -168,7 +168,7 @@ static inline void sample_signed_in(struct sample_run *r)
 	sample_done(r, "account-wrong", false);
 	page_second(&r->t, &r->p, BYTES("totp recovery passkey"), true);
 	sample_done(r, "step-up", false);
-	sample_say(r, PW_E_CODE, "");
+	sample_say(r, PW_E_CODE, "code");
 	page_totp_new(&r->t, &r->p, BYTES("JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"), s->uri, false);
 	sample_done(r, "totp-wrong", false);
 	page_recovery(&r->t, &r->p, BYTES("abcd-1234-efgh-5678 bcde-2345-fghj-6789 cdef-3456-ghjk-7890 defg-4567-hjkm-8901 efgh-5678-jkmn-9012 "

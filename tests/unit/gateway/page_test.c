@@ -65,7 +65,8 @@ static void test_errors(void **state)
 
 	(void)state;
 	begin(false);
-	p = (struct page){ .gateway = &s.gateway, .lang = PAGE_NL, .next = BYTES("/go/wiki?a=1&b=2"), .csrf = BYTES("c<"), .error = BYTES("Klopt niet <b>") };
+	p = (struct page){ .gateway = &s.gateway, .lang = PAGE_NL, .next = BYTES("/go/wiki?a=1&b=2"), .csrf = BYTES("c<"), .error = BYTES("Klopt niet <b>"),
+		.wrong = BYTES("password") };
 	page_sign_in(&t, &p, BYTES("eva\""));
 	assert_true(has(text_bytes(&t), "<title>Fout: Aanmelden – Example hospital</title>"));
 	assert_true(has(text_bytes(&t), "role=\"alert\"") && has(text_bytes(&t), "<p id=\"error\">Klopt niet &lt;b&gt;</p>"));
