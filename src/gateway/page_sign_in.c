@@ -19,7 +19,7 @@ void page_sign_in(struct text *t, const struct page *p, struct bytes user)
 	put_button(t, p, PW_SIGN_IN, "main");
 	text_lit(t, "</form>\n");
 	if (p->with_passkeys)
-		put_passkey(t, p, "passkey-sign-in", PW_PASSKEY_SIGN_IN, "/passkey/begin", "/passkey/prove", "");
+		put_passkey(t, p, "passkey-sign-in", PW_PASSKEY_SIGN_IN, "/passkey/begin", "/passkey/sign-in", "");
 	page_end(t, p, &h);
 }
 

@@ -90,15 +90,13 @@ static enum err on_board(struct role_run *run, struct channel *from, struct ipc_
 	return OK;
 }
 
-/* The name of a folder that we have a descriptor of: SQLite wants names. */
+/* Our working folder from here on: SQLite wants names, and those above it are not ours to look at. */
 static enum err on_dir(struct role_run *run, struct channel *from, struct ipc_msg *m)
 {
 	(void)from;
-	if (m->fds_lost || identity.dir[0])
-		return ERR_ORDER;
-	snprintf(identity.dir, sizeof identity.dir, "/proc/self/fd/%d", m->fds[0]);
-	run->writes = identity.dir;
-	m->fds[0] = -1;
+	if (m->fds_lost || fchdir(m->fds[0]) < 0)
+		return ERR_IO;
+	run->writes = ".";
 	return OK;
 }
 
@@ -173,7 +171,7 @@ static enum err identity_start(struct role_run *run)
 	json_object_seed(0); /* it reads a file */
 	policy_regex_interpret(); /* configurations are read while we are confined */
 	TRY(role_conf(run, &id->conf));
-	if (!id->board || !id->seen || !id->dir[0])
+	if (!id->board || !id->seen || !run->writes)
 		return ERR_ORDER;
 	arena_init_growing(&id->arena, 1 << 22);
 	arena_init_growing(&id->scratch, POLICY_SCRATCH_SIZE);
@@ -181,9 +179,9 @@ static enum err identity_start(struct role_run *run)
 	if (!id->guess)
 		return ERR_MEMORY;
 	TRY(sessions_new(id->board, id->conf->gateway.sessions_max, &hooks, &id->sessions));
-	e = store_open(id->dir, &id->store);
+	e = store_open(".", &id->store);
 	if (e != OK) {
-		LOG(EV_IDENTITY_STORE, KV_STR("what", "open"), KV_STR("why", e == ERR_ORDER ? "it was written by a newer Sluis" : id->store ? store_error(id->store) : err_name(e)));
+		LOG(EV_IDENTITY_STORE, KV_STR("what", "open"), KV_STR("why", e == ERR_ORDER ? "it was written by a newer Sluis" : store_error(NULL)));
 		return e;
 	}
 	hash_init(id);

@@ -76,8 +76,8 @@ const server = createServer(async (request, response) => {
 			<main>${pages[request.url]()}<p id="status" role="status"></p></main>`);
 	if (request.method !== "POST" || !["options", "result"].includes(what))
 		return answer(response, 404, "text/plain", "");
-	const body = JSON.parse((await request.toArray()).join(""));
-	world.seen.push({ path: request.url, csrf: request.headers["x-csrf-token"], type: request.headers["content-type"] });
+	const body = Object.fromEntries(new URLSearchParams((await request.toArray()).join("")));
+	world.seen.push({ path: request.url, csrf: body.csrf, type: request.headers["content-type"] });
 	if (world.down === what)
 		return answer(response, 503, "text/plain", "");
 	return answer(response, 200, "application/json", JSON.stringify(what === "options" ? options(kind) : result(kind, body)));
@@ -144,7 +144,7 @@ const steps = {
 		assert.equal(world.passkeys.length, 1);
 		assert.deepEqual(world.seen.map((s) => s.path), ["/options/new", "/result/new"]);
 		for (const s of world.seen)
-			assert.deepEqual([s.csrf, s.type], [world.csrf, "application/json"]);
+			assert.deepEqual([s.csrf, s.type], [world.csrf, "application/x-www-form-urlencoded;charset=UTF-8"]);
 		world.challenge = r.challenge;
 		assert.equal(verdict("new", r.body).refused, undefined);
 		assert.equal(verdict("new", r.body, { rp: "example.org" }).refused, "rp_id");
