@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 static struct identity identity;
+static unsigned char arena_memory[ARENA_SIZE], scratch_memory[POLICY_SCRATCH_SIZE];
 
 uint64_t identity_now_s(const struct identity *id)
 {
@@ -173,8 +174,8 @@ static enum err identity_start(struct role_run *run)
 	TRY(role_conf(run, &id->conf));
 	if (!id->board || !id->seen || !run->writes)
 		return ERR_ORDER;
-	arena_init_growing(&id->arena, 1 << 22);
-	arena_init_growing(&id->scratch, POLICY_SCRATCH_SIZE);
+	arena_init(&id->arena, arena_memory, sizeof arena_memory);
+	arena_init(&id->scratch, scratch_memory, sizeof scratch_memory);
 	id->guess = guess_new();
 	if (!id->guess)
 		return ERR_MEMORY;

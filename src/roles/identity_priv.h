@@ -26,7 +26,7 @@
 #define HASHERS_MAX 8
 #define TOKENS_MAX  256	 /* signatures on their way */
 #define TOKEN_S	    600	 /* how long a token for servers is good; workers ask again before */
-#define ARENA_SIZE  (64 * 1024)
+#define ARENA_SIZE  (256 * 1024)
 
 /* Who is owed an answer. channel NULL: gone. */
 struct asker {
