@@ -312,13 +312,16 @@ void admit_seen(struct exchange *x)
 
 static enum err remember(struct exchange *x, const unsigned char hash[SHA256_LEN], struct bytes value)
 {
-	struct admit_session *s = malloc(sizeof *s + value.len);
+	struct bytes host = x->req.host;
+	struct admit_session *s = malloc(sizeof *s + value.len + host.len);
 
 	if (!s)
 		return ERR_MEMORY;
 	memset(s, 0, sizeof *s);
-	s->size = sizeof *s + value.len;
+	s->size = sizeof *s + value.len + host.len;
 	memcpy(s->mem, value.at, value.len);
+	memcpy(s->mem + value.len, host.at, host.len);
+	s->host = bytes_of(s->mem + value.len, host.len);
 	memcpy(s->hash, hash, SHA256_LEN);
 	if (auth_facts_parse(bytes_of(s->mem, value.len), &s->facts) != OK) {
 		secret_wipe(s, s->size);
@@ -364,7 +367,8 @@ bool admit_begin(struct exchange *x)
 		return true; /* cookies of ours go over TLS alone */
 	x->has_secret = true;
 	sha256_of(bytes_of(token, sizeof token), hash);
-	if (c->session && secret_eq(bytes_of(c->session->hash, sizeof hash), bytes_of(hash, sizeof hash)) && is_alive(x, c->session)) {
+	if (c->session && secret_eq(bytes_of(c->session->hash, sizeof hash), bytes_of(hash, sizeof hash)) && bytes_eq(c->session->host, x->req.host) &&
+		is_alive(x, c->session)) {
 		secret_wipe(token, sizeof token);
 		use_session(x);
 		return true;

@@ -22,6 +22,7 @@ struct client;
 /* What identity said of a session. One malloc; the texts are behind it. */
 struct admit_session {
 	unsigned char hash[SHA256_LEN]; /* of its token */
+	struct bytes host; /* that identity was asked about: a connection may carry requests to others */
 	struct auth_facts facts;
 	struct policy_session policy;
 	size_t size;
