@@ -50,6 +50,10 @@ bool origin_is_ours(const struct http_field *f, size_t n, struct bytes origin) M
 /* Where a person goes on after signing in: a path of the portal itself. The empty one where it is not one: it begins with one '/', no other one
  * stands right behind a '/' before the query, no backslash, white space or control characters, nothing above 126, at most 2,000 octets. */
 struct bytes link_local(struct bytes to);
+/* A name as apps and routes have it, in lower case: what a wildcard matches may still hold a '/', '@' or ':', and lead elsewhere. */
+bool link_is_host(struct bytes host) MUST_USE;
+/* A path and query on an app's host: one '/' in front, no white space or control characters, no backslash in the path. */
+bool link_is_target(struct bytes to) MUST_USE;
 /* Percent-encoded as one parameter's value. */
 void link_encode(struct text *t, struct bytes b);
 

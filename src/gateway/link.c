@@ -21,6 +21,35 @@ struct bytes link_local(struct bytes to)
 	return to;
 }
 
+bool link_is_host(struct bytes host)
+{
+	if (host.len == 0 || host.len > 253 || host.at[0] == '.')
+		return false;
+	for (size_t i = 0; i < host.len; i++) {
+		unsigned char c = host.at[i];
+
+		if ((c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' && c != '_' && (c != '.' || (i && host.at[i - 1] == '.')))
+			return false;
+	}
+	return true;
+}
+
+bool link_is_target(struct bytes to)
+{
+	bool in_path = true;
+
+	if (to.len == 0 || to.len > LINK_MAX || to.at[0] != '/' || bytes_starts(to, BYTES("//")))
+		return false;
+	for (size_t i = 0; i < to.len; i++) {
+		unsigned char c = to.at[i];
+
+		in_path = in_path && c != '?';
+		if (c <= ' ' || c == 127 || (in_path && c == '\\'))
+			return false;
+	}
+	return true;
+}
+
 void link_encode(struct text *t, struct bytes b)
 {
 	static const char digits[] = "0123456789ABCDEF";

@@ -113,7 +113,7 @@ static void entered(struct exchange *x, const struct auth_answer *a)
 	to = arena_copy(&x->admit->arena, a->values[1]);
 	admit_set_token(x, COOKIE_APP, a->token);
 	admit_set_token(x, COOKIE_ENTER, BYTES(""));
-	admit_redirect(x, to.len && to.at[0] == '/' && !bytes_starts(to, BYTES("//")) ? to : BYTES("/"));
+	admit_redirect(x, link_is_target(to) ? to : BYTES("/"));
 }
 
 void admit_app_path(struct exchange *x)

@@ -281,8 +281,7 @@ void portal_enter(struct exchange *x)
 	const struct conf_app *app = conf_app_by_host(x->engine->conf, host);
 	struct page p = portal_page(x);
 
-	if (host.len == 0 || host.len > 253 || to.len == 0 || to.at[0] != '/' || bytes_starts(to, BYTES("//")) ||
-		base64url_read(portal_field(x, "n"), nonce, sizeof nonce) != OK) {
+	if (!link_is_host(host) || !link_is_target(to) || base64url_read(portal_field(x, "n"), nonce, sizeof nonce) != OK) {
 		portal_message(x, 400, PW_T_BAD, PW_M_BAD);
 		return;
 	}

@@ -6,6 +6,7 @@
 #include "base/secret.h"
 #include "crypto/random.h"
 #include "crypto/sha256.h"
+#include "gateway/form.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,7 +55,7 @@ void call_app_code(struct identity *id, const struct asker *a, const struct auth
 		identity_reply_result(id, a, AUTH_NONE);
 		return;
 	}
-	if (c->args[0].len >= sizeof k->host || c->args[1].len != SHA256_LEN || c->args[2].len > TARGET_MAX ||
+	if (!link_is_host(c->args[0]) || c->args[0].len >= sizeof k->host || c->args[1].len != SHA256_LEN || c->args[2].len > TARGET_MAX ||
 		bytes_eq(c->args[0], id->conf->gateway.portal) || (!app && !asks_for_session(id->conf, c->args[0]))) {
 		identity_reply(id, a, &(struct auth_answer){ .result = AUTH_BAD, .values = { BYTES("host") }, .value_count = 1 });
 		return;

@@ -220,6 +220,45 @@ static void test_origin(void **state)
 	assert_false(origin_is_ours(cases[13].f, 3, BYTES(""))); /* an empty one, where none is configured */
 }
 
+static void test_hosts_and_targets(void **state)
+{
+	static const struct { const char *why; struct bytes in; bool want; } hosts[] = {
+		{ "a name",		LIT("wiki.example.org"), true },
+		{ "digits, - and _",	LIT("a-1_b.example.org"), true },
+		{ "empty",		LIT(""), false },
+		{ "another host, and ours as its path, as a wildcard would match", LIT("evil.example.net/.example.org"), false },
+		{ "ours as a user's name", LIT("a.example.org@evil.example.net"), false },
+		{ "a port",		LIT("wiki.example.org:8443"), false },
+		{ "a backslash",	LIT("evil.example.net\\.example.org"), false },
+		{ "a query",		LIT("evil.example.net?.example.org"), false },
+		{ "a fragment",		LIT("evil.example.net#.example.org"), false },
+		{ "upper case",		LIT("Wiki.example.org"), false },
+		{ "a line's end",	LIT("a\r\n.example.org"), false },
+		{ "a dot in front",	LIT(".example.org"), false },
+		{ "two dots",		LIT("a..example.org"), false },
+	}, targets[] = {
+		{ "a page",		LIT("/a/b?c=d"), true },
+		{ "empty segments later, which apps may have", LIT("/a//b"), true },
+		{ "a backslash in the query, as browsers send it", LIT("/a?b=\\"), true },
+		{ "empty",		LIT(""), false },
+		{ "a host",		LIT("//evil.example.net"), false },
+		{ "a backslash for a slash", LIT("/\\evil.example.net"), false },
+		{ "a tab",		LIT("/\t/evil.example.net"), false },
+		{ "a field smuggled in", LIT("/\r\nSet-Cookie: a=b"), false },
+		{ "a scheme",		LIT("https://evil.example.net/"), false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(hosts); i++) {
+		print_message("%s\n", hosts[i].why);
+		assert_int_equal(link_is_host(hosts[i].in), hosts[i].want);
+	}
+	for (size_t i = 0; i < COUNT_OF(targets); i++) {
+		print_message("%s\n", targets[i].why);
+		assert_int_equal(link_is_target(targets[i].in), targets[i].want);
+	}
+}
+
 static void test_link(void **state)
 {
 	static const struct { const char *why; struct bytes in; bool want; } cases[] = {
@@ -271,7 +310,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_form), cmocka_unit_test(test_cookie_token), cmocka_unit_test(test_cookie_write),
 		cmocka_unit_test(test_cookie_lang), cmocka_unit_test(test_cookie_is_ours), cmocka_unit_test(test_csrf), cmocka_unit_test(test_origin),
-		cmocka_unit_test(test_link) };
+		cmocka_unit_test(test_hosts_and_targets), cmocka_unit_test(test_link) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
