@@ -211,13 +211,26 @@ static bool may(struct exchange *x, const struct conf_app *app)
 	return true;
 }
 
-/* Sites under one domain count as one for cookies: another app's page could have the browser send this one's. */
+/* Sites under one domain count as one for cookies: another app's page could have the browser send this one's. A WebSocket is opened by a GET that no
+ * rule of browsers keeps within its origin, and it is not sure to carry Sec-Fetch-Site: there, and from browsers without that field, Origin tells
+ * (RFC 6455 10.2). Who sends neither is no browser. */
 static bool is_from_sibling(const struct exchange *x)
 {
 	const struct http_field *site = http_find_field(x->req.fields, x->req.field_count, BYTES("Sec-Fetch-Site"));
+	const struct http_field *origin = http_find_field(x->req.fields, x->req.field_count, BYTES("Origin"));
+	bool is_reading = x->req.method == HTTP_GET || x->req.method == HTTP_HEAD || x->req.method == HTTP_OPTIONS;
+	unsigned char mem[512];
+	struct text own;
 
-	return x->req.method != HTTP_GET && x->req.method != HTTP_HEAD && x->req.method != HTTP_OPTIONS && site &&
-	       (bytes_eq(site->value, BYTES("same-site")) || bytes_eq(site->value, BYTES("cross-site")));
+	if (is_reading && !x->req.upgrade.len)
+		return false;
+	if (site && (bytes_eq(site->value, BYTES("same-site")) || bytes_eq(site->value, BYTES("cross-site"))))
+		return true;
+	if (!origin || (site && !x->req.upgrade.len))
+		return false;
+	text_init(&own, mem, sizeof mem);
+	admit_origin(x, &own, x->req.host);
+	return own.failed || !bytes_eq_nocase(origin->value, text_bytes(&own));
 }
 
 /* --- what the server gets --- */
