@@ -344,14 +344,23 @@ bool admit_app_request(struct exchange *x, const struct conf_app *app)
 
 /* --- what the browser gets --- */
 
+/* A cookie without a name is sent back as its value alone, and "=__Host-sluis-app=..." would come back as a cookie of ours (RFC 6265bis 5.7). */
+static bool names_ours(struct bytes pair)
+{
+	pair = bytes_trim(pair);
+	while (pair.len && pair.at[0] == '=')
+		pair = bytes_trim(bytes_cut(pair, 1, pair.len));
+	return cookie_is_ours(bytes_cut(pair, 0, bytes_find_byte(pair, '=')));
+}
+
 /* A cookie for this host alone: without Domain, another app or the portal would be sent it. Empty: one of our names. .at NULL: no room. */
 static struct bytes own_cookie(struct exchange *x, struct bytes value)
 {
-	struct bytes name = bytes_trim(bytes_cut(value, 0, bytes_find_byte(bytes_cut(value, 0, bytes_find_byte(value, ';')), '='))), left = value;
+	struct bytes left = value;
 	struct text t;
 	void *mem;
 
-	if (cookie_is_ours(name))
+	if (names_ours(bytes_cut(value, 0, bytes_find_byte(value, ';'))))
 		return BYTES("");
 	mem = arena_alloc_raw(&x->arena, value.len + 1);
 	if (!mem)

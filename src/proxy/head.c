@@ -47,6 +47,10 @@ static void put_hsts(struct text *t, const struct conf_tls *tls)
 		text_lit(t, "; preload");
 }
 
+static const struct http1_edit
+	no_site_data = { .name = LIT("Clear-Site-Data"), .removes = true, .on_response = true },
+	no_cookies = { .next = &no_site_data, .name = LIT("Set-Cookie"), .removes = true, .on_response = true };
+
 enum err exchange_write_response(struct exchange *x)
 {
 	const struct conf_listener *l = x->client->listener->conf;
@@ -58,7 +62,8 @@ enum err exchange_write_response(struct exchange *x)
 	struct text t = buf_text(&x->out), v;
 
 	if (x->res.status < 200 && x->res.status != 101) {
-		reply.edits = NULL;
+		/* What is not the answer yet sets nothing: those fields are looked at in the answer, and only there. */
+		reply.edits = x->is_behind ? &no_cookies : NULL;
 	} else {
 		if (x->re_chunk)
 			reply.framing = HTTP_BODY_CHUNKED;
