@@ -46,7 +46,8 @@ static bool is_navigation(const struct exchange *x)
 		return false;
 	if (mode)
 		return bytes_eq(mode->value, BYTES("navigate"));
-	return http_accept_find(x->req.fields, x->req.field_count, BYTES("text/html")).q != 0;
+	return !http_find_field_id(x->req.fields, x->req.field_count, HTTP_ACCEPT) ||
+	       http_accept_find(x->req.fields, x->req.field_count, BYTES("text/html")).q > 0;
 }
 
 static void put_target(const struct exchange *x, struct text *t)
