@@ -42,7 +42,7 @@ static struct bytes field_value(const struct exchange *x, enum http_field_id id)
 static void put_request(struct text *t, struct exchange *x)
 {
 	put_string(t, ",\"http.request.method\":", x->req.method_text);
-	put_string(t, ",\"url.original\":", x->req.target);
+	put_string(t, ",\"url.original\":", admit_shown_target(x));
 	if (x->req.path.len && !bytes_eq(x->req.path, x->req.raw_path))
 		put_string(t, ",\"url.path\":", x->req.path);
 	put_string(t, ",\"url.domain\":", x->req.host);
@@ -139,7 +139,7 @@ static void tell_watcher(struct exchange *x)
 {
 	const struct addr *source = x->input.req ? &x->input.client : &x->client->peer;
 	struct request_seen seen = { .at_us = x->real_us, .status = x->status, .size = x->body_out, .is_http10 = x->req.minor == 0,
-		.method = x->req.method_text, .target = x->req.target, .host = x->req.host, .referer = field_value(x, HTTP_REFERER),
+		.method = x->req.method_text, .target = admit_shown_target(x), .host = x->req.host, .referer = field_value(x, HTTP_REFERER),
 		.user_agent = field_value(x, HTTP_USER_AGENT) };
 
 	memcpy(seen.client, source->ip, sizeof(seen.client));

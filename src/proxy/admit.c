@@ -81,6 +81,16 @@ void admit_forget(struct exchange *x)
 		admit_client_end(x->client);
 }
 
+struct bytes admit_shown_target(const struct exchange *x)
+{
+	struct bytes target = x->req.target;
+
+	if (!x->engine->conf->gateway.is_on || bytes_find(target, BYTES("code=")) == SIZE_MAX ||
+		!(bytes_starts(x->req.path, BYTES(ADMIT_PREFIX)) || bytes_find(target, BYTES("sluis")) != SIZE_MAX))
+		return target;
+	return bytes_cut(target, 0, bytes_find_byte(target, '?'));
+}
+
 /* --- asking --- */
 
 void admit_ask(struct exchange *x, enum auth_call_id call, bool is_flow, struct bytes token, const struct bytes *args, size_t n,

@@ -74,6 +74,8 @@ void admit_form(struct exchange *x, void (*formed)(struct exchange *x));
 /* The session changed by an answer (OK, with a new token): Set-Cookie, and what the connection knew is forgotten. */
 void admit_set_token(struct exchange *x, const char *cookie, struct bytes token);
 void admit_forget(struct exchange *x);
+/* The request's target as logs and the ledger may have it: without a one-time code. */
+struct bytes admit_shown_target(const struct exchange *x);
 /* Answers with what is in x->admit->page and head. */
 void admit_reply(struct exchange *x, unsigned status, struct bytes type);
 void admit_redirect(struct exchange *x, struct bytes to);

@@ -225,7 +225,7 @@ void record_policy(struct exchange *x, unsigned status, const char *why)
 	text_byte(&t, ' ');
 	text_add(&t, bytes_cut(x->req.host, 0, 150));
 	text_byte(&t, ' ');
-	text_add(&t, bytes_cut(x->req.target, 0, 300));
+	text_add(&t, bytes_cut(admit_shown_target(x), 0, 300));
 	r.detail = text_bytes(&t);
 	(void)ledger_ring_write(g->records, &r);
 }
