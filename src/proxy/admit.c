@@ -68,6 +68,7 @@ void admit_end(struct exchange *x)
 
 void admit_client_end(struct client *c)
 {
+	record_uses_end(c);
 	secret_wipe(c->session, c->session->size);
 	free(c->session);
 	c->session = NULL;

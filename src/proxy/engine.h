@@ -319,6 +319,7 @@ struct board_worker_server *server_row(struct engine *g, const struct pool *p, u
 bool record_refuses(const struct engine *g);
 void record_client_open(struct client *c);
 void record_client_close(struct client *c);
+void record_uses_end(struct client *c);
 void record_use(struct exchange *x); /* x->up is there: the first time a use begins */
 void record_exchange_end(struct exchange *x); /* its bytes count */
 void record_upstream_done(struct upstream *u);

@@ -79,8 +79,11 @@ static void put_use(struct client *c, const struct use *u, bool is_end)
 	(void)ledger_ring_write(g->records, &r);
 }
 
-static void end_uses(struct client *c)
+/* Also when another person goes on over the same connection: each use is of one. */
+void record_uses_end(struct client *c)
 {
+	if (c->x)
+		c->x->use = NULL;
 	while (c->uses) {
 		struct use *u = c->uses;
 
@@ -97,7 +100,7 @@ void record_client_close(struct client *c)
 
 	if (!is_recorded(c))
 		return;
-	end_uses(c);
+	record_uses_end(c);
 	(void)ledger_ring_write(g->records, &(struct ledger_record){ .kind = LEDGER_IN, .state = LEDGER_CLOSE, .conn = c->conn,
 		.end_us = loop_real_us(g->loop), .client = c->peer, .listener = listener_name(c), .user = c->tls.client_subject,
 		.outcome = bytes_str(c->why_ended), .has_counts = true, .requests = c->requests, .bytes_in = c->bytes_in,
