@@ -2,6 +2,8 @@
  * peer has ended: then one more read meets the end. */
 #include "proxy/io.h"
 
+#include "base/secret.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -34,6 +36,8 @@ void buf_give(struct buf_pool *p, struct buf *b)
 
 	if (!b->mem)
 		return;
+	if (p->wipes)
+		secret_wipe(b->mem, b->cap);
 	if (*count >= (is_small ? KEPT_SMALL : KEPT_LARGE)) {
 		free(b->mem);
 	} else {

@@ -4,6 +4,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/secret.h"
 #include "base/reader.h"
 #include "jail/jail.h"
 
@@ -208,6 +209,7 @@ static void channel_read(struct channel *c)
 			return;
 		}
 		is_open = dispatch(c, &m);
+		secret_wipe(buf, sizeof buf); /* tokens, passwords and tickets' keys pass through here */
 		ipc_msg_close(&m);
 		if (!is_open)
 			return;

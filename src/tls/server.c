@@ -171,6 +171,7 @@ static enum err ctx_new(struct tls_server *s, const struct conf_tls *conf, const
 	CHECK(ctx != NULL);
 	s->ctxs[s->count++] = ctx;
 	tls_ctx_common(ctx);
+	SSL_CTX_set_options(ctx, SSL_OP_CLEANSE_PLAINTEXT); /* passwords and tokens come in here, and the library's buffers go back to the heap */
 	SSL_CTX_set_min_proto_version(ctx, conf->min_version);
 	SSL_CTX_set_session_id_context(ctx, (const unsigned char *)"sluis", 5);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
