@@ -4,8 +4,8 @@
 
 #include "base/fd.h"
 #include "base/log.h"
-#include "base/secret.h"
 #include "base/reader.h"
+#include "base/secret.h"
 #include "jail/jail.h"
 
 #include <errno.h>
