@@ -15,8 +15,9 @@ void jws_kid(const unsigned char public_key[JWS_PUBLIC_LEN], char out[JWS_KID_LE
 void jws_key_set(struct text *t, const unsigned char public_key[JWS_PUBLIC_LEN]);
 struct jws_claims {
 	struct bytes issuer, audience; /* "https://work.example.org", "https://intranet.work.example.org" */
-	const struct auth_facts *facts; /* sub: the user; name, email, groups, sid: the session's id, amr from method (RFC 8176: pwd, otp, mfa; hwk, or swk of a
-					 * passkey that is not bound to its device). Without a name or mail there is none. */
+	/* sub: the user; name, email (where there are), groups, sid: the session's id, amr from method (RFC 8176: pwd, otp, mfa, and hwk, or swk of a
+	 * passkey that is not bound to its device) */
+	const struct auth_facts *facts;
 	uint64_t now_s, until_s;
 };
 /* base64url(header) . base64url(payload): what is signed. typ JWT, alg ES256, kid. jti is random. */

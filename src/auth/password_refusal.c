@@ -1,6 +1,8 @@
-/* What is guessed first is what is cheap to say: an everyday word, a year, a row of the keyboard, something once more. A password is cut into such pieces
- * in the cheapest way, and is common when all of it costs too little. Guessing lists are made in the same manner, so no list of them is kept. */
+/* What is guessed first is what is cheap to say: an everyday word, a year, a row of the keyboard, something once more. A password is cut into
+ * such pieces in the cheapest way, and is common when all of it costs too little. Guessing lists are made in the same manner, so none is kept. */
 #include "auth/password.h"
+
+#include "base/secret.h"
 
 /* Costs are tenths of bits: how many guesses somebody needs who knows these rules. */
 enum {
@@ -19,36 +21,45 @@ enum {
 #define AGAIN_MOST  16
 #define FRONT_MOST  64
 #define NAME_LEAST  4
+#define ALONE_LEAST 4 /* of a word that makes a password common by itself: two letters between many signs say nothing */
 
 /* Letters of leet: each word is tried with them. In lower case, ASCII. */
 static const char *const words[] = {
 	/* what people call it */
-	"password", "passwort", "passwd", "passphrase", "wachtwoord", "wachtzin", "geheim", "geheimpje", "secret", "topsecret", "login", "inloggen", "toegang", "access",
-	"welkom", "welkomterug", "welcome", "welcomeback", "letmein", "laatmeerin", "opensesame", "sesam", "hallo", "hello", "hoi", "dag", "qwerty", "azerty", "changeme", "change",
-	"verander", "wijzig", "wijzigmij", "nieuw", "new", "oud", "tijdelijk", "temp", "temporary", "default", "standaard", "standard", "test", "testing", "testen", "proef",
-	"admin", "administrator", "beheer", "beheerder", "root", "user", "gebruiker", "guest", "gast", "system", "systeem", "server", "computer", "internet",
+	"password", "passwort", "passwd", "passphrase", "wachtwoord", "wachtzin", "geheim", "geheimpje", "secret", "topsecret", "login",
+	"inloggen", "toegang", "access", "welkom", "welkomterug", "welcome", "welcomeback", "letmein", "laatmeerin", "opensesame",
+	"sesam", "hallo", "hello", "hoi", "dag", "qwerty", "azerty", "changeme", "change", "verander", "wijzig", "wijzigmij", "nieuw",
+	"new", "oud", "tijdelijk", "temp", "temporary", "default", "standaard", "standard", "test", "testing", "testen", "proef",
+	"admin", "administrator", "beheer", "beheerder", "root", "user", "gebruiker", "guest", "gast", "system", "systeem", "server",
+	"computer", "internet",
 	/* what is at hand */
-	"sluis", "netscaler", "citrix", "gateway", "portal", "portaal", "office", "kantoor", "windows", "microsoft", "google", "linux", "debian", "ubuntu", "apple", "iphone", "samsung",
-	"android", "facebook", "outlook", "teams", "company", "bedrijf", "werk", "work", "thuis", "home", "thuiswerk", "ziekenhuis", "hospital", "zorg", "school", "gemeente",
+	"sluis", "netscaler", "citrix", "gateway", "portal", "portaal", "office", "kantoor", "windows", "microsoft", "google", "linux",
+	"debian", "ubuntu", "apple", "iphone", "samsung", "android", "facebook", "outlook", "teams", "company", "bedrijf", "werk",
+	"work", "thuis", "home", "thuiswerk", "ziekenhuis", "hospital", "zorg", "school", "gemeente",
 	/* times */
-	"lente", "voorjaar", "zomer", "herfst", "najaar", "winter", "spring", "summer", "autumn", "fall", "januari", "februari", "maart", "april", "mei", "juni", "juli", "augustus",
-	"september", "oktober", "november", "december", "january", "february", "march", "may", "june", "july", "august", "october", "maandag", "dinsdag", "woensdag", "donderdag",
-	"vrijdag", "zaterdag", "zondag", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday", "kerst", "kerstmis", "christmas", "vakantie", "holiday",
+	"lente", "voorjaar", "zomer", "herfst", "najaar", "winter", "spring", "summer", "autumn", "fall", "januari", "februari", "maart",
+	"april", "mei", "juni", "juli", "augustus", "september", "oktober", "november", "december", "january", "february", "march",
+	"may", "june", "july", "august", "october", "maandag", "dinsdag", "woensdag", "donderdag", "vrijdag", "zaterdag", "zondag",
+	"monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday", "kerst", "kerstmis", "christmas", "vakantie",
+	"holiday",
 	/* places and clubs */
-	"nederland", "holland", "netherlands", "belgie", "amsterdam", "rotterdam", "denhaag", "utrecht", "eindhoven", "groningen", "tilburg", "almere", "breda", "nijmegen", "arnhem",
-	"haarlem", "enschede", "zwolle", "leiden", "maastricht", "delft", "leeuwarden", "antwerpen", "brussel", "gent", "london", "paris", "berlin", "newyork", "ajax", "feyenoord",
-	"psv", "liverpool", "chelsea", "arsenal", "barcelona",
+	"nederland", "holland", "netherlands", "belgie", "amsterdam", "rotterdam", "denhaag", "utrecht", "eindhoven", "groningen",
+	"tilburg", "almere", "breda", "nijmegen", "arnhem", "haarlem", "enschede", "zwolle", "leiden", "maastricht", "delft",
+	"leeuwarden", "antwerpen", "brussel", "gent", "london", "paris", "berlin", "newyork", "ajax", "feyenoord", "psv", "liverpool",
+	"chelsea", "arsenal", "barcelona",
 	/* what is dear */
-	"love", "liefde", "iloveyou", "ikhouvanjou", "schatje", "lieverd", "liefje", "princess", "prinses", "sunshine", "zonnetje", "monkey", "aapje", "dragon", "draak", "football",
-	"voetbal", "baseball", "master", "superman", "batman", "pokemon", "starwars", "shadow", "hond", "hondje", "poes", "poesje", "kat", "dog", "cat", "paard", "vlinder", "butterfly",
-	"bloem", "flower", "chocolade", "chocolate", "cookie", "koekje", "bier", "familie", "family", "mama", "papa", "oma", "opa", "freedom", "vrijheid", "trustno", "whatever", "geluk",
-	"mijn", "my", "the", "het", "een", "ik", "ben", "is", "van",
+	"love", "liefde", "iloveyou", "ikhouvanjou", "schatje", "lieverd", "liefje", "princess", "prinses", "sunshine", "zonnetje",
+	"monkey", "aapje", "dragon", "draak", "football", "voetbal", "baseball", "master", "superman", "batman", "pokemon", "starwars",
+	"shadow", "hond", "hondje", "poes", "poesje", "kat", "dog", "cat", "paard", "vlinder", "butterfly", "bloem", "flower",
+	"chocolade", "chocolate", "cookie", "koekje", "bier", "familie", "family", "mama", "papa", "oma", "opa", "freedom", "vrijheid",
+	"trustno", "whatever", "geluk", "mijn", "my", "the", "het", "een", "ik", "ben", "is", "van",
 };
 
 static const char *const walks[] = {
-	"01234567890123456789", "abcdefghijklmnopqrstuvwxyz", "qwertyuiop[]", "asdfghjkl;'", "zxcvbnm,./", "azertyuiop", "qsdfghjklm", "wxcvbn", "qwertzuiop", "!@#$%^&*()_+",
-	"1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik,9ol.0p;/", "!qaz@wsx#edc$rfv%tgb^yhn&ujm*ik<(ol>)p:?", "qazwsxedcrfvtgbyhnujmikolp", "1q2w3e4r5t6y7u8i9o0p", "q1w2e3r4t5y6u7i8o9p0",
-	"qwerasdfzxcv", "1234qwerasdfzxcv", "741852963", "147258369", "159753", "a1b2c3d4e5f6g7h8i9j0", "1a2b3c4d5e6f7g8h9i0j", "zaqxswcdevfrbgtnhymju",
+	"01234567890123456789", "abcdefghijklmnopqrstuvwxyz", "qwertyuiop[]", "asdfghjkl;'", "zxcvbnm,./", "azertyuiop", "qsdfghjklm",
+	"wxcvbn", "qwertzuiop", "!@#$%^&*()_+", "1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik,9ol.0p;/", "!qaz@wsx#edc$rfv%tgb^yhn&ujm*ik<(ol>)p:?",
+	"qazwsxedcrfvtgbyhnujmikolp", "1q2w3e4r5t6y7u8i9o0p", "q1w2e3r4t5y6u7i8o9p0", "qwerasdfzxcv", "1234qwerasdfzxcv", "741852963",
+	"147258369", "159753", "a1b2c3d4e5f6g7h8i9j0", "1a2b3c4d5e6f7g8h9i0j", "zaqxswcdevfrbgtnhymju",
 };
 
 /* The length of the UTF-8 sequence at b (RFC 3629: none too long, no surrogates), or 0. */
@@ -186,7 +197,7 @@ static bool is_decorated_word(struct bytes b)
 	for (size_t i = 0; i <= from && i < b.len; i++)
 		for (size_t w = 0; w < COUNT_OF(words); w++) {
 			size_t end = i + strlen(words[w]);
-			if (end >= to && begins(bytes_cut(b, i, b.len), words[w], &cost))
+			if (end - i >= ALONE_LEAST && end >= to && begins(bytes_cut(b, i, b.len), words[w], &cost))
 				return true;
 		}
 	return false;
@@ -197,6 +208,7 @@ static bool is_common(struct bytes password)
 	unsigned char lower[PASSWORD_MOST];
 	unsigned cost[PASSWORD_MOST + 1];
 	struct bytes b = bytes_of(lower, password.len);
+	bool is_cheap;
 
 	if (password.len > FRONT_MOST) /* only something many times over can be cheap: its front tells */
 		b.len = FRONT_MOST;
@@ -206,7 +218,9 @@ static bool is_common(struct bytes password)
 		cost[i] = i ? UINT32_MAX : 0;
 	for (size_t i = 0; i < b.len; i++)
 		step(b, i, cost);
-	return cost[b.len] < COST_LEAST || is_decorated_word(b);
+	is_cheap = cost[b.len] < COST_LEAST || is_decorated_word(b);
+	secret_wipe(lower, sizeof lower);
+	return is_cheap;
 }
 
 /* The user's name, or a part of it that dots and the like set off, in the password in any case. */

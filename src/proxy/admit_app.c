@@ -5,6 +5,7 @@
 #include "crypto/base64.h"
 #include "crypto/random.h"
 #include "gateway/page.h"
+#include "http/accept.h"
 
 #define TARGET_MAX 2000
 #define COOKIE_MAX 4096

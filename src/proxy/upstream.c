@@ -490,7 +490,7 @@ static enum err dial_take(struct engine *g, uint32_t request, int fd, const unsi
 	memcpy(u->ip, ip, sizeof u->ip);
 	u->conn = conn;
 	if (pool_is_isolated(g, p, u->server, ip)) {
-		upstream_reset(u);
+		upstream_reset(u, "isolated");
 		upstream_close(u);
 		return ERR_DENIED;
 	}

@@ -262,7 +262,7 @@ static void proved(struct identity *id, const struct asker *a, const struct auth
 		return;
 	}
 	snprintf(method, sizeof method, "%.40s passkey", w->s->kept.method);
-	snprintf(w->s->kept.method, sizeof w->s->kept.method, "%s", method);
+	snprintf(w->s->kept.method, sizeof w->s->kept.method, "%.60s", method);
 	w->s->kept.has_mfa = true;
 	w->s->kept.proved_s = identity_now_s(id);
 	sessions_rotate(id->sessions, w->s, token);

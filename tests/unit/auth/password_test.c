@@ -132,6 +132,7 @@ static void test_refusal(void **state)
 		{ "four words", LIT("lantaarn korenveld zuster ketel"), LIT("eva"), NULL },
 		{ "a password manager's", LIT("xK7vQm2TnRw9"), LIT("eva"), NULL },
 		{ "with signs alone", LIT("#$9(2^@7~&1)=,"), LIT("eva"), NULL },
+		{ "a little word between signs", LIT("83!;is#9@2$4%7"), LIT("eva"), NULL },
 		{ "twelve characters", LIT("ketelmuziekj"), LIT("eva"), NULL },
 		{ "characters are counted, not octets", LIT("\xc3\xa9\xc3\xa8\xc3\xab\xc3\xaf\xc3\xb6\xc3\xbc\xc3\xa1\xc3\xb3\xc3\xad\xc3\xba\xc3\xbd"), LIT("eva"), "too_short" },
 		{ "one more of them", LIT("\xc3\xa9\xc3\xa8\xc3\xab\xc3\xaf\xc3\xb6\xc3\xbc\xc3\xa1\xc3\xb3\xc3\xad\xc3\xba\xc3\xbd\xc3\xbf"), LIT("eva"), NULL },
