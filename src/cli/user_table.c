@@ -130,6 +130,17 @@ static json_t *groups_of(struct table *t)
 	return list;
 }
 
+static void fault_fields(struct table *t)
+{
+	char told[400] = "";
+	FILE *f = fmemopen(told, sizeof(told), "w");
+
+	CHECK(f);
+	cli_say(t->cli, f, W_IMP_FIELDS, t->record.count, t->count);
+	fclose(f);
+	fault(t, "", told);
+}
+
 /* Who chose the password is asked to choose another; a hash that is taken over is the person's own. */
 static bool must_change(struct table *t, bool is_given)
 {
@@ -172,8 +183,7 @@ static void read_user(struct table *t)
 	json_t *before, *user;
 
 	if (t->record.count != t->count) {
-		snprintf(told, sizeof(told), "%zu, %zu", t->record.count, t->count);
-		fault(t, told, cli_word(t->cli, W_IMP_FIELDS));
+		fault_fields(t);
 		return;
 	}
 	if (!people_name(field(t, C_NAME), name))
