@@ -46,11 +46,17 @@ void columns_add(struct columns *c, struct bytes cell, size_t most)
 	c->cells[c->used++] = s;
 }
 
+void columns_init_bare(struct columns *c, size_t count)
+{
+	CHECK(count <= COLUMNS_MAX);
+	*c = (struct columns){ .count = count };
+}
+
 void columns_init(struct columns *c, const char *head)
 {
 	struct bytes left = bytes_str(head);
 
-	*c = (struct columns){ 0 };
+	columns_init_bare(c, 0);
 	while (left.len) {
 		size_t end = bytes_find_byte(left, '|');
 
@@ -61,10 +67,21 @@ void columns_init(struct columns *c, const char *head)
 	CHECK(c->count && c->count <= COLUMNS_MAX);
 }
 
+/* No blanks at the end of a line. */
+static bool is_row_empty_from(const struct columns *c, size_t i)
+{
+	do {
+		if (*c->cells[i])
+			return false;
+	} while (++i % c->count);
+	return true;
+}
+
 void columns_print(struct columns *c, FILE *to)
 {
 	size_t width[COLUMNS_MAX] = { 0 };
 
+	CHECK(c->used % c->count == 0);
 	for (size_t i = 0; i < c->used; i++) {
 		size_t n = characters(c->cells[i]);
 
@@ -74,12 +91,14 @@ void columns_print(struct columns *c, FILE *to)
 	for (size_t i = 0; i < c->used; i++) {
 		bool is_last = i % c->count == c->count - 1;
 		size_t n = characters(c->cells[i]);
+		bool is_end = is_last || is_row_empty_from(c, i + 1);
 
-		fprintf(to, "%s%*s", c->cells[i], is_last ? 0 : (int)(width[i % c->count] - n + 2), "");
+		fprintf(to, "%s%*s", c->cells[i], is_end ? 0 : (int)(width[i % c->count] - n + 2), "");
 		if (is_last)
 			fputc('\n', to);
-		free(c->cells[i]);
 	}
+	for (size_t i = 0; i < c->used; i++)
+		free(c->cells[i]);
 	free(c->cells);
 	*c = (struct columns){ 0 };
 }

@@ -16,6 +16,8 @@ struct columns {
 
 /* head: the columns' names with '|' between. */
 void columns_init(struct columns *c, const char *head);
+/* Without such a row. */
+void columns_init_bare(struct columns *c, size_t count);
 /* The next cell, row by row; cut after most characters (0: never). Nothing of it steers a terminal. */
 void columns_add(struct columns *c, struct bytes cell, size_t most);
 /* Prints it and frees it. */

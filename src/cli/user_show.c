@@ -47,8 +47,8 @@ static void print_user(const struct cli *cli, const json_t *u)
 	char when[64];
 	struct text t;
 
-	columns_init(&c, cli_word(cli, W_USR_SHOW_HEAD));
-	columns_add(&c, bytes_str(people_text(u, "name")), 0);
+	columns_init_bare(&c, 2);
+	add_row(&c, cli, W_USR_NAME, bytes_str(people_text(u, "name")));
 	add_row(&c, cli, W_USR_DISPLAY, bytes_str(people_text(u, "display")));
 	add_row(&c, cli, W_USR_MAIL, bytes_str(people_text(u, "mail")));
 	text_init(&t, mem, sizeof(mem));
