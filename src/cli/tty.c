@@ -12,13 +12,13 @@ static bool read_silently(const struct cli *cli, FILE *tty, enum word prompt, st
 	char line[1024];
 	bool ok;
 
-	cli_say(cli, tty, prompt);
-	fflush(tty);
 	if (tcgetattr(fileno(tty), &before) < 0)
 		return false;
 	silent = before;
 	silent.c_lflag &= ~(tcflag_t)ECHO;
-	tcsetattr(fileno(tty), TCSAFLUSH, &silent);
+	tcsetattr(fileno(tty), TCSAFLUSH, &silent); /* before it is asked: who types at once is not shown, nor forgotten */
+	cli_say(cli, tty, prompt);
+	fflush(tty);
 	ok = fgets(line, sizeof(line), tty) != NULL;
 	tcsetattr(fileno(tty), TCSAFLUSH, &before);
 	fputc('\n', tty);
