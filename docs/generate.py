@@ -37,7 +37,7 @@ PLACES = {"top": "", "admin": "admin", "log": "log", "limits": "limits", "canoni
           "retry": "pools.NAME.retry", "pool_tls": "pools.NAME.tls", "route": "routes[]", "policy": "policies[]",
           "policy_tests": "policies[].tests", "gateway": "gateway", "notice": "gateway.notice", "app": "gateway.apps.ID",
           "detect": "detect", "monitor": "monitor", "alert": "monitor.alerts[]", "rule_set": "a rule set (rules/NAME.yaml)",
-          "request_file": "requests for sluis policy test", "request": "requests[]", "request_response": "requests[].response",
+          "request_file": "requests for sluis policy test", "request": "requests[]", "request_session": "requests[].session", "request_response": "requests[].response",
           "expect": "requests[].expect"}
 TYPES = {"NUMBER": "number", "STRING": "text", "SIZE": "size", "TIME": "time", "BOOL": "true or false", "MAP": "map",
          "LIST": "list", "STRINGS": "text or list"}
@@ -211,7 +211,7 @@ def man_sluisd():
     section(out, "SYNOPSIS", ".B sluisd", "\\fB\\-c\\fR \\fIFILE\\fR [\\fB\\-\\-rules\\fR \\fIDIR\\fR]")
     section(out, "DESCRIPTION", roff("sluisd balances HTTP over servers. It reads the configuration, opens listening sockets and starts "
             "sluis-worker (one per core: the network), sluis-keeper (private keys), sluis-dialer (connections to servers), "
-            "sluis-prober (health checks), sluis-scribe (the ledger) and, with detect: on, sluis-watcher (signs of an attack in requests). Each of them confines itself to what it needs before the first byte from outside "
+            "sluis-prober (health checks), sluis-scribe (the ledger), with detect: on sluis-watcher (signs of an attack in requests), and with gateway: sluis-identity (users and sessions) and sluis-hasher (passwords). Each of them confines itself to what it needs before the first byte from outside "
             "reaches it. sluisd stays in the foreground and logs to standard error unless log.error names a file."))
     section(out, "OPTIONS")
     for what, meaning in (("-c, --config FILE", "The configuration."), ("--rules DIR", "Where the shipped rules are."),
@@ -224,11 +224,11 @@ def man_sluisd():
         out += [".TP", f".B {roff(what)}", roff(meaning)]
     section(out, "ENVIRONMENT", ".TP", ".B NOTIFY_SOCKET", roff("Set by systemd: sluisd says there when it serves, reloads and stops."))
     section(out, "USERS", roff("Started as root with user: PREFIX in the configuration, the processes run as PREFIX-worker, PREFIX-keeper, "
-            "PREFIX-dialer, PREFIX-prober, PREFIX-scribe and PREFIX-watcher; without it as nobody. The file of alerts is given to the "
+            "PREFIX-dialer, PREFIX-prober, PREFIX-scribe, PREFIX-watcher, PREFIX-identity and PREFIX-hasher; without it as nobody. The file of alerts is given to the "
             "group PREFIX-monitor where there is one, so that sluis monitor reads it as another user. The Debian package makes sluis-worker and the others."))
     section(out, "FILES")
     for what, meaning in (("/etc/sluis/sluis.yaml", "The configuration of the Debian package."), ("/run/sluis/admin.sock", "The admin socket."),
-                          ("/var/lib/sluis/history", "Configurations that were in use."), ("/var/lib/sluis/alerts.jsonl", "Alerts of detect:."), ("/var/log/sluis", "Logs."),
+                          ("/var/lib/sluis/history", "Configurations that were in use."), ("/var/lib/sluis/identity", "Users and sessions."), ("/var/lib/sluis/tokens.key", "The private key that signs tokens for servers."), ("/var/lib/sluis/alerts.jsonl", "Alerts of detect:."), ("/var/log/sluis", "Logs."),
                           ("/usr/share/sluis/rules", "Shipped rules.")):
         out += [".TP", f".I {roff(what)}", roff(meaning)]
     section(out, "EXIT STATUS", roff("0: ended as told. 1: it could not start, and the log says why. 2: wrongly called."))

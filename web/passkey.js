@@ -13,8 +13,8 @@
 	const credentials = (ids) => (ids ?? []).map((id) => ({ type: "public-key", id: fromBase64url(id) }));
 
 	async function post(button, path, body, signal) {
-		const headers = { "Content-Type": "application/json", "X-CSRF-Token": button.dataset.csrf };
-		const response = await fetch(path, { method: "POST", headers, body: JSON.stringify(body), redirect: "error", signal });
+		const form = new URLSearchParams({ ...body, csrf: button.dataset.csrf ?? "", next: button.dataset.next ?? "" });
+		const response = await fetch(path, { method: "POST", body: form, redirect: "error", signal });
 
 		if (!response.ok)
 			throw new Error(`${path}: ${response.status}`);
@@ -70,20 +70,24 @@
 	/* A sign-in that waits in the list below the name's field. Nobody asked for it, so that it cannot begin is not told; that the passkey which
 	 * was chosen there is refused, is. One ceremony at a time: it gives way to the button's. */
 	function conditional(button) {
-		let waiting = null;
-		let timer = 0;
+		let waiting = null, isWanted = false, timer = 0;
 
-		function stop() {
+		function halt() {
 			clearTimeout(timer);
 			waiting?.abort();
 			waiting = null;
 		}
+		function stop() {
+			isWanted = false;
+			halt();
+		}
 		async function start() {
-			stop();
+			isWanted = true;
+			halt();
 			const mine = waiting = new AbortController();
 			let result = null;
 
-			timer = setTimeout(() => (document.hidden ? stop() : start()), RENEW_MS);
+			timer = setTimeout(() => (document.hidden ? halt() : start()), RENEW_MS);
 			try {
 				result = await get(button, { mediation: "conditional", signal: mine.signal });
 				await finish(button, result);
@@ -91,13 +95,12 @@
 				if (result)
 					tell(button, error);
 				if (waiting === mine)
-					stop();
-				if (result)
+					halt();
+				if (result && isWanted)
 					start();
 			}
 		}
-		document.addEventListener("visibilitychange", () => { if (!document.hidden && !waiting) start(); });
-		start();
+		document.addEventListener("visibilitychange", () => { if (!document.hidden && isWanted && !waiting) start(); });
 		return { start, stop };
 	}
 
@@ -127,6 +130,8 @@
 		if (canWait && document.querySelector('input[autocomplete~="webauthn"]') &&
 			await PublicKeyCredential.isConditionalMediationAvailable?.())
 			inField = conditional(button);
+		if (!isBusy)
+			inField?.start();
 	}
 
 	if (window.PublicKeyCredential) {

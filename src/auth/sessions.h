@@ -18,10 +18,11 @@ struct session {
 	uint64_t challenge_until_s;
 };
 struct sessions;
+/* ended: before s goes; why: "sign-out", "revoked", "idle", "over", "replaced", ... Workers have been told already, and s has its last generation. It may
+ * not add, end or rotate. Apps' sessions end before their portal's. */
 struct sessions_hooks {
 	void *ctx;
-	void (*ended)(void *ctx, const struct session *s, const char *why); /* "sign-out", "revoked", "idle", "over", "replaced", ...; called before it goes. It may
-						* not add, end or rotate. Workers have been told already, s has its last generation. Apps' sessions end before their portal's. */
+	void (*ended)(void *ctx, const struct session *s, const char *why);
 };
 
 /* board: all its live slots are moved on: sessions of an identity before this one are to be asked about again. most: the limit of sessions,

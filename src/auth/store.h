@@ -1,7 +1,10 @@
 /* What identity keeps on disk: users, their factors, sessions (their tokens as hashes alone), who signed in from where. SQLite in one folder, which
  * only sluis-identity may open; a store for several nodes will stand behind the same functions. All calls block on the disk alone; one thread.
  * Unless said otherwise: ERR_NOT_FOUND there is none, ERR_IO the store fails (store_error says why), ERR_MEMORY. Names of users are kept and compared
- * in lower case (ASCII letters); they are 1 to 64 of a-z 0-9 . _ - @ + and begin with a letter or digit. */
+ * in lower case (ASCII letters); they are 1 to 64 of a-z 0-9 . _ - @ + and begin with a letter or digit. A text that is to be kept: ERR_LIMIT too
+ * long, ERR_SYNTAX control characters, or a name that cannot be. A user that is not there: ERR_NOT_FOUND, also of what hangs on it. ERR_IO also when
+ * the file has what Sluis did not write. A callback that is called for each (until false) sees views that end with its return; it may call others of
+ * these functions, not the one that called it. */
 #ifndef AUTH_STORE_H
 #define AUTH_STORE_H
 
@@ -51,10 +54,11 @@ struct store_passkey {
 	uint64_t made_s, used_s;
 };
 
-/* dir: a folder that is there and ours. Makes what is missing; ERR_ORDER: written by a newer Sluis. */
+/* dir: a folder that is there and ours ("." will do: nothing above it is looked at). Makes what is missing; ERR_ORDER: written by a newer Sluis. The file
+ * is this process's alone until store_close: nobody else can read it meanwhile. */
 enum err store_open(const char *dir, struct store **out) MUST_USE;
 void store_close(struct store **s);
-const char *store_error(const struct store *s);
+const char *store_error(const struct store *s); /* of the last ERR_IO: where, what, what to do; NULL: of the last store_open that failed */
 
 /* --- users; bytes of *out live in the arena --- */
 bool store_name_is_valid(struct bytes name);
@@ -85,23 +89,26 @@ enum err store_passkey_used(struct store *s, struct bytes id, uint32_t sign_coun
 enum err store_passkey_remove(struct store *s, int64_t user, struct bytes id) MUST_USE;
 enum err store_passkeys(struct store *s, int64_t user, bool (*one)(void *ctx, const struct store_passkey *p), void *ctx) MUST_USE;
 
-/* --- sessions --- */
+/* --- sessions ---
+ * On disk when the call returns: that one ended, and that its token was replaced. Not waited for: that one began or was seen. */
 enum err store_session_put(struct store *s, const struct store_session *x) MUST_USE; /* new, or in place of the one of that id */
 enum err store_session_remove(struct store *s, const char *id) MUST_USE; /* none there: OK */
 enum err store_session_seen(struct store *s, const char *id, uint64_t seen_s) MUST_USE;
+/* Portal sessions first. */
 enum err store_sessions(struct store *s, bool (*one)(void *ctx, const struct store_session *x), void *ctx) MUST_USE;
-/* Several changes as one: all or none, and one wait for the disk. Calls between begin and commit belong to it. */
+/* Several changes as one: all or none, and one wait for the disk. Calls between begin and commit belong to it, and are on disk when
+ * commit has said OK. An ERR_IO or ERR_MEMORY of one of them makes commit take all back and say ERR_IO; other answers do not. */
 enum err store_begin(struct store *s) MUST_USE;
 enum err store_commit(struct store *s) MUST_USE;
 
-/* --- what a person did --- */
+/* --- what a person did: not waited for --- */
 enum err store_sign_in(struct store *s, int64_t user, const struct addr *client, struct bytes method, enum store_outcome outcome, uint64_t now_s) MUST_USE;
 /* The latest, newest first; each user's last 50 are kept, for a year. */
 enum err store_sign_ins(struct store *s, int64_t user, size_t most,
 	bool (*one)(void *ctx, uint64_t when_s, const struct addr *client, struct bytes method, enum store_outcome outcome), void *ctx) MUST_USE;
 /* Whether the user signed in from that source (IPv4 address, IPv6 /64) within the last 90 days. */
 bool store_source_known(struct store *s, int64_t user, const struct addr *client, uint64_t now_s);
-enum err store_favourite(struct store *s, int64_t user, struct bytes app, bool on) MUST_USE; /* at most 100 */
+enum err store_favourite(struct store *s, int64_t user, struct bytes app, bool on) MUST_USE; /* at most 100: ERR_LIMIT */
 enum err store_used(struct store *s, int64_t user, struct bytes app, uint64_t now_s) MUST_USE; /* the last 20 are kept */
 enum err store_apps(struct store *s, int64_t user, bool (*one)(void *ctx, struct bytes app, bool is_favourite, uint64_t used_s), void *ctx) MUST_USE;
 

@@ -116,7 +116,7 @@ static enum err read_auth_data(struct bytes in, bool is_attested, struct auth_da
 	d.count = big_endian(reader_take(&r, 4));
 	if (r.failed || in.len > AUTH_DATA_MAX || ((d.flags & FLAG_AT) != 0) != is_attested)
 		return fail(why, "syntax", ERR_SYNTAX);
-	if ((d.flags & FLAG_BS) && !(d.flags & FLAG_BE)) /* Level 3, 7.1 step 18: backed up, and not to be backed up */
+	if ((d.flags & FLAG_BS) && !(d.flags & FLAG_BE)) /* Level 3, 6.1.3: backed up, and not to be backed up */
 		return fail(why, "syntax", ERR_SYNTAX);
 	if (is_attested)
 		TRY(read_attested(&r, &d, why));

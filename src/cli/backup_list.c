@@ -199,6 +199,8 @@ bool backup_list(const struct cli *cli, const struct site *s, bool with_ledger, 
 		snprintf(dir, sizeof(dir), "%s/%s", s->state_dir, plain[i]);
 		ok = add_folder(cli, out, dir, take_plain);
 	}
+	snprintf(dir, sizeof(dir), "%s/identity", s->state_dir);
+	ok = ok && add_folder(cli, out, dir, take_state);
 	snprintf(dir, sizeof(dir), "%s/ledger", s->state_dir);
 	return ok && add_folder(cli, out, dir, with_ledger ? take_ledger : take_roots);
 }

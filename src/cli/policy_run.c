@@ -47,7 +47,7 @@ static void fill_input(struct policy_runner *r, const struct conf_request *q)
 
 	r->in = (struct policy_input){ .req = &r->req, .client = q->client, .peer = q->peer,
 		.listener = l ? l->name : BYTES("test"), .is_tls = is_tls, .real_us = q->real_us, .tags = r->tags,
-		.arena = &r->scratch, .arena_is_scratch = true };
+		.arena = &r->scratch, .arena_is_scratch = true, .session = q->has_session ? &q->session : NULL };
 	if (is_tls) {
 		r->in.tls_version = q->tls_version;
 		r->in.tls_sni = q->sni;
@@ -202,16 +202,40 @@ static struct bytes run_rules(struct policy_runner *r, bool goes_on)
 	return decision;
 }
 
+/* What is in the way, or empty. What cannot be told is a refusal. */
+static struct bytes access_to(struct policy_runner *r, const struct policy_expr *allow, const struct policy_expr *mfa)
+{
+	if (!r->in.session)
+		return BYTES("sign-in");
+	if (allow && policy_truth(allow, &r->in) != POLICY_TRUE)
+		return BYTES("denied");
+	if (mfa && !r->in.session->has_mfa && policy_truth(mfa, &r->in) != POLICY_FALSE)
+		return BYTES("step-up");
+	return BYTES("");
+}
+
 static struct bytes route(struct policy_runner *r, const struct conf_request *q)
 {
+	const struct conf_app *app = conf_app_by_host(r->conf, r->req.host);
+	const struct conf_route *route;
+	struct bytes not_yet = BYTES("");
 	size_t pool = r->pool;
 
 	if (!r->router)
 		return BYTES("pass");
 	if (q->listener < r->conf->listener_count && r->conf->listeners[q->listener].redirect_to_https)
 		return BYTES("redirect 308 to https");
-	if (pool == SIZE_MAX)
-		pool = router_find(r->router, r->req.host, r->req.path, &r->in);
+	if (r->conf->gateway.is_on && bytes_eq(r->req.host, r->conf->gateway.portal))
+		return BYTES("portal");
+	route = app ? NULL : router_find_route(r->router, r->req.host, r->req.path, &r->in);
+	if (app)
+		not_yet = access_to(r, app->allow, app->mfa);
+	else if (route && route->needs_session) /* also when a policy has chosen the pool */
+		not_yet = access_to(r, route->allow, NULL);
+	if (not_yet.len)
+		return not_yet;
+	if (pool == SIZE_MAX && (app || route))
+		pool = app ? app->pool : route->pool;
 	if (pool == SIZE_MAX)
 		return BYTES("refused 404 no-route");
 	return note(r, "pool %.*s", FMT(r->conf->pools[pool].name));

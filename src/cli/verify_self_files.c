@@ -217,7 +217,8 @@ void self_rights(struct self *s)
 	static const struct {
 		const char *name;
 		enum self_right right;
-	} state[] = { { "", RIGHT_PROGRAM }, { "/history", RIGHT_PROGRAM }, { "/ledger", RIGHT_FOLDER }, { "/ledger.key", RIGHT_SECRET } };
+	} state[] = { { "", RIGHT_PROGRAM }, { "/history", RIGHT_PROGRAM }, { "/ledger", RIGHT_FOLDER }, { "/ledger.key", RIGHT_SECRET },
+		{ "/identity", RIGHT_FOLDER }, { "/tokens.key", RIGHT_SECRET } };
 	const char *unseen = NULL;
 	char path[COUNT_OF(state)][TREE_PATH_MAX + 64];
 

@@ -136,6 +136,29 @@ static void read_expectations(const struct map *m, struct conf_request *r)
 		names[i] = arena_copy(m->l->arena, node_text(items[i]));
 }
 
+/* Who has signed in; what is not said follows from the rest. */
+static void read_session(const struct map *m, struct conf_request *r)
+{
+	struct map s = map_map(m, "session", "request_session");
+	struct bytes *groups;
+	yaml_node_t **items;
+
+	if (!s.node)
+		return;
+	r->has_session = true;
+	r->session.user = map_string(&s, "user");
+	r->session.has_mfa = map_bool(&s, "mfa");
+	r->session.is_device_bound = map_bool(&s, "device_bound");
+	r->session.method = map_string(&s, "method");
+	if (r->session.method.len == 0)
+		r->session.method = r->session.has_mfa ? BYTES("password totp") : BYTES("password");
+	r->session.since_s = r->session.proved_s = map_node(&s, "since") ? map_number(&s, "since") : r->real_us / 1000000;
+	r->session.group_count = map_items(&s, "groups", &items);
+	r->session.groups = groups = conf_array(m->l, r->session.group_count, sizeof *groups);
+	for (size_t i = 0; i < r->session.group_count; i++)
+		groups[i] = arena_copy(m->l->arena, node_text(items[i]));
+}
+
 static void read_details(const struct map *m, struct conf_request *r)
 {
 	struct map response = map_map(m, "response", "request_response");
@@ -153,6 +176,7 @@ static void read_details(const struct map *m, struct conf_request *r)
 	r->cipher = map_string(m, "cipher");
 	r->client_subject = map_string(m, "client_subject");
 	r->real_us = map_number(m, "time") * 1000000;
+	read_session(m, r);
 	if (response.node) {
 		r->has_response = true;
 		r->status = (uint16_t)map_number(&response, "status");

@@ -16,6 +16,8 @@ struct conf_request {
 	enum conf_tls_given tls;
 	struct bytes tls_version, sni, cipher, client_subject;
 	uint64_t real_us;
+	bool has_session;
+	struct policy_session session;
 	bool has_response;
 	uint16_t status;
 	struct http_field *fields; /* of the response */

@@ -6,8 +6,8 @@
 #define COOKIE_OURS "__Host-sluis-"
 #define YEAR_S	    31536000u
 
-/* The only value of that name over all Cookie fields. False: none, or more than one: another host, or plain HTTP, may have put one beside ours,
- * and there is no telling which is which (8.6). Quotes are part of a value (4.2.1). */
+/* The only value of that name over all Cookie fields. False: none, or more than one: another host, or plain HTTP, may have put one beside
+ * ours, and there is no telling which is which (8.6). Quotes are part of a value (4.2.1). */
 static bool find_once(const struct http_field *f, size_t n, struct bytes name, struct bytes *out)
 {
 	size_t found = 0;

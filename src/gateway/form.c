@@ -1,5 +1,5 @@
-/* Reading forms, and what makes a form's answer ours. The reading is stricter than http/params, which finds what policies ask for: here a form that
- * is not quite right is no form. */
+/* Reading forms, and what makes a form's answer ours. The reading is stricter than http/params, which finds what policies ask for: here
+ * a form that is not quite right is no form. */
 #include "gateway/form.h"
 
 #include "base/secret.h"

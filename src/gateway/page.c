@@ -1,7 +1,8 @@
 /* The frame that all pages of the portal stand in: head, landmarks, what went wrong, help and language. */
-#include "gateway/page_priv.h"
+#include "gateway/page.h"
 
 #include "gateway/form.h"
+#include "gateway/page_priv.h"
 #include "http/accept.h"
 
 #define ROOM 10240 /* octets: the longest row, and the page's end */

@@ -40,8 +40,8 @@ struct page {
 	struct bytes csrf;  /* for forms */
 	struct bytes next;  /* where to go on, already held against link_local; hidden field "next"; empty: home */
 	struct bytes error; /* one sentence for this page, from page_word; empty: none. role=alert; the page's title begins with "Error: " */
-	struct bytes wrong; /* the name of the field that the error is about: it is marked, told the error by, and has the focus; "recovery" is
-			     * the recovery code's. Empty: the first of the page's only form; on page_account none */
+	struct bytes wrong; /* the name of the field that the error is about ("password", "code", "new", ...; "recovery" is the recovery code's): it is
+			     * marked, told the error by, and has the focus. Empty: none, as where something is down */
 	struct bytes note;  /* likewise of what was done; role=status */
 	bool with_passkeys; /* the browser may be asked for one */
 	bool wants_refresh; /* <meta http-equiv=refresh> to /still-there two minutes (or half, if shorter) before the session would be idle too long,

@@ -124,9 +124,9 @@ static void put_totp(struct text *t, const struct page *p, struct bytes lines)
 	text_lit(t, "<p>");
 	put_with(t, p, PW_CODES_LEFT, left.len ? left : BYTES("0"), BYTES(""));
 	text_lit(t, "</p>\n");
-	put_action(t, p, "/recovery", PW_CODES_NEW, "quiet");
 	if (seconds(left))
-		put_element(t, p, "p class=\"hint\"", PW_CODES_NEW_HINT);
+		put_element(t, p, "p", PW_CODES_NEW_HINT);
+	put_action(t, p, "/recovery", PW_CODES_NEW, "quiet");
 	text_lit(t, "</section>\n");
 }
 
@@ -183,7 +183,8 @@ static void put_passkeys(struct text *t, const struct page *p, struct bytes line
 		put(t, p, PW_PASSKEY_NAME);
 		text_lit(t, "</label>\n<p class=\"hint\" id=\"passkey-name-hint\">");
 		put(t, p, PW_PASSKEY_NAME_HINT);
-		text_lit(t, "</p>\n<input id=\"passkey-name\" type=\"text\" autocomplete=\"off\" maxlength=\"60\" aria-describedby=\"passkey-name-hint\">\n</div>\n");
+		text_lit(t, "</p>\n<input id=\"passkey-name\" type=\"text\" autocomplete=\"off\" maxlength=\"60\" "
+			"aria-describedby=\"passkey-name-hint\">\n</div>\n");
 		put_passkey(t, p, "passkey-new", PW_PASSKEY_ADD, "/passkey/new", "/passkey/add", " data-name=\"passkey-name\"");
 		put_noscript(t, p, PW_PASSKEY_SCRIPT);
 	}
@@ -252,7 +253,7 @@ static void put_sign_ins(struct text *t, const struct page *p, struct bytes line
 	bool is_open = false;
 
 	while (next_of(&lines, BYTES("sign-in"), &l) && page_has_room(t)) {
-		bool is_good = bytes_eq(l.fields[4], BYTES("signed-in"));
+		bool is_good = bytes_eq(l.fields[4], BYTES("signed in"));
 		if (!is_open) {
 			text_lit(t, "<section class=\"card\">\n");
 			put_element(t, p, "h2", PW_SIGN_INS);

@@ -32,6 +32,7 @@ void put_element(struct text *t, const struct page *p, const char *tag, enum pag
 void put_noscript(struct text *t, const struct page *p, enum page_word w);
 /* "today, 19:31" or "27 November 2026, 19:31" in the machine's zone. */
 void put_time(struct text *t, const struct page *p, uint64_t at_s);
+void put_time_on_paper(struct text *t, const struct page *p, uint64_t at_s); /* never "today" */
 /* "password and authenticator app", from a session's method. */
 void put_method(struct text *t, const struct page *p, struct bytes method);
 /* "Firefox on Windows", from a User-Agent; not escaped, for it is of ours. */
@@ -47,14 +48,14 @@ struct field {
 	struct bytes hint_number;
 	const char *type, *autocomplete, *more; /* more: attributes as they are, or NULL */
 	struct bytes value;
-	bool takes_error; /* of an error that names no field */
-	bool takes_focus; /* where there is no error */
+	bool takes_focus; /* unless another field is wrong */
 };
 void put_field(struct text *t, const struct page *p, const struct field *f);
 /* look: "main", "quiet", "danger". */
 void put_button(struct text *t, const struct page *p, enum page_word w, const char *look);
 /* A button of web/passkey.js and its status; see page.h. with: other attributes, or "". */
-void put_passkey(struct text *t, const struct page *p, const char *id, enum page_word w, const char *options, const char *result, const char *with);
+void put_passkey(struct text *t, const struct page *p, const char *id, enum page_word w, const char *options, const char *result,
+	const char *with);
 bool page_has_room(const struct text *t); /* for one more of a list, and for what stands below it */
 
 #endif

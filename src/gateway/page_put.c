@@ -101,7 +101,7 @@ static void put_date(struct text *t, const struct page *p, const struct tm *day)
 	text_fmt(t, " %d", day->tm_year + 1900);
 }
 
-void put_time(struct text *t, const struct page *p, uint64_t at_s)
+static void write_time(struct text *t, const struct page *p, uint64_t at_s, bool by_date)
 {
 	const uint64_t day_s = 86400, most = UINT64_C(253402300799); /* the end of the year 9999 */
 	time_t at = (time_t)(at_s > most ? most : at_s);
@@ -112,7 +112,9 @@ void put_time(struct text *t, const struct page *p, uint64_t at_s)
 		return;
 	clock_rfc3339((uint64_t)at * 1000000, utc);
 	text_fmt(t, "<time datetime=\"%.19sZ\">", utc);
-	if (is_day(&local, p->now_s))
+	if (by_date)
+		put_date(t, p, &local);
+	else if (is_day(&local, p->now_s))
 		put(t, p, PW_TODAY);
 	else if (p->now_s >= day_s && is_day(&local, p->now_s - day_s))
 		put(t, p, PW_YESTERDAY);
@@ -121,6 +123,16 @@ void put_time(struct text *t, const struct page *p, uint64_t at_s)
 	else
 		put_date(t, p, &local);
 	text_fmt(t, ", %02d:%02d</time>", local.tm_hour, local.tm_min);
+}
+
+void put_time(struct text *t, const struct page *p, uint64_t at_s)
+{
+	write_time(t, p, at_s, false);
+}
+
+void put_time_on_paper(struct text *t, const struct page *p, uint64_t at_s)
+{
+	write_time(t, p, at_s, true);
 }
 
 void put_method(struct text *t, const struct page *p, struct bytes method)
@@ -197,7 +209,7 @@ void put_form(struct text *t, const struct page *p, const char *action, const ch
 void put_field(struct text *t, const struct page *p, const struct field *f)
 {
 	const char *id = f->id ? f->id : f->name;
-	bool is_wrong = p->error.len && (p->wrong.len ? bytes_eq(p->wrong, bytes_str(id)) : f->takes_error);
+	bool is_wrong = p->error.len && bytes_eq(p->wrong, bytes_str(id));
 
 	text_fmt(t, "<div class=\"field%s\">\n<label for=\"%s\">", is_wrong ? " is-wrong" : "", id);
 	put(t, p, f->label);
@@ -220,7 +232,7 @@ void put_field(struct text *t, const struct page *p, const struct field *f)
 	if (is_wrong || f->hint)
 		text_fmt(t, " aria-describedby=\"%s%s%s%s\"", is_wrong ? "error" : "", is_wrong && f->hint ? " " : "", f->hint ? id : "",
 			f->hint ? "-hint" : "");
-	if (is_wrong || (f->takes_focus && !p->error.len))
+	if (is_wrong || (f->takes_focus && !(p->error.len && p->wrong.len)))
 		text_lit(t, " autofocus");
 	text_lit(t, " required>\n</div>\n");
 }
@@ -239,10 +251,11 @@ static void put_data(struct text *t, const char *name, struct bytes value)
 	text_byte(t, '"');
 }
 
-void put_passkey(struct text *t, const struct page *p, const char *id, enum page_word w, const char *options, const char *result, const char *with)
+void put_passkey(struct text *t, const struct page *p, const char *id, enum page_word w, const char *options, const char *result,
+	const char *with)
 {
-	text_fmt(t, "<button type=\"button\" class=\"passkey\" id=\"%s\" hidden data-options=\"%s\" data-result=\"%s\" data-status=\"%s-status\"%s", id,
-		options, result, id, with);
+	text_fmt(t, "<button type=\"button\" class=\"passkey\" id=\"%s\" hidden data-options=\"%s\" data-result=\"%s\"", id, options, result);
+	text_fmt(t, " data-status=\"%s-status\"%s", id, with);
 	put_data(t, "csrf", p->csrf);
 	put_data(t, "next", p->next.len ? p->next : BYTES("/"));
 	put_data(t, "error", bytes_str(page_word(p->lang, PW_PASSKEY_FAILED)));

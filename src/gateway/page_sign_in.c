@@ -12,14 +12,14 @@ void page_sign_in(struct text *t, const struct page *p, struct bytes user)
 	put_element(t, p, "p class=\"lead\"", PW_SIGN_IN_LEAD);
 	put_form(t, p, "/sign-in", "stack");
 	put_field(t, p, &(struct field){ .name = "user", .label = PW_USER, .type = "text", .value = user, .takes_focus = user.len == 0,
-		.takes_error = user.len == 0, .autocomplete = p->with_passkeys ? "username webauthn" : "username",
+		.autocomplete = p->with_passkeys ? "username webauthn" : "username",
 		.more = "autocapitalize=\"none\" spellcheck=\"false\" maxlength=\"64\"" });
 	put_field(t, p, &(struct field){ .name = "password", .label = PW_PASSWORD, .type = "password", .takes_focus = user.len > 0,
-		.takes_error = user.len > 0, .autocomplete = "current-password", .more = "maxlength=\"256\"" });
+		.autocomplete = "current-password", .more = "maxlength=\"256\"" });
 	put_button(t, p, PW_SIGN_IN, "main");
 	text_lit(t, "</form>\n");
 	if (p->with_passkeys)
-		put_passkey(t, p, "passkey-sign-in", PW_PASSKEY_SIGN_IN, "/passkey/begin", "/passkey/prove", "");
+		put_passkey(t, p, "passkey-sign-in", PW_PASSKEY_SIGN_IN, "/passkey/begin", "/passkey/sign-in", "");
 	page_end(t, p, &h);
 }
 
@@ -36,8 +36,9 @@ static bool has_method(struct bytes methods, struct bytes one)
 
 static void put_code(struct text *t, const struct page *p, enum page_word hint)
 {
-	put_field(t, p, &(struct field){ .name = "code", .label = PW_TOTP_CODE, .hint = hint, .type = "text", .takes_focus = true, .takes_error = true,
-		.autocomplete = "one-time-code", .more = "inputmode=\"numeric\" maxlength=\"12\" spellcheck=\"false\" class=\"code\"" });
+	put_field(t, p, &(struct field){ .name = "code", .label = PW_TOTP_CODE, .hint = hint, .type = "text", .takes_focus = true,
+		.autocomplete = "one-time-code",
+		.more = "inputmode=\"numeric\" maxlength=\"12\" spellcheck=\"false\" class=\"code\"" });
 }
 
 static void put_recovery_form(struct text *t, const struct page *p, const char *action, bool is_only)
@@ -52,7 +53,8 @@ static void put_recovery_form(struct text *t, const struct page *p, const char *
 	put_form(t, p, action, "stack");
 	put_hidden(t, "method", BYTES("recovery"));
 	put_field(t, p, &(struct field){ .name = "code", .id = "recovery", .label = PW_RECOVERY, .hint = PW_RECOVERY_HINT, .type = "text",
-		.takes_error = is_only, .takes_focus = is_only, .autocomplete = "off", .more = "autocapitalize=\"none\" spellcheck=\"false\" maxlength=\"40\"" });
+		.takes_focus = is_only, .autocomplete = "off",
+		.more = "autocapitalize=\"none\" spellcheck=\"false\" maxlength=\"40\"" });
 	put_button(t, p, PW_CONFIRM, is_only ? "main" : "quiet");
 	text_lit(t, "</form>\n");
 	if (!is_only)
@@ -98,8 +100,8 @@ static void put_qr(struct text *t, const struct page *p, struct bytes uri)
 		return;
 	text_lit(t, "<svg class=\"qr\" role=\"img\" aria-label=\"");
 	put(t, p, PW_TOTP_QR);
-	text_fmt(t, "\" viewBox=\"0 0 %d %d\" shape-rendering=\"crispEdges\">\n<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n<path fill=\"#000\" d=\"",
-		q->width + 8, q->width + 8);
+	text_fmt(t, "\" viewBox=\"0 0 %d %d\" shape-rendering=\"crispEdges\">\n", q->width + 8, q->width + 8);
+	text_lit(t, "<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n<path fill=\"#000\" d=\"");
 	for (int y = 0; y < q->width; y++) {
 		for (int x = 0, run; x < q->width; x += run) {
 			const unsigned char *row = q->data + (size_t)y * (size_t)q->width;
@@ -184,7 +186,7 @@ void page_recovery(struct text *t, const struct page *p, struct bytes codes)
 		text_html(t, p->facts->user);
 	}
 	text_lit(t, " · ");
-	put_time(t, p, p->now_s);
+	put_time_on_paper(t, p, p->now_s);
 	text_lit(t, "</p>\n<p><a class=\"button\" href=\"");
 	text_html(t, p->next.len ? p->next : BYTES("/"));
 	text_lit(t, "\">");

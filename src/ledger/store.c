@@ -5,6 +5,7 @@
 #include "ledger/contacts.h"
 #include "ledger/days.h"
 #include "ledger/sum.h"
+#include "ledger/vfs.h"
 
 #include <sqlite3.h>
 #include <stdlib.h>
@@ -233,34 +234,6 @@ static enum err read_sums(struct ledger_store *s)
 	return finish(st, e);
 }
 
-static int keep_path(sqlite3_vfs *vfs, const char *path, int size, char *out)
-{
-	struct text t;
-
-	(void)vfs;
-	text_init(&t, out, (size_t)size);
-	text_add(&t, bytes_of(path, strlen(path) + 1));
-	return t.failed ? SQLITE_CANTOPEN : SQLITE_OK;
-}
-
-/* SQLite's own, but that a path stays as it is: the scribe stands in its folder and cannot walk to it from the root. */
-static const char *own_vfs(void)
-{
-	static sqlite3_vfs vfs;
-
-	if (!vfs.zName) {
-		const sqlite3_vfs *unix_vfs = sqlite3_vfs_find("unix");
-
-		CHECK(unix_vfs);
-		vfs = *unix_vfs;
-		vfs.zName = "sluis-ledger";
-		vfs.pNext = NULL;
-		vfs.xFullPathname = keep_path;
-		CHECK(sqlite3_vfs_register(&vfs, 0) == SQLITE_OK);
-	}
-	return vfs.zName;
-}
-
 enum err ledger_store_read(const char *path, struct ledger_store **out)
 {
 	struct ledger_store *s = calloc(1, sizeof(*s));
@@ -268,7 +241,7 @@ enum err ledger_store_read(const char *path, struct ledger_store **out)
 
 	if (!s)
 		return ERR_MEMORY;
-	e = of_sqlite(sqlite3_open_v2(path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW, own_vfs()));
+	e = of_sqlite(sqlite3_open_v2(path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW, ledger_vfs()));
 	if (e != OK) {
 		ledger_store_close(&s);
 		return e;
@@ -303,7 +276,7 @@ enum err ledger_store_open(const char *path, struct bytes day, const unsigned ch
 	s->sha = sha256_new();
 	s->sums = contacts_new(SUMS_MEMORY);
 	text_init_growing(&s->texts, SUMS_MEMORY);
-	e = s->sums ? of_sqlite(sqlite3_open_v2(path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOFOLLOW, own_vfs())) :
+	e = s->sums ? of_sqlite(sqlite3_open_v2(path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOFOLLOW, ledger_vfs())) :
 		      ERR_MEMORY;
 	if (e == OK) {
 		sqlite3_extended_result_codes(s->db, 1);

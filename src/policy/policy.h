@@ -73,9 +73,6 @@ struct policy_expr; /* compiled; lives as long as the arena it was compiled into
 enum err policy_compile(struct bytes source, enum policy_type want, bool response_fields_allowed,
 	const struct policy_set_def *sets, size_t set_count, struct arena *arena, struct policy_expr **out,
 	struct policy_error *error) MUST_USE;
-/* From now on regular expressions are interpreted, not made into machine code: for a process that compiles expressions when it may not make
- * memory executable any more. */
-void policy_without_code(void);
 /* Frees what lives outside the arena (regular expressions). */
 void policy_expr_fini(struct policy_expr *e);
 
@@ -134,5 +131,8 @@ struct policy_reason {
 };
 /* How many reasons were written; never more than most. */
 size_t policy_explain(const struct policy_expr *e, const struct policy_input *in, struct policy_reason *out, size_t most);
+
+/* From now on regular expressions of this process are interpreted: for who compiles them in a jail, where no memory becomes code. */
+void policy_regex_interpret(void);
 
 #endif

@@ -15,11 +15,11 @@
 #define STACK_MOST  (512 * 1024)
 #define TEXT_MOST   16384 /* for patterns without ^; a loop over 16k at each of 16k places takes tens of ms */
 
-static bool without_code;
+static bool interprets; /* this process compiles to no machine code */
 
-void policy_without_code(void)
+void policy_regex_interpret(void)
 {
-	without_code = true;
+	interprets = true;
 }
 
 static bool prepare(struct policy_regex *r)
@@ -27,7 +27,7 @@ static bool prepare(struct policy_regex *r)
 	uint32_t options = 0, least = 0;
 
 	/* Where there may be no executable memory, the interpreter serves. */
-	r->is_compiled = !without_code && pcre2_jit_compile(r->code, PCRE2_JIT_COMPLETE) == 0;
+	r->is_compiled = !interprets && pcre2_jit_compile(r->code, PCRE2_JIT_COMPLETE) == 0;
 	r->match = pcre2_match_data_create(1, NULL);
 	r->context = pcre2_match_context_create(NULL);
 	r->stack = pcre2_jit_stack_create(STACK_START, STACK_MOST, NULL);

@@ -246,10 +246,10 @@ void admit_set_token(struct exchange *x, const char *cookie, struct bytes token)
 	struct text *t = &x->admit->head;
 
 	text_lit(t, "Set-Cookie: ");
-	cookie_write(t, cookie, token, strcmp(cookie, COOKIE_FLOW) == 0 && token.len ? 600 : 0);
+	cookie_write(t, cookie, token, strcmp(cookie, COOKIE_PORTAL) != 0 && strcmp(cookie, COOKIE_APP) != 0 && token.len ? 600 : 0);
 	text_lit(t, "\r\n");
 	x->has_secret = true;
-	if (strcmp(cookie, COOKIE_FLOW) != 0 && strcmp(cookie, COOKIE_ENTER) != 0)
+	if (strcmp(cookie, COOKIE_PORTAL) == 0 || strcmp(cookie, COOKIE_APP) == 0)
 		admit_forget(x);
 }
 

@@ -245,9 +245,11 @@ bool exchange_decide(struct exchange *x)
 		return redirect_https(x);
 	if (conf->gateway.is_on && !admit_decide(x))
 		return false;
-	if (x->pool)
+	if (x->pool && (!conf->gateway.is_on || x->app))
 		return true;
 	route = router_find_route(g->router, x->req.host, x->req.path, &x->input);
+	if (x->pool) /* a policy chose it: that is no way around the sign-in */
+		return !route || !route->needs_session || admit_route(x, route);
 	if (!route) {
 		exchange_refuse(x, 404, "no-route");
 		return false;

@@ -48,6 +48,11 @@ struct bytes portal_flow(struct exchange *x)
 	return cookie_kept(x, COOKIE_FLOW);
 }
 
+struct bytes portal_passkey_flow(struct exchange *x)
+{
+	return cookie_kept(x, COOKIE_PASSKEY);
+}
+
 struct bytes portal_token(struct exchange *x)
 {
 	return cookie_kept(x, COOKIE_PORTAL);
@@ -245,6 +250,7 @@ static const struct {
 	{ LIT("/passkey/begin"), true, false, ANYBODY, portal_passkey_begin },
 	{ LIT("/passkey/ask"), true, false, FLOW_OR_SESSION, portal_passkey_ask },
 	{ LIT("/passkey/new"), true, false, FLOW_OR_SESSION, portal_passkey_new },
+	{ LIT("/passkey/sign-in"), true, false, ANYBODY, portal_passkey_sign_in },
 	{ LIT("/passkey/prove"), true, false, FLOW_OR_SESSION, portal_passkey_prove },
 	{ LIT("/passkey/add"), true, false, FLOW_OR_SESSION, portal_passkey_add },
 	{ LIT("/passkey/remove"), true, false, SESSION, portal_passkey_remove },

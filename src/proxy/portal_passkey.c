@@ -74,7 +74,7 @@ static void begin_told(struct exchange *x, const struct auth_answer *a)
 		send_error(x, a);
 		return;
 	}
-	portal_set_flow(x, a->token);
+	admit_set_token(x, COOKIE_PASSKEY, a->token);
 	put_get_options(x, a->values[0], BYTES(""), true);
 }
 
@@ -168,7 +168,7 @@ static struct bytes decoded(struct exchange *x, const char *name, size_t most)
 	return mem && base64url_read_any(in, mem, most, &len) == OK ? bytes_of(mem, len) : bytes_of(NULL, 0);
 }
 
-void portal_passkey_prove(struct exchange *x)
+static void prove(struct exchange *x, bool is_flow, struct bytes token)
 {
 	struct bytes args[6] = { decoded(x, "id", WEBAUTHN_ID_MAX), decoded(x, "clientData", 1500), decoded(x, "authenticatorData", 600),
 		decoded(x, "signature", 600), decoded(x, "userHandle", 64), portal_agent(x) };
@@ -178,7 +178,21 @@ void portal_passkey_prove(struct exchange *x)
 			send_error(x, &(struct auth_answer){ .result = AUTH_BAD });
 			return;
 		}
-	admit_ask(x, CALL_PASSKEY_PROVE, !x->session, x->session ? portal_token(x) : portal_flow(x), args, 6, done_told);
+	if (token.len == 0)
+		send_error(x, &(struct auth_answer){ .result = AUTH_NONE });
+	else
+		admit_ask(x, CALL_PASSKEY_PROVE, is_flow, token, args, 6, done_told);
+}
+
+/* A passkey alone: what it answers was asked by portal_passkey_begin, of this browser. */
+void portal_passkey_sign_in(struct exchange *x)
+{
+	prove(x, true, portal_passkey_flow(x));
+}
+
+void portal_passkey_prove(struct exchange *x)
+{
+	prove(x, !x->session, x->session ? portal_token(x) : portal_flow(x));
 }
 
 void portal_passkey_add(struct exchange *x)

@@ -19,6 +19,7 @@ struct bytes portal_field(const struct exchange *x, const char *name); /* of the
 /* The token that this browser's sign-in under way, or session, has. Empty: none. */
 struct bytes portal_flow(struct exchange *x);
 struct bytes portal_token(struct exchange *x);
+struct bytes portal_passkey_flow(struct exchange *x); /* of a sign-in that began with a passkey */
 struct bytes portal_agent(const struct exchange *x);
 /* The sentence for what identity said, for a page to show. */
 struct bytes portal_error(struct exchange *x, const struct page *p, const struct auth_answer *a, enum page_word refused);
@@ -60,6 +61,7 @@ void portal_account_with(struct exchange *x, enum page_word note, struct bytes e
 void portal_passkey_begin(struct exchange *x);
 void portal_passkey_ask(struct exchange *x);
 void portal_passkey_new(struct exchange *x);
+void portal_passkey_sign_in(struct exchange *x);
 void portal_passkey_prove(struct exchange *x);
 void portal_passkey_add(struct exchange *x);
 

@@ -6,13 +6,12 @@
 #include "base/reader.h"
 #include "base/secret.h"
 #include "board/board.h"
-#include "conf/bundle.h"
 #include "jail/jail.h"
 
 #include <fcntl.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -91,47 +90,27 @@ static enum err on_board(struct role_run *run, struct channel *from, struct ipc_
 	return OK;
 }
 
-/* The name of a folder that we have a descriptor of: SQLite wants names. */
+/* Our working folder from here on: SQLite wants names, and those above it are not ours to look at. */
 static enum err on_dir(struct role_run *run, struct channel *from, struct ipc_msg *m)
 {
 	(void)from;
-	snprintf(identity.dir, sizeof identity.dir, "/proc/self/fd/%d", m->fds[0]);
-	run->writes = identity.dir;
-	m->fds[0] = -1;
+	if (m->fds_lost || fchdir(m->fds[0]) < 0)
+		return ERR_IO;
+	run->writes = ".";
 	return OK;
 }
 
-/* The master has read the same bytes, so a mistake in them is ours: then the configuration before stays. */
+/* The master has read the same bytes, so a mistake in them is ours. */
 static enum err on_config(struct role_run *run, struct channel *from, struct ipc_msg *m)
 {
-	static struct bundle_reader readers[2]; /* the snapshot's views lead into the mapped bundle */
-	static struct { void *at; size_t len; } maps[2];
-	static unsigned turn;
-	struct bundle_reader *b = &readers[turn];
-	struct conf_errors errors = { 0 };
-	struct conf *conf = NULL;
-	struct stat st;
-	void *at;
+	struct reader r = { .left = m->body };
+	uint32_t generation = reader_u32(&r);
 
-	(void)run, (void)from;
-	if (fstat(m->fds[0], &st) < 0 || st.st_size <= 0)
+	(void)from;
+	if (!reader_done(&r) || m->fds_lost)
 		return ERR_SYNTAX;
-	at = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, m->fds[0], 0);
-	if (at == MAP_FAILED)
-		return ERR_MEMORY;
-	if (bundle_reader_init(b, bytes_of(at, (size_t)st.st_size)) != OK ||
-		conf_load(b->file, b->text, &b->source, &conf, &errors) != OK || !conf->gateway.is_on) {
-		conf_free(&conf);
-		munmap(at, (size_t)st.st_size);
-		return OK; /* without a gateway we are to end, and the master says so */
-	}
-	conf_free(&identity.conf);
-	identity.conf = conf;
-	if (maps[turn].at)
-		munmap(maps[turn].at, maps[turn].len);
-	maps[turn].at = at;
-	maps[turn].len = (size_t)st.st_size;
-	turn ^= 1;
+	TRY(role_conf_again(run, m->fds[0], &identity.conf));
+	identity.generation = generation;
 	return OK;
 }
 
@@ -186,9 +165,13 @@ static enum err identity_start(struct role_run *run)
 	enum err e;
 
 	id->run = run;
+	id->generation = run->generation;
 	run->data = id;
+	umask(077);
+	json_object_seed(0); /* it reads a file */
+	policy_regex_interpret(); /* configurations are read while we are confined */
 	TRY(role_conf(run, &id->conf));
-	if (!id->board || !id->seen || !id->dir[0])
+	if (!id->board || !id->seen || !run->writes)
 		return ERR_ORDER;
 	arena_init_growing(&id->arena, 1 << 22);
 	arena_init_growing(&id->scratch, POLICY_SCRATCH_SIZE);
@@ -196,13 +179,12 @@ static enum err identity_start(struct role_run *run)
 	if (!id->guess)
 		return ERR_MEMORY;
 	TRY(sessions_new(id->board, id->conf->gateway.sessions_max, &hooks, &id->sessions));
-	e = store_open(id->dir, &id->store);
+	e = store_open(".", &id->store);
 	if (e != OK) {
-		LOG(EV_IDENTITY_STORE, KV_STR("what", "open"), KV_STR("why", e == ERR_ORDER ? "it was written by a newer Sluis" : id->store ? store_error(id->store) : err_name(e)));
+		LOG(EV_IDENTITY_STORE, KV_STR("what", "open"), KV_STR("why", e == ERR_ORDER ? "it was written by a newer Sluis" : store_error(NULL)));
 		return e;
 	}
 	hash_init(id);
-	policy_without_code(); /* configurations are read while we are confined */
 	return store_sessions(id->store, restore, id);
 }
 

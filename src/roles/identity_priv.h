@@ -103,7 +103,6 @@ struct identity {
 	bool has_key;
 	unsigned char key[JWS_PUBLIC_LEN];
 	char kid[JWS_KID_LEN + 1];
-	char dir[64];
 	struct timer second;
 	uint64_t told_epoch; /* workers know of ends up to it */
 	struct flow flows[FLOWS_MAX];

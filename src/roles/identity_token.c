@@ -11,7 +11,9 @@
 
 void token_peer(struct identity *id, struct channel *c)
 {
-	id->keeper = c; /* the newest generation's */
+	if (id->keeper && (uint16_t)(c->index - id->keeper->index) >= 0x8000)
+		return; /* its index is its generation: the newest signs */
+	id->keeper = c;
 	(void)!role_send(c, MSG_TOKEN_PUBLIC, BYTES(""), NULL, 0);
 }
 
@@ -27,7 +29,7 @@ void token_peer_gone(struct identity *id, struct channel *c)
 		return;
 	id->keeper = NULL;
 	for (struct channel *k = id->run->channels; k; k = k->next)
-		if (k != c && k->role == ROLE_KEEPER && !k->is_closed)
+		if (k != c && k->role == ROLE_KEEPER && !k->is_closed && (!id->keeper || (uint16_t)(k->index - id->keeper->index) < 0x8000))
 			id->keeper = k;
 	for (size_t i = 0; i < TOKENS_MAX; i++)
 		if (id->tokens[i].until_s) {

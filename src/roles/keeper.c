@@ -1,7 +1,8 @@
 /* keeper: owns the private keys and signs with them; makes the keys of session tickets. It has no network and
  * answers two questions of workers, and one of the prober's: signatures of the keys that checks need. For the scribe it
- * signs the ledger (keeper_ledger.c). */
+ * signs the ledger (keeper_ledger.c), for identity the tokens for servers (keeper_tokens.c). */
 #include "roles/keeper_ledger.h"
+#include "roles/keeper_tokens.h"
 #include "roles/role.h"
 #include "base/clock.h"
 #include "base/fd.h"
@@ -196,6 +197,9 @@ static const struct role role_keeper = {
 		{ MSG_LEDGER_SIGN,  FROM(ROLE_SCRIBE),                     WHEN_RUNNING, keeper_on_ledger_sign },
 		{ MSG_LEDGER_KEPT,  FROM(ROLE_SCRIBE),                     WHEN_RUNNING, keeper_on_ledger_kept },
 		{ MSG_DAY_SIGN,     FROM(ROLE_SCRIBE),                     WHEN_RUNNING, keeper_on_day_sign },
+		{ MSG_TOKEN_KEY,    FROM(ROLE_MASTER),                     WHEN_SETUP,   keeper_on_token_key },
+		{ MSG_TOKEN_PUBLIC, FROM(ROLE_IDENTITY),                   WHEN_RUNNING, keeper_on_token_public },
+		{ MSG_TOKEN_SIGN,   FROM(ROLE_IDENTITY),                   WHEN_RUNNING, keeper_on_token_sign },
 		{ 0 },
 	},
 	.start = keeper_start,

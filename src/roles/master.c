@@ -82,6 +82,8 @@ void master_confirm_end(struct master *m)
 
 static void error_log(struct master *m, const struct conf *conf)
 {
+	struct child_walk w = { 0 };
+	struct child *c;
 	char path[8192];
 
 	if (conf->error_log.len == 0)
@@ -92,12 +94,9 @@ static void error_log(struct master *m, const struct conf *conf)
 		LOG(EV_SYSTEM, KV_STR("call", "error log"), KV_ERRNO());
 		return;
 	}
-	for (struct generation *g = m->generations; g; g = g->next)
-		for (size_t i = 0; i < g->child_count; i++)
-			if (g->children[i].control.fd >= 0)
-				(void)!child_send(&g->children[i], MSG_ERROR_LOG, BYTES(""), fd);
-	if (m->scribe.pid > 0 && m->scribe.control.fd >= 0)
-		(void)!child_send(&m->scribe, MSG_ERROR_LOG, BYTES(""), fd);
+	while ((c = child_next(m, &w)))
+		if (c->pid > 0 && c->control.fd >= 0)
+			(void)!child_send(c, MSG_ERROR_LOG, BYTES(""), fd);
 }
 
 void master_reopen(struct master *m)
@@ -113,7 +112,7 @@ void master_reopen(struct master *m)
 
 void master_went_out(struct master *m)
 {
-	if (!m->is_stopping || m->generations)
+	if (!m->is_stopping || m->generations || !master_identity_is_over(m))
 		return;
 	if (m->scribe.pid > 0) { /* it ends with its channel; its end brings us here again */
 		if (m->scribe.control.fd >= 0)
@@ -168,11 +167,13 @@ static void reload_by_signal(struct master *m)
 
 static struct child *child_of(struct master *m, pid_t pid)
 {
-	for (struct generation *g = m->generations; g; g = g->next)
-		for (size_t i = 0; i < g->child_count; i++)
-			if (g->children[i].pid == pid)
-				return &g->children[i];
-	return m->scribe.pid == pid ? &m->scribe : NULL;
+	struct child_walk w = { 0 };
+	struct child *c;
+
+	while ((c = child_next(m, &w)))
+		if (c->pid == pid)
+			return c;
+	return NULL;
 }
 
 static void reap(struct master *m)
@@ -375,6 +376,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	log_init("master", -1, LOG_LEVEL_INFO);
+	master_identity_init(&m);
 	m.file = realpath(file, NULL);
 	m.loop = loop_new();
 	if (!m.file || !m.loop) {

@@ -175,20 +175,16 @@ static json_t *pools_status(const struct master *m, const struct generation *g)
 	return pools;
 }
 
-static json_t *children_status(const struct master *m)
+static json_t *children_status(struct master *m)
 {
 	json_t *list = json_array();
+	struct child_walk w = { 0 };
+	const struct child *c;
 
-	for (const struct generation *g = m->generations; g; g = g->next)
-		for (size_t i = 0; i < g->child_count; i++) {
-			const struct child *c = &g->children[i];
-
-			json_array_append_new(list, json_pack("{s:s,s:i,s:i,s:i,s:b}", "role", role_name(c->role), "index",
-				(int)c->index, "pid", (int)c->pid, "generation", (int)g->number, "ready", (int)c->is_ready));
-		}
-	if (m->scribe.pid > 0)
-		json_array_append_new(list, json_pack("{s:s,s:i,s:i,s:i,s:b}", "role", "scribe", "index", 0, "pid", (int)m->scribe.pid,
-			"generation", 0, "ready", (int)m->scribe.is_ready));
+	while ((c = child_next(m, &w)))
+		if (c->gen || c->pid > 0) /* of those that outlive generations, who runs */
+			json_array_append_new(list, json_pack("{s:s,s:i,s:i,s:i,s:b}", "role", role_name(c->role), "index", (int)c->index, "pid",
+				(int)c->pid, "generation", c->gen ? (int)c->gen->number : 0, "ready", (int)c->is_ready));
 	return list;
 }
 
@@ -355,6 +351,7 @@ static const struct {
 	{ "drain", do_drain, true },
 	{ "enable", do_enable, true },
 	{ "history", do_history, false },
+	{ "identity", master_identity_ask, true },
 	{ "isolate", master_isolate, true },
 	{ "isolated", master_isolated, false },
 	{ "note", do_note, false },
@@ -370,10 +367,15 @@ void master_on_request(struct admin_server *s, struct admin_conn *c, json_t *req
 {
 	const char *name = json_string_value(json_object_get(request, "command"));
 	const char *what = json_string_value(json_object_get(request, "server"));
+	char told[200];
 	json_t *answer;
 
 	if (!what)
 		what = json_string_value(json_object_get(request, "what"));
+	if (name && strcmp(name, "identity") == 0) {
+		master_identity_told(request, told, sizeof(told));
+		what = told;
+	}
 
 	for (size_t i = 0; name && i < COUNT_OF(commands); i++) {
 		if (strcmp(commands[i].name, name) != 0)
@@ -396,6 +398,7 @@ void master_on_gone(struct admin_server *s, struct admin_conn *c)
 	struct master *m = s->ctx;
 
 	master_isolation_on_gone(c);
+	master_identity_on_gone(m, c);
 	for (struct generation *g = m->generations; g; g = g->next)
 		if (g->asker == c)
 			g->asker = NULL;

@@ -57,11 +57,20 @@ void child_end(struct child *c)
 	fd_close(&c->control.fd);
 }
 
-static struct child *child_find(struct generation *g, unsigned role, unsigned index)
+struct child *child_next(struct master *m, struct child_walk *w)
 {
-	for (size_t i = 0; i < g->child_count; i++)
-		if (g->children[i].role == role && g->children[i].index == index)
-			return &g->children[i];
+	struct child *rest[2 + HASHERS_MOST] = { &m->scribe, &m->identity.process };
+
+	if (!w->is_begun)
+		*w = (struct child_walk){ .gen = m->generations, .is_begun = true };
+	for (; w->gen; w->gen = w->gen->next, w->next = 0)
+		if (w->next < w->gen->child_count)
+			return &w->gen->children[w->next++];
+	for (size_t i = 0; i < HASHERS_MOST; i++)
+		rest[2 + i] = &m->identity.hashers[i];
+	while (w->next < COUNT_OF(rest))
+		if (rest[w->next++]->master)
+			return rest[w->next - 1];
 	return NULL;
 }
 
@@ -72,7 +81,7 @@ static void violation(struct child *c, const char *what)
 	child_kill(c);
 }
 
-/* 0: of the scribe. */
+/* 0: of those that outlive generations. */
 static unsigned number_of(const struct child *c)
 {
 	return c->gen ? c->gen->number : 0;
@@ -87,9 +96,11 @@ static void on_ready(struct child *c, const struct ipc_msg *msg)
 	c->is_ready = true;
 	LOG(EV_CHILD_STARTED, KV_STR("role", role_name(c->role)), KV_UINT("index", c->index), KV_INT("pid", c->pid),
 		KV_UINT("generation", number_of(c)), KV_BYTES("enforced", msg->body));
-	if (!c->gen)
+	if (c->role == ROLE_SCRIBE)
 		master_ledger_ready(c->master);
-	for (struct generation *g = c->master->generations, *next; g; g = next) { /* one that starts may wait for the scribe */
+	if (c->role == ROLE_IDENTITY)
+		master_identity_ready(c->master);
+	for (struct generation *g = c->master->generations, *next; g; g = next) { /* one that starts may wait for who outlives it */
 		next = g->next;
 		if (!c->gen || c->gen == g)
 			generation_child_ready(g);
@@ -124,36 +135,65 @@ static void hear_why(struct child *c)
 	}
 }
 
-static bool may_talk(enum role_id a, enum role_id b)
+static bool may_talk(const struct child *a, const struct child *b)
 {
 	static const unsigned peers[ROLE_COUNT] = {
-		[ROLE_WORKER] = FROM(ROLE_KEEPER) | FROM(ROLE_DIALER),
-		[ROLE_KEEPER] = FROM(ROLE_WORKER) | FROM(ROLE_PROBER) | FROM(ROLE_SCRIBE),
+		[ROLE_WORKER] = FROM(ROLE_KEEPER) | FROM(ROLE_DIALER) | FROM(ROLE_IDENTITY),
+		[ROLE_KEEPER] = FROM(ROLE_WORKER) | FROM(ROLE_PROBER) | FROM(ROLE_SCRIBE) | FROM(ROLE_IDENTITY),
 		[ROLE_DIALER] = FROM(ROLE_WORKER) | FROM(ROLE_PROBER),
 		[ROLE_PROBER] = FROM(ROLE_DIALER) | FROM(ROLE_KEEPER),
 		[ROLE_SCRIBE] = FROM(ROLE_KEEPER),
+		[ROLE_IDENTITY] = FROM(ROLE_WORKER) | FROM(ROLE_KEEPER) | FROM(ROLE_HASHER),
+		[ROLE_HASHER] = FROM(ROLE_IDENTITY),
 	};
+	const struct generation *g = a->gen ? a->gen : b->gen;
 
-	return peers[a] & FROM(b);
+	if (!(peers[a->role] & FROM(b->role)) || (a->gen && b->gen && a->gen != b->gen))
+		return false;
+	/* identity is nothing to who has no gateway */
+	return !g || (a->role != ROLE_IDENTITY && b->role != ROLE_IDENTITY) || g->conf->gateway.is_on;
 }
 
-/* Whom c means. The scribe reads the rings of all, and says of which generation; to it, a keeper's index is its generation. */
+/* What to knows other as. The scribe numbers keepers by their generations, and so does identity, and workers by both. */
+static uint16_t index_for(const struct child *to, const struct child *other)
+{
+	if (to->gen || !other->gen)
+		return other->index;
+	if (other->role == ROLE_WORKER)
+		return (uint16_t)((other->gen->number & 0xff) << 8 | (other->index & 0xff));
+	return (uint16_t)other->gen->number;
+}
+
+/* Whose ring the scribe means. */
+static struct child *find_writer(struct master *m, unsigned role, uint16_t index, uint32_t generation)
+{
+	struct child_walk w = { 0 };
+	struct child *o;
+
+	while ((o = child_next(m, &w)))
+		if (o->role == role && o->index == index && (o->gen ? o->gen->number : o->number) == generation)
+			return o;
+	return NULL;
+}
+
+/* Whom c means. The scribe reads the rings of all, and says of which generation. */
 static struct child *find_accused(struct child *c, struct bytes body)
 {
 	struct reader r = { .left = body };
 	uint8_t role = reader_u8(&r);
 	uint16_t index = reader_u16(&r);
-	bool is_of_ring = body.len == 7 && !c->gen;
-	uint32_t generation = is_of_ring ? reader_u32(&r) : index;
+	bool is_of_ring = body.len == 7 && c->role == ROLE_SCRIBE;
+	uint32_t generation = is_of_ring ? reader_u32(&r) : 0;
+	struct child_walk w = { 0 };
+	struct child *o;
 
 	if (!reader_done(&r))
 		return NULL;
-	if (c->gen)
-		return role == ROLE_SCRIBE && c->role == ROLE_KEEPER ? &c->master->scribe :
-			may_talk(c->role, role < ROLE_COUNT ? (enum role_id)role : ROLE_MASTER) ? child_find(c->gen, role, index) : NULL;
-	for (struct generation *g = c->master->generations; g; g = g->next)
-		if (is_of_ring ? g->number == generation : (uint16_t)g->number == index)
-			return child_find(g, role, is_of_ring ? index : 0);
+	if (is_of_ring)
+		return find_writer(c->master, role, index, generation);
+	while ((o = child_next(c->master, &w)))
+		if (o->role == role && index_for(c, o) == index && may_talk(c, o))
+			return o;
 	return NULL;
 }
 
@@ -194,8 +234,10 @@ static void child_event(struct watch *w, uint32_t events)
 		on_violation(c, &msg);
 	else if (msg.type == MSG_REFUSED)
 		on_refused(c, &msg);
-	else if (msg.type == MSG_LEDGER_FLUSHED && !c->gen)
+	else if (msg.type == MSG_LEDGER_FLUSHED && c->role == ROLE_SCRIBE)
 		master_ledger_flushed(c->master);
+	else if (msg.type == MSG_IDENTITY_ADMIN_IS && c->role == ROLE_IDENTITY && master_identity_answered(c->master, msg.body) == OK)
+		;
 	else
 		violation(c, ipc_msg_name(msg.type));
 	if (e == OK)
@@ -236,7 +278,7 @@ static enum err send_numbered(struct child *c, enum msg_type type, size_t number
 	return child_send(c, type, bytes_of(body, sizeof(body)), fd);
 }
 
-static enum err send_board(struct child *c, enum board_kind kind, unsigned index, int fd, bool writable)
+enum err child_send_board(struct child *c, enum board_kind kind, unsigned index, int fd, bool writable)
 {
 	unsigned char body[3] = { (unsigned char)kind, (unsigned char)(index & 0xff), (unsigned char)(index >> 8) };
 	AUTO(fd_close) int ro = writable ? -1 : read_only(fd);
@@ -254,17 +296,18 @@ static enum err hand_over_worker(struct child *c)
 		TRY(send_numbered(c, MSG_LISTENER, i, g->listener_fds[i]));
 	if (g->admin_fd >= 0)
 		TRY(send_numbered(c, MSG_LISTENER, CONF_ADMIN_LISTENER, g->admin_fd));
-	TRY(send_board(c, BOARD_MASTER, 0, g->master_board, false));
-	TRY(send_board(c, BOARD_HEALTH, 0, g->health_board, false));
-	TRY(send_board(c, BOARD_LIMITS, 0, g->master->limits_board, true));
-	TRY(send_board(c, BOARD_ISOLATION, 0, master_isolation_board(), false));
+	TRY(child_send_board(c, BOARD_MASTER, 0, g->master_board, false));
+	TRY(child_send_board(c, BOARD_HEALTH, 0, g->health_board, false));
+	TRY(child_send_board(c, BOARD_LIMITS, 0, g->master->limits_board, true));
+	TRY(child_send_board(c, BOARD_ISOLATION, 0, master_isolation_board(), false));
 	for (size_t i = 0; i < g->child_count; i++)
 		if (g->children[i].role == ROLE_WORKER)
-			TRY(send_board(c, BOARD_WORKER, g->children[i].index, g->children[i].board, &g->children[i] == c));
+			TRY(child_send_board(c, BOARD_WORKER, g->children[i].index, g->children[i].board, &g->children[i] == c));
 	if (g->master->ledger_board >= 0)
-		TRY(send_board(c, BOARD_LEDGER, 0, g->master->ledger_board, false));
+		TRY(child_send_board(c, BOARD_LEDGER, 0, g->master->ledger_board, false));
 	if (c->requests >= 0)
-		TRY(send_board(c, BOARD_REQUESTS, c->index, c->requests, true));
+		TRY(child_send_board(c, BOARD_REQUESTS, c->index, c->requests, true));
+	TRY(master_identity_hand_over_worker(c));
 	if (g->master->access_log >= 0)
 		TRY(child_send(c, MSG_ACCESS_LOG, BYTES(""), g->master->access_log));
 	return OK;
@@ -276,7 +319,7 @@ static enum err hand_over_watcher(struct child *c)
 
 	for (size_t i = 0; i < g->child_count; i++)
 		if (g->children[i].requests >= 0)
-			TRY(send_board(c, BOARD_REQUESTS, g->children[i].index, g->children[i].requests, true));
+			TRY(child_send_board(c, BOARD_REQUESTS, g->children[i].index, g->children[i].requests, true));
 	return child_send(c, MSG_ALERTS, BYTES(""), g->master->alerts);
 }
 
@@ -302,14 +345,14 @@ static enum err hand_over_keeper(struct child *c)
 	}
 	lseek(g->master->ticket_seed, 0, SEEK_SET);
 	TRY(master_ledger_key(c));
+	TRY(master_identity_key(c));
 	return child_send(c, MSG_TICKET_SEED, BYTES(""), g->master->ticket_seed);
 }
 
-/* What c knows other as: the scribe numbers keepers by their generations. */
 static enum err send_peer(struct child *to, const struct child *other, int fd)
 {
-	unsigned index = !to->gen ? other->gen->number : other->index;
-	unsigned char body[3] = { (unsigned char)other->role, (unsigned char)(index & 0xff), (unsigned char)(index >> 8 & 0xff) };
+	unsigned index = index_for(to, other);
+	unsigned char body[3] = { (unsigned char)other->role, (unsigned char)(index & 0xff), (unsigned char)(index >> 8) };
 
 	return child_send(to, MSG_PEER, bytes_of(body, sizeof(body)), fd);
 }
@@ -320,7 +363,7 @@ static enum err connect_pair(struct child *c, struct child *other)
 	int pair[2];
 	enum err e;
 
-	if (other == c || other->pid <= 0 || other->control.fd < 0 || !may_talk(c->role, other->role))
+	if (other == c || other->pid <= 0 || other->control.fd < 0 || !may_talk(c, other))
 		return OK;
 	TRY(ipc_pair(pair));
 	/* Room for every signature that may be on its way (tls/sign.c), of the largest keys too. */
@@ -337,31 +380,34 @@ static enum err connect_pair(struct child *c, struct child *other)
 /* Channels to all that run already; those that come later connect themselves. */
 static enum err connect_peers(struct child *c)
 {
-	for (struct generation *g = c->master->generations; g; g = g->next)
-		for (size_t i = 0; (!c->gen || c->gen == g) && i < g->child_count; i++)
-			TRY(connect_pair(c, &g->children[i]));
-	return c->gen ? connect_pair(c, &c->master->scribe) : OK;
+	struct child_walk w = { 0 };
+	struct child *o;
+
+	while ((o = child_next(c->master, &w)))
+		TRY(connect_pair(c, o));
+	return OK;
 }
 
-static enum err hand_over(struct child *c)
+enum err child_send_setup(struct child *c, uint32_t generation, size_t workers, int bundle)
 {
-	struct generation *g = c->gen;
 	unsigned char mem[8];
 	struct text setup;
-	unsigned workers = 0;
 
-	if (!g) {
-		TRY(master_ledger_hand_over(c));
-		TRY(connect_peers(c));
-		return child_send(c, MSG_START, BYTES(""), -1);
-	}
-	for (size_t i = 0; i < g->child_count; i++)
-		workers += g->children[i].role == ROLE_WORKER;
 	text_init(&setup, mem, sizeof(mem));
-	text_put_u32(&setup, g->number);
+	text_put_u32(&setup, generation);
 	text_put_u16(&setup, c->index);
 	text_put_u16(&setup, (uint16_t)workers);
-	TRY(child_send(c, MSG_SETUP, text_bytes(&setup), g->bundle));
+	return child_send(c, MSG_SETUP, text_bytes(&setup), bundle);
+}
+
+static enum err hand_over_of_generation(struct child *c)
+{
+	struct generation *g = c->gen;
+	size_t workers = 0;
+
+	for (size_t i = 0; i < g->child_count; i++)
+		workers += g->children[i].role == ROLE_WORKER;
+	TRY(child_send_setup(c, g->number, workers, g->bundle));
 	if (c->role == ROLE_WORKER)
 		TRY(hand_over_worker(c));
 	if (c->role == ROLE_KEEPER)
@@ -369,13 +415,19 @@ static enum err hand_over(struct child *c)
 	if (c->role == ROLE_WATCHER)
 		TRY(hand_over_watcher(c));
 	if (c->role == ROLE_DIALER)
-		TRY(send_board(c, BOARD_ISOLATION, 0, master_isolation_board(), false));
+		TRY(child_send_board(c, BOARD_ISOLATION, 0, master_isolation_board(), false));
 	if (c->role == ROLE_PROBER)
-		TRY(send_board(c, BOARD_HEALTH, 0, g->health_board, true));
+		TRY(child_send_board(c, BOARD_HEALTH, 0, g->health_board, true));
 	if (c->role == ROLE_DIALER && g->master->ledger_board >= 0)
-		TRY(send_board(c, BOARD_LEDGER, 0, g->master->ledger_board, false));
+		TRY(child_send_board(c, BOARD_LEDGER, 0, g->master->ledger_board, false));
+	return OK;
+}
+
+static enum err hand_over(struct child *c)
+{
+	TRY(c->gen ? hand_over_of_generation(c) : c->role == ROLE_SCRIBE ? master_ledger_hand_over(c) : master_identity_hand_over(c));
 	if (c->ring >= 0)
-		TRY(send_board(c, BOARD_RING, 0, c->ring, true));
+		TRY(child_send_board(c, BOARD_RING, 0, c->ring, true));
 	TRY(connect_peers(c));
 	return child_send(c, MSG_START, BYTES(""), -1);
 }
@@ -391,7 +443,7 @@ enum err child_start(struct child *c)
 	if (c->gen)
 		snprintf(user, sizeof(user), "%.*s", FMT(c->gen->conf->user));
 	else
-		snprintf(user, sizeof(user), "%s", m->ledger_user);
+		snprintf(user, sizeof(user), "%s", c->role == ROLE_SCRIBE ? m->ledger_user : m->identity.user);
 	TRY(master_ledger_begins(c));
 	TRY(ipc_pair(pair));
 	setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)); /* as much as the system grants */
@@ -434,7 +486,7 @@ void child_restart_now(struct child *c)
 void child_exited(struct child *c, int status)
 {
 	struct master *m = c->master;
-	bool expected = c->is_ending && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	bool expected = c->is_ending && WIFEXITED(status) && WEXITSTATUS(status) == 0, was_ready = c->is_ready;
 
 	if (!expected)
 		LOG(EV_CHILD_EXITED, KV_STR("role", role_name(c->role)), KV_UINT("index", c->index), KV_INT("pid", c->pid),
@@ -447,13 +499,15 @@ void child_exited(struct child *c, int status)
 	loop_remove(m->loop, &c->control, false);
 	fd_close(&c->control.fd);
 	master_ledger_ended(c);
-	if (!c->gen && c->is_ending && (expected || !m->flushing)) {
+	if (c->role == ROLE_SCRIBE && c->is_ending && (expected || !m->flushing)) {
 		master_ledger_flushed(m);
 		master_went_out(m);
 		return;
 	}
-	if (!c->gen)
+	if (c->role == ROLE_SCRIBE)
 		c->is_ending = false; /* its last batch is not written yet */
+	if ((c->role == ROLE_IDENTITY || c->role == ROLE_HASHER) && master_identity_exited(c, was_ready))
+		return;
 	if (c->role == ROLE_WORKER)
 		generation_counters_fold(c->gen, c);
 	if (c->gen && (c->is_ending || c->gen->state == GEN_STARTING || c->gen->state == GEN_ENDING)) {

@@ -370,6 +370,16 @@ static enum err use_isolation(struct generation *g, json_t *errors)
 	return e;
 }
 
+static enum err prepare_identity(struct generation *g, json_t *errors)
+{
+	char what[4400];
+	enum err e = master_identity_prepare(g->master, g, what, sizeof(what));
+
+	if (e != OK)
+		add_error(errors, bytes_str(g->master->file), g->conf->gateway.at.line, g->conf->gateway.at.column, bytes_str(what), BYTES(""));
+	return e;
+}
+
 static enum err prepare(struct generation *g, const struct origin *from, json_t *errors)
 {
 	TRY(load(g, from, errors));
@@ -393,11 +403,13 @@ static enum err prepare(struct generation *g, const struct origin *from, json_t 
 			return e;
 		}
 	}
+	TRY(prepare_identity(g, errors));
 	return make_children(g);
 }
 
 static enum err start_children(struct generation *g)
 {
+	TRY(master_identity_start(g->master, g));
 	for (size_t i = 0; i < g->child_count; i++)
 		TRY(child_start(&g->children[i]));
 	return OK;
@@ -509,6 +521,7 @@ static void activate(struct generation *g)
 	g->board->child_restarts = m->child_restarts;
 	keep_history(g, now);
 	master_ledger_config(m, g);
+	master_identity_config(m, g);
 	LOG(EV_CONFIG_LOADED, KV_UINT("generation", g->number), KV_STR("file", m->file), KV_STR("why", g->why),
 		KV_UINT("uid", g->uid), KV_UINT("listeners", g->conf->listener_count),
 		KV_UINT("pools", g->conf->pool_count), KV_UINT("rules", g->conf->rule_count));
@@ -535,7 +548,7 @@ void generation_child_ready(struct generation *g)
 	for (size_t i = 0; i < g->child_count; i++)
 		if (!g->children[i].is_ready)
 			return;
-	if (master_ledger_is_ready(g->master))
+	if (master_ledger_is_ready(g->master) && master_identity_is_ready(g))
 		activate(g);
 }
 
@@ -571,6 +584,7 @@ static void generation_gone(struct generation *g)
 		m->active->board->old_generations--;
 	generation_free(&g);
 	close_unused(m);
+	master_identity_check(m);
 	master_went_out(m);
 }
 

@@ -128,10 +128,15 @@ static enum err send_ring(struct child *scribe, enum msg_type type, enum role_id
 	return child_send(scribe, type, text_bytes(&t), fd);
 }
 
+static uint32_t number_of(const struct child *c)
+{
+	return c->gen ? c->gen->number : c->number;
+}
+
 /* A child's ring goes to the scribe when the child is first started, and to each scribe that comes later. */
 static enum err send_ring_of(struct child *scribe, const struct child *c)
 {
-	return c->ring < 0 ? OK : send_ring(scribe, MSG_RING, c->role, c->index, c->gen->number, c->ring);
+	return c->ring < 0 ? OK : send_ring(scribe, MSG_RING, c->role, c->index, number_of(c), c->ring);
 }
 
 static enum err send_config(struct child *scribe, const struct generation *g, bool is_in_use)
@@ -155,22 +160,19 @@ enum err master_ledger_hand_over(struct child *scribe)
 {
 	struct master *m = scribe->master;
 	unsigned char mem[8], board[3] = { BOARD_LEDGER, 0, 0 };
+	struct child_walk w = { 0 };
+	struct child *c;
 	struct text t;
 
+	TRY(child_send_setup(scribe, 0, 0, m->scribe_bundle));
 	text_init(&t, mem, sizeof(mem));
-	text_put_u32(&t, 0);
-	text_put_u16(&t, 0);
-	text_put_u16(&t, 0);
-	TRY(child_send(scribe, MSG_SETUP, text_bytes(&t), m->scribe_bundle));
-	t.len = 0;
 	text_put_u64(&t, m->run_id);
 	TRY(child_send(scribe, MSG_LEDGER_DIR, text_bytes(&t), m->ledger_dir));
 	TRY(child_send(scribe, MSG_BOARD, bytes_of(board, sizeof(board)), m->ledger_board));
 	TRY(send_ring(scribe, MSG_RING, ROLE_MASTER, 0, 0, m->ring));
-	for (struct generation *g = m->generations; g; g = g->next)
-		for (size_t i = 0; i < g->child_count; i++)
-			if (g->children[i].is_ring_known)
-				TRY(send_ring_of(scribe, &g->children[i]));
+	while ((c = child_next(m, &w)))
+		if (c->is_ring_known)
+			TRY(send_ring_of(scribe, c));
 	return OK;
 }
 
@@ -220,7 +222,7 @@ void master_ledger_forget(struct child *c)
 	if (c->ring < 0)
 		return;
 	if (c->is_ring_known && m->scribe.pid > 0 && m->scribe.control.fd >= 0)
-		(void)!send_ring(&m->scribe, MSG_RING_END, c->role, c->index, c->gen->number, -1);
+		(void)!send_ring(&m->scribe, MSG_RING_END, c->role, c->index, number_of(c), -1);
 	if (c->records)
 		munmap(c->records, board_size(BOARD_RING));
 	fd_close(&c->ring);
@@ -232,8 +234,11 @@ void master_ledger_config(struct master *m, struct generation *g)
 		g->is_config_told = true;
 }
 
+/* When nobody writes into the rings any more. */
 static void ask_for_flush(struct master *m)
 {
+	if (!m->scribe.is_ready || m->scribe.is_ending || !master_identity_is_over(m))
+		return;
 	if (child_send(&m->scribe, MSG_LEDGER_FLUSH, BYTES(""), -1) == OK)
 		m->scribe.is_ending = true;
 }
@@ -321,9 +326,14 @@ bool master_ledger_flush(struct generation *g)
 	for (size_t i = 0; i < g->child_count; i++)
 		if (g->children[i].role == ROLE_KEEPER)
 			child_restart_now(&g->children[i]);
-	if (m->scribe.is_ready)
-		ask_for_flush(m);
+	ask_for_flush(m);
 	return true;
+}
+
+void master_ledger_flush_on(struct master *m)
+{
+	if (m->flushing)
+		ask_for_flush(m);
 }
 
 void master_ledger_flushed(struct master *m)

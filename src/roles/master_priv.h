@@ -1,5 +1,5 @@
-/* The master's parts: generations of children (master_generation.c), single children (master_child.c), the ledger (master_ledger.c), what
- * administrators ask (master_admin.c), certificates that end (master_certs.c), and start, signals and end (master.c). One thread. */
+/* The master's parts: generations of children (master_generation.c), single children (master_child.c), the ledger (master_ledger.c), who people
+ * are (master_identity.c, master_identity_ask.c), what administrators ask (master_admin.c), certificates that end (master_certs.c), and start, signals and end (master.c). One thread. */
 #ifndef ROLES_MASTER_PRIV_H
 #define ROLES_MASTER_PRIV_H
 
@@ -18,7 +18,8 @@ struct generation;
 
 struct child {
 	struct master *master;
-	struct generation *gen; /* NULL: the scribe's, which outlives them */
+	struct generation *gen; /* NULL: scribe, identity and hashers, which outlive them */
+	uint32_t number; /* for the ledger, of those: the generation that it was made for; 0: the scribe */
 	enum role_id role;
 	uint16_t index;
 	pid_t pid; /* 0: does not run */
@@ -71,6 +72,30 @@ struct socket {
 	int fd;
 };
 
+/* What an administrator asked of identity. */
+struct identity_question {
+	struct master *master;
+	struct admin_conn *asker; /* NULL: none, or it went away */
+	uint32_t request;
+	struct timer late;
+};
+
+#define HASHERS_MOST 8 /* conf.gateway.hashers is 1 to this */
+
+/* Outlives generations, from the first with a gateway to the last. */
+struct master_identity {
+	struct child process, hashers[HASHERS_MOST]; /* master NULL: there is none */
+	int dir, key;		   /* the folder, and the file of the key for tokens; -1: not opened */
+	int sessions, seen;	   /* boards; -1: not made yet */
+	int nothing;		   /* what hashers get for a configuration */
+	char state_dir[4096], user[32];
+	uint32_t told; /* generation of the configuration that the process knows */
+	bool is_over;  /* Sluis ends: it is not started again */
+	struct timer late;
+	struct identity_question questions[ADMIN_CONNS_MAX];
+	uint32_t last_request;
+};
+
 struct master {
 	struct loop *loop;
 	const char *file; /* absolute */
@@ -94,6 +119,7 @@ struct master {
 	int *fallback_keys;
 	size_t fallback_key_count;
 	bool has_fallback;
+	struct master_identity identity;
 	struct child scribe;
 	int scribe_bundle;
 	int ledger_dir, ledger_board; /* -1: there is no ledger */
@@ -115,6 +141,15 @@ void child_kill(struct child *c);
 void child_restart_now(struct child *c); /* if it waits for that */
 void child_end(struct child *c); /* closes its control channel: it exits by itself */
 enum err child_send(struct child *c, enum msg_type type, struct bytes body, int fd) MUST_USE; /* fd -1: none */
+enum err child_send_board(struct child *c, enum board_kind kind, unsigned index, int fd, bool writable) MUST_USE;
+enum err child_send_setup(struct child *c, uint32_t generation, size_t workers, int bundle) MUST_USE;
+/* One child after the other, also those that wait to be started again; NULL: no more. Begin with { 0 }. */
+struct child_walk {
+	struct generation *gen;
+	size_t next;
+	bool is_begun;
+};
+struct child *child_next(struct master *m, struct child_walk *w);
 
 /* master_generation.c */
 /* Where a configuration comes from: a text, whose files are on the disk; or a bundle, which holds the text and its
@@ -162,9 +197,36 @@ void master_ledger_command(struct master *m, const char *command, const char *wh
 bool master_ledger_note(struct master *m, const char *text, const char *detail, unsigned uid);
 /* Asks the scribe to write what is left, then ends g's singles. False: there is nobody to ask. */
 bool master_ledger_flush(struct generation *g);
+void master_ledger_flush_on(struct master *m); /* who still wrote has ended */
 void master_ledger_flushed(struct master *m); /* or it will not be */
 void master_ledger_ready(struct master *m); /* the scribe runs */
 bool master_ledger_is_ready(const struct master *m);
+
+/* master_identity.c: all of it does nothing where no generation has a gateway */
+void master_identity_init(struct master *m);
+/* Before g's children are started: folder, key file, boards. Not OK: error says why. */
+enum err master_identity_prepare(struct master *m, const struct generation *g, char *error, size_t size) MUST_USE;
+enum err master_identity_start(struct master *m, const struct generation *g) MUST_USE;
+enum err master_identity_hand_over(struct child *c) MUST_USE; /* what identity or a hasher needs */
+enum err master_identity_hand_over_worker(struct child *worker) MUST_USE;
+enum err master_identity_key(struct child *keeper) MUST_USE;
+void master_identity_config(struct master *m, const struct generation *g); /* came into use */
+void master_identity_ready(struct master *m); /* the process runs */
+bool master_identity_is_ready(const struct generation *g);
+/* identity or a hasher has ended. False: it is to be started again. */
+bool master_identity_exited(struct child *c, bool was_ready);
+void master_identity_check(struct master *m); /* a generation is gone: ends them if it was the last that had a gateway */
+/* Sluis ends, and no worker is left: ends them, if need be. True: they have ended. */
+bool master_identity_is_over(struct master *m);
+
+/* master_identity_ask.c */
+/* NULL: answered later. The request's password is wiped. */
+json_t *master_identity_ask(struct master *m, struct admin_conn *c, const json_t *request);
+/* What of a request may stand in logs and the ledger: never a password. */
+void master_identity_told(const json_t *request, char *out, size_t size);
+enum err master_identity_answered(struct master *m, struct bytes body) MUST_USE; /* ERR_SYNTAX: no answer */
+void master_identity_no_answer(struct master *m); /* the process has ended */
+void master_identity_on_gone(struct master *m, struct admin_conn *c);
 
 /* master_certs.c */
 void master_certs_check(struct master *m); /* of the active generation, now and once a day */

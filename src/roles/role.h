@@ -84,9 +84,13 @@ void role_violation(struct channel *c, const char *what);
 /* Ends the loop; the process exits with status. */
 void role_exit(struct role_run *run, int status);
 
-/* Loads the configuration from the bundle (roles/role_conf.c); for role->start. The snapshot lives as long as the process. */
+/* Loads the configuration from the bundle (roles/role_conf.c); for role->start. The snapshot lives as long as the process,
+ * or until role_conf_again. */
 struct conf;
 enum err role_conf(struct role_run *run, struct conf **out) MUST_USE;
+/* Loads another one, of the bundle bundle_fd (the caller's), in place of *conf, which is freed with all that looks into it. For who goes on over
+ * generations. Not OK: *conf is as it was. */
+enum err role_conf_again(struct role_run *run, int bundle_fd, struct conf **conf) MUST_USE;
 
 /* MSG_SIGN to the keeper, and what comes back (roles/role_sign.c). ERR_AGAIN: there is no keeper (NULL), or it is busy. */
 enum err role_sign(struct channel *keeper, uint32_t request, uint16_t key, uint16_t scheme, struct bytes digest) MUST_USE;

@@ -1,6 +1,6 @@
 /* web/passkey.js in a real browser with an authenticator of its own (the browser's virtual one), against a small server that hands what it gets to
  * the gateway's C code. Each step prints a line of JSON: its name, and what went wrong or null.
- *   node passkey.mjs BUILD: where webauthn_check and node_modules are. */
+ *   node passkey.mjs BUILD [PART]: where webauthn_check and node_modules are; only steps with that in their name. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
@@ -76,8 +76,8 @@ const server = createServer(async (request, response) => {
 			<main>${pages[request.url]()}<p id="status" role="status"></p></main>`);
 	if (request.method !== "POST" || !["options", "result"].includes(what))
 		return answer(response, 404, "text/plain", "");
-	const body = JSON.parse((await request.toArray()).join(""));
-	world.seen.push({ path: request.url, csrf: request.headers["x-csrf-token"], type: request.headers["content-type"] });
+	const body = Object.fromEntries(new URLSearchParams((await request.toArray()).join("")));
+	world.seen.push({ path: request.url, csrf: body.csrf, type: request.headers["content-type"] });
 	if (world.down === what)
 		return answer(response, 503, "text/plain", "");
 	return answer(response, 200, "application/json", JSON.stringify(what === "options" ? options(kind) : result(kind, body)));
@@ -97,7 +97,7 @@ async function open(path, { verified = true, presence = true, before, credential
 	const complaints = [];
 
 	page.on("pageerror", (e) => complaints.push(String(e)));
-	page.on("console", (m) => /Content Security Policy/.test(m.text()) && complaints.push(m.text()));
+	page.on("console", (m) => /Content Security Policy|two ceremonies/.test(m.text()) && complaints.push(m.text()));
 	await cdp.send("WebAuthn.enable");
 	const { authenticatorId } = await cdp.send("WebAuthn.addVirtualAuthenticator", { options: { protocol: "ctap2", transport: "internal",
 		hasResidentKey: true, hasUserVerification: true, isUserVerified: verified, automaticPresenceSimulation: presence } });
@@ -144,7 +144,7 @@ const steps = {
 		assert.equal(world.passkeys.length, 1);
 		assert.deepEqual(world.seen.map((s) => s.path), ["/options/new", "/result/new"]);
 		for (const s of world.seen)
-			assert.deepEqual([s.csrf, s.type], [world.csrf, "application/json"]);
+			assert.deepEqual([s.csrf, s.type], [world.csrf, "application/x-www-form-urlencoded;charset=UTF-8"]);
 		world.challenge = r.challenge;
 		assert.equal(verdict("new", r.body).refused, undefined);
 		assert.equal(verdict("new", r.body, { rp: "example.org" }).refused, "rp_id");
@@ -184,6 +184,28 @@ const steps = {
 		assert.equal(verdict("second", { ...body, signature: other.toString("base64url") }).refused, "signature");
 		assert.equal(verdict("new", { ...body, attestation: body.authenticatorData }).refused, "type");
 	},
+	async "a key of EdDSA"() {
+		const old = [kept, world.passkeys];
+		world.ids = [];
+		await makes(-8);
+		const view = await open("/second", { credentials: kept });
+		world.ids = [world.passkeys.at(-1).id];
+		await press(view, "passkey-second");
+		await home(view);
+		assert.equal(world.results.at(-1).algorithm, -8);
+		[kept, world.passkeys] = old;
+	},
+	async "a key of RS256"() {
+		const old = [kept, world.passkeys];
+		world.ids = [];
+		await makes(-257);
+		const view = await open("/second", { credentials: kept });
+		world.ids = [world.passkeys.at(-1).id];
+		await press(view, "passkey-second");
+		await home(view);
+		assert.equal(world.results.at(-1).algorithm, -257);
+		[kept, world.passkeys] = old;
+	},
 	async "a passkey is chosen in the name's field"() {
 		const view = await open("/waiting", { credentials: kept });
 		await home(view);
@@ -191,10 +213,16 @@ const steps = {
 		assert.equal(world.results.at(-1).refused, undefined);
 	},
 	async "the button goes before the field"() {
-		const view = await open("/waiting", { credentials: kept, presence: false });
-		await press(view, "passkey-sign-in");
+		const view = await open("/waiting", { credentials: kept, presence: false, before: `{ const get = navigator.credentials.get;
+			navigator.credentials.get = function (o) { if (o.mediation) window.waiting = o.signal;
+			else if (!window.waiting.aborted) console.warn("two ceremonies"); return get.call(this, o); }; }` });
+		await view.page.waitForFunction(() => window.waiting);
+		assert.equal(await view.page.evaluate(() => window.waiting.aborted), false);
 		await view.cdp.send("WebAuthn.setAutomaticPresenceSimulation", { authenticatorId: view.authenticatorId, enabled: true });
+		await press(view, "passkey-sign-in");
 		await home(view);
+		assert.equal(world.seen.filter((s) => s.path === "/options/sign-in").length, 2);
+		assert.equal(world.seen.filter((s) => s.path === "/result/sign-in").length, 1);
 	},
 	async "who is not verified is not taken for it"() {
 		const view = await open("/second", { credentials: kept, verified: false });
@@ -252,6 +280,9 @@ const steps = {
 };
 
 for (const [name, step] of Object.entries(steps)) {
+	if (process.argv[3] && !name.includes(process.argv[3]) && name !== "a passkey is made")
+		continue;
+	const start = performance.now();
 	let failure = null;
 	Object.assign(world, { seen: [], next: "/home", verification: undefined, refuses: false, down: undefined, ids: undefined });
 	try {
@@ -259,7 +290,7 @@ for (const [name, step] of Object.entries(steps)) {
 	} catch (e) {
 		failure = e.stack;
 	}
-	console.log(JSON.stringify({ name, failure }));
+	console.log(JSON.stringify({ name, failure, ms: Math.round(performance.now() - start) }));
 }
 await context.close();
 server.close();

@@ -49,7 +49,7 @@ def uid_user(pid):
         return pwd.getpwuid(int(re.search(r"^Uid:\s+(\d+)", f.read(), re.M).group(1))).pw_name
 
 
-for role in ("worker", "keeper", "dialer", "prober", "scribe", "watcher", "monitor"):
+for role in ("worker", "keeper", "dialer", "prober", "scribe", "watcher", "identity", "hasher", "monitor"):
     entry = pwd.getpwnam(f"sluis-{role}")
     check(f"sluis-{role} is a system user without a shell and a home",
           entry.pw_uid < 1000 and entry.pw_shell.endswith("nologin") and entry.pw_dir == "/")
@@ -81,7 +81,7 @@ for p in facts["processes"]:
     check(f"sluis-{p['role']} runs as its own user", uid_user(p["pid"]) == f"sluis-{p['role']}")
 r = run("sluis", "verify-self")
 check("what is installed and runs is what was released:\n" + r.stdout + r.stderr, r.returncode == 0)
-check("all five kinds of process run without detect:", {p["role"] for p in facts["processes"]} == {"worker", "keeper", "dialer", "prober", "scribe"})
+check("all five kinds of process run without detect: and gateway:", {p["role"] for p in facts["processes"]} == {"worker", "keeper", "dialer", "prober", "scribe"})
 with open("/etc/sluis/sluis.yaml", "a") as f:
     f.write("detect: {mode: on}\n")
 r = run("sluis", "reload")

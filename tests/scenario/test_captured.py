@@ -17,8 +17,9 @@ from harness import BUILD, ROOT, Client, free_port, get, wait_for
 DEEDS = ["open", "open_old", "create", "key", "memory_of_master", "memory", "socket", "unix_socket", "connect", "listen", "execute", "fork",
          "trace", "kill", "code", "io_uring", "bpf", "root", "rename"]
 TOGETHER = 5  # workers at a time, each with a deed of its own
-ROLES = ["worker", "keeper", "dialer", "prober", "scribe", "watcher"]
+ROLES = ["worker", "keeper", "dialer", "prober", "scribe", "watcher", "identity", "hasher"]
 DETECT = {"mode": "on", "packs": ["cve-2019-19781"]}  # for there to be a watcher
+GATEWAY = {"portal": "work.example.org"}  # and identity and a hasher
 
 
 def message_types():
@@ -46,7 +47,7 @@ def run_captured(world, roles, deeds, wait=True, **more):
     s = world.run({"listeners": {"web": {"address": f"127.0.0.1:{free_port()}"},
                                  "tls": {"address": f"127.0.0.1:{free_port()}", "tls": {"certificates": [certificate]}}},
                    "pools": {"app": {"servers": [backend.address], "check": {"interval": "100ms"}}}, "workers": len(deeds),
-                   "detect": DETECT, **more},
+                   "detect": DETECT, "gateway": GATEWAY, **more},
                   build=captured(world, *roles), wait=wait,
                   env={"SLUIS_CAPTURED": ",".join(deeds), "SLUIS_CAPTURED_KEY": certificate["key"]})
     s.may_crash = True
@@ -77,7 +78,7 @@ def test_a_worker_that_reaches_out_is_killed(world, first):
     assert set(re.findall(r"captured: tries (\w+)", log)) == set(deeds)
     assert "came through" not in log and "only refused" not in log
     assert len(ends_of(s, "keeper", r"\d+") | ends_of(s, "dialer", r"\d+") | ends_of(s, "prober", r"\d+") |
-               ends_of(s, "watcher", r"\d+")) == 0
+               ends_of(s, "watcher", r"\d+") | ends_of(s, "identity", r"\d+") | ends_of(s, "hasher", r"\d+")) == 0
 
 
 @pytest.mark.parametrize("role", ["worker", "dialer"])
@@ -93,7 +94,7 @@ def test_nobody_but_the_master_writes_what_is_isolated(world, role):
     assert "came through" not in s.log()
 
 
-@pytest.mark.parametrize("role", ["keeper", "dialer", "prober", "watcher"])
+@pytest.mark.parametrize("role", ["keeper", "dialer", "prober", "watcher", "hasher"])
 @pytest.mark.parametrize("deed", ["open", "execute", "memory_of_master"])
 def test_a_helper_that_reaches_out_is_killed(world, role, deed):
     s = run_captured(world, [role], [deed], wait=False)
@@ -101,24 +102,27 @@ def test_a_helper_that_reaches_out_is_killed(world, role, deed):
     assert "came through" not in s.log() and "only refused" not in s.log()
 
 
-@pytest.mark.parametrize("role", ["keeper", "prober", "watcher"])
+@pytest.mark.parametrize("role", ["keeper", "prober", "watcher", "identity", "hasher"])
 def test_only_the_dialer_makes_sockets(world, role):
     s = run_captured(world, [role], ["socket"], wait=False)
     wait_for(lambda: ends_of(s, role, 31), f"the {role} to be killed")
     assert "came through" not in s.log()
 
 
+@pytest.mark.parametrize("role", ["scribe", "identity"])
 @pytest.mark.parametrize("deed", ["socket", "execute", "memory_of_master"])
-def test_a_scribe_that_reaches_out_is_killed(world, deed):
-    s = run_captured(world, ["scribe"], [deed], wait=False)
-    wait_for(lambda: ends_of(s, "scribe", 31), "the scribe to be killed")
+def test_who_has_a_folder_and_reaches_out_is_killed(world, role, deed):
+    s = run_captured(world, [role], [deed], wait=False)
+    wait_for(lambda: ends_of(s, role, 31), f"the {role} to be killed")
     assert "came through" not in s.log() and "only refused" not in s.log()
 
 
-def test_a_scribe_opens_nothing_outside_its_folder(world):
-    s = run_captured(world, ["scribe"], ["open"], wait=False)
-    wait_for(lambda: "captured: tries open" in s.log(), "the deed")
-    wait_for(lambda: "open was only refused" in s.log() or ends_of(s, "scribe", 31), "its refusal")
+@pytest.mark.parametrize("role", ["scribe", "identity"])
+@pytest.mark.parametrize("deed", ["open", "key"])
+def test_who_has_a_folder_opens_nothing_outside_it(world, role, deed):
+    s = run_captured(world, [role], [deed], wait=False)
+    wait_for(lambda: f"captured: tries {deed}" in s.log(), "the deed")
+    wait_for(lambda: f"{deed} was only refused" in s.log() or ends_of(s, role, 31), "its refusal")
     assert "came through" not in s.log()
 
 
@@ -181,7 +185,7 @@ def test_a_worker_that_says_what_is_not_its_own_is_stopped(world, first):
     assert s.process.child.poll() is None
 
 
-@pytest.mark.parametrize("role", ["keeper", "dialer", "prober", "watcher"])
+@pytest.mark.parametrize("role", ["keeper", "dialer", "prober", "watcher", "identity", "hasher"])
 @pytest.mark.parametrize("name", ["setup", "sign", "dialed", "ready", "refused"])
 def test_a_helper_that_says_what_is_not_its_own_is_stopped(world, role, name):
     s = run_captured(world, [role], [f"say:{message_types().index(name) + 1}"], wait=False)
@@ -274,17 +278,21 @@ def with_users(world, names):
 def test_each_process_has_its_own_user(world):
     argv, uids = with_users(world, [f"lock-{r}" for r in ROLES])
     ca = Authority(world.dir)
-    s = world.serve(world.nginx("one"), user="lock", argv=argv, detect=DETECT,
+    s = world.serve(world.nginx("one"), user="lock", argv=argv, detect=DETECT, gateway=GATEWAY,
                     listener={"tls": {"certificates": [ca.issue("site.test")]}})
     expect_confined(s, {r: uids[f"lock-{r}"] for r in ROLES})
+    assert os.stat(os.path.join(s.config["state_dir"], "identity")).st_uid == uids["lock-identity"]
+    assert os.stat(os.path.join(s.config["state_dir"], "tokens.key")).st_uid == 0
     assert get(s.port(), tls=trust(ca), name="site.test").body == b"one\n"
 
 
 @as_root
 def test_without_users_of_its_own_it_is_nobody(world):
-    s = world.serve(world.nginx("one"), user="there-are-no-such-users", detect=DETECT)
+    ca = Authority(world.dir)
+    s = world.serve(world.nginx("one"), user="there-are-no-such-users", detect=DETECT, gateway=GATEWAY,
+                    listener={"tls": {"certificates": [ca.issue("site.test")]}})
     expect_confined(s, dict.fromkeys(ROLES, pwd.getpwnam("nobody").pw_uid))
-    assert get(s.port()).body == b"one\n"
+    assert get(s.port(), tls=trust(ca), name="site.test").body == b"one\n"
 
 
 @as_root
@@ -303,7 +311,7 @@ def test_it_runs_without_root(world):
         os.setgroups([])
         os.setresgid(me, me, me)
         os.setresuid(me, me, me)
-    s = world.serve(world.nginx("one"), world.nginx("two"), preexec=become, detect=DETECT, listener={"tls": {"certificates": [certificate]}})
+    s = world.serve(world.nginx("one"), world.nginx("two"), preexec=become, detect=DETECT, gateway=GATEWAY, listener={"tls": {"certificates": [certificate]}})
     expect_confined(s, dict.fromkeys(ROLES, me))
     tls = dict(tls=trust(ca), name="site.test")
     assert {get(s.port(), **tls).body for _ in range(4)} == {b"one\n", b"two\n"}

@@ -5,9 +5,10 @@ import re
 import socket
 import subprocess
 
+from certs import Authority
 from harness import BUILD, PATIENCE, ROOT, Process, free_port, get, wait_for
 
-ROLES = ("worker", "keeper", "dialer", "prober", "scribe", "watcher")
+ROLES = ("worker", "keeper", "dialer", "prober", "scribe", "watcher", "identity", "hasher")
 
 
 def uid_of(pid):
@@ -46,7 +47,9 @@ rules: [netscaler]
 
 
 def test_no_process_that_hears_the_network_is_root(world):
-    s = world.serve(world.scripted(), detect={"mode": "on"})
+    ca = Authority(world.dir)
+    s = world.serve(world.scripted(), detect={"mode": "on"}, gateway={"portal": "work.example.org"},
+                    listener={"tls": {"certificates": [ca.issue("work.example.org")]}})
     for role in ROLES:
         assert s.pids(role), role
         for pid in s.pids(role):

@@ -201,6 +201,43 @@ def test_shipped_rules_stop_probes(world, probe):
     assert get(s.port(), probe).status in (400, 403) and backend.heads == []
 
 
+def test_requests_with_a_session(world):
+    write(world.dir, "a.pem", "PEM")
+    conf = base(policies=[
+        {"name": "staff-only-writes", "if": 'http.method == "PUT" and not (user.groups == "staff" and session.age < 3600)', "then": ["block"]},
+        {"name": "to-other", "if": 'http.path == "/other"', "then": [{"pool": "other"}]}])
+    conf["listeners"]["web"]["tls"] = {"certificates": [{"chain": "a.pem", "key": "a.key"}]}
+    conf["pools"]["other"] = {"servers": ["127.0.0.1:2"]}
+    conf["routes"].append({"host": "*.dev.example.org", "require": "session", "allow": 'user.groups == "dev"', "pool": "other"})
+    conf["gateway"] = {"portal": "work.example.org", "apps": {
+        "wiki": {"host": "wiki.example.org", "pool": "web", "allow": 'user.groups in {"staff" "dev"}', "mfa": 'session.method == "password"'}}}
+    eva, now = {"user": "eva", "groups": ["staff", "finance"], "mfa": True}, 1767614400
+    wiki, dev = {"Host": "wiki.example.org"}, {"Host": "a.dev.example.org"}
+    cases = [  # why, request, decision
+        ("the portal is for all", {"fields": {"Host": "WORK.example.org"}}, "portal"),
+        ("an app is not", {"fields": wiki}, "sign-in"),
+        ("eva may", {"fields": wiki, "session": eva}, "pool web"),
+        ("a policy's pool, for who may", {"target": "/other", "fields": wiki, "session": eva}, "pool other"),
+        ("a policy's pool is no way around", {"target": "/other", "fields": wiki}, "sign-in"),
+        ("without a second factor", {"fields": wiki, "session": {"user": "eva", "groups": "staff"}}, "step-up"),
+        ("by another way", {"fields": wiki, "session": {"groups": ["staff"], "method": "passkey"}}, "pool web"),
+        ("in no such group", {"fields": wiki, "session": {"user": "piet", "mfa": True}}, "denied"),
+        ("proved just now", {"method": "PUT", "fields": wiki, "session": eva}, "pool web"),
+        ("proved an hour ago", {"method": "PUT", "fields": wiki, "session": dict(eva, since=now - 3600)}, "block 403"),
+        ("later than that by the request's time", {"method": "PUT", "fields": wiki, "time": now + 9999, "session": dict(eva, since=now)}, "block 403"),
+        ("a route that needs a session", {"fields": dev}, "sign-in"),
+        ("and one of a group", {"fields": dev, "session": eva}, "denied"),
+        ("who is in it", {"fields": dev, "session": {"user": "anna", "groups": ["dev"]}}, "pool other"),
+        ("a policy's pool is no way around a route's either", {"target": "/other", "fields": dev}, "sign-in"),
+        ("what needs none", {"session": eva}, "pool web"),
+    ]
+    requests = [dict(r, name=why, expect={"decision": d}) for why, r, d in cases]
+    r = cli(write(world.dir, "c.yaml", conf), write(world.dir, "r.yaml", json.dumps({"requests": requests})))  # without aliases
+    assert r.returncode == 0 and f"{len(cases)} requests, 0 failed" in r.stdout, r.stdout + r.stderr
+    r = cli(os.path.join(world.dir, "c.yaml"), write(world.dir, "r.yaml", "requests:\n- {session: {usr: eva}}\n"))
+    assert r.returncode == 2 and "r.yaml:2:14: unknown key 'usr'; write 'user'" in r.stderr, r.stderr
+
+
 def page():
     with open(os.path.join(ROOT, "docs", "policy.md")) as f:
         return f.read()

@@ -122,7 +122,8 @@ class Big:
 def front(world, workers=2, **more):
     """Sluis with a plain and a TLS listener before nginx, a large download (/big) and a tunnel (/ws)."""
     ca, nginx, big, tunnel = Authority(world.dir), world.nginx("one"), Big(world), world.scripted(shout)
-    s = world.serve(nginx, workers=workers, detect={"mode": "on", "packs": ["cve-2019-19781"]}, pools={n: {"servers": [b.address]} for n, b in
+    s = world.serve(nginx, workers=workers, detect={"mode": "on", "packs": ["cve-2019-19781"]},
+                    gateway={"portal": "work.example.org"}, pools={n: {"servers": [b.address]} for n, b in
                                                    (("web", nginx), ("ws", tunnel), ("big", big.server))},
                     routes=[{"pool": "web"}, {"path": "/ws", "pool": "ws"}, {"path": "/big", "pool": "big"}],
                     listeners={"web": {"address": f"127.0.0.1:{free_port()}"}, "tls": {
@@ -181,7 +182,7 @@ def test_a_killed_worker_costs_its_own_connections_only(world):
     assert get(s.port()).status == 200
 
 
-@pytest.mark.parametrize("role", ["keeper", "dialer", "prober", "watcher"])
+@pytest.mark.parametrize("role", ["keeper", "dialer", "prober", "watcher", "identity", "hasher"])
 def test_a_killed_helper_costs_no_kept_connection(world, role):
     s, _, ca = front(world, workers=1)
     tls = dict(tls=trust(ca), name="site.test")

@@ -359,6 +359,13 @@ static void test_seen_in_2106(void **state)
 	board_session_seen(seen, s->slot, turn + 7);
 	sessions_tick(t, seen, turn + 8);
 	assert_true(s->kept.seen_s == turn + 7);
+	board_session_seen(seen, s->slot, turn + 50); /* ahead */
+	sessions_tick(t, seen, turn + 9);
+	assert_true(s->kept.seen_s == turn + 9);
+	s->kept.until_s = turn + 20; /* by hand */
+	sessions_changed(t, s);
+	sessions_tick(t, seen, turn + 20);
+	assert_int_equal(sessions_count(t), 0);
 	sessions_free(&t);
 }
 
@@ -653,9 +660,29 @@ static void do_one(struct sessions *t)
 	}
 }
 
+static void compare_users(struct sessions *t)
+{
+	for (int64_t user = 0; user < 10; user++) {
+		struct session *out[MODEL_MOST];
+		size_t want = 0, n = sessions_of_user(t, user, out, MODEL_MOST);
+
+		for (size_t i = 0; i < MODEL_MOST; i++)
+			want += model[i].lives && model[i].user == user && !model[i].parent[0];
+		assert_int_equal(n, want);
+		for (size_t i = 0; i < n; i++) {
+			const struct model_session *m = model_of_id(out[i]->kept.id);
+
+			assert_true(m && m->user == user && !m->parent[0]);
+			assert_true(i == 0 || (out[i] != out[i - 1] && out[i]->kept.since_s <= out[i - 1]->kept.since_s));
+		}
+	}
+}
+
 static void compare(struct sessions *t, bool all)
 {
-	size_t step = all ? 1 : 1 + any(MODEL_MOST), past_step = all ? 1 : 1 + any(PAST_MOST / 4);
+	if (all)
+		compare_users(t);
+	size_t step = all ? 1 : 4 + any(MODEL_MOST), past_step = all ? 1 : 1 + any(PAST_MOST / 4);
 
 	assert_int_equal(sessions_count(t), model_count());
 	assert_int_equal(ended_count, model_ended);
@@ -692,7 +719,7 @@ static void test_model(void **state)
 	for (unsigned i = 0; i < 200000; i++) {
 		do_one(t);
 		limits += model_count() == MODEL_MOST - 4;
-		compare(t, i % 64 == 0);
+		compare(t, i % 512 == 0);
 	}
 	compare(t, true);
 	assert_true(limits > 1000 && model_ended > 20000 && past_count > PAST_MOST); /* the dice went everywhere */

@@ -152,10 +152,19 @@ static void change(struct sessions *t, struct session *s, bool with_token)
 	remember(s);
 }
 
+/* One that lives, mostly. */
+static struct session *any_session(struct sessions *t, uint64_t *seed)
+{
+	struct session *s = NULL;
+
+	for (unsigned i = 0; i < 20 && !s && memory_count; i++)
+		s = sessions_at(t, memories[memory_count - 1 - any(seed, (uint32_t)(memory_count < 2000 ? memory_count : 2000))].slot);
+	return s;
+}
+
 static void do_one(struct sessions *t, uint64_t *seed)
 {
-	size_t back = any(seed, 200);
-	struct session *s = back < memory_count ? sessions_at(t, memories[memory_count - 1 - back].slot) : NULL;
+	struct session *s = any_session(t, seed);
 	struct store_session x = { .user = 7, .since_s = NOW + memory_count, .seen_s = NOW + memory_count, .until_s = UINT64_MAX, .idle_s = 100 };
 	unsigned char token[AUTH_TOKEN_LEN];
 	uint32_t dice = any(seed, 100);

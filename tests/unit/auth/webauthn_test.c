@@ -257,6 +257,7 @@ static void test_both(void **state)
 #define ZEROS32 ZEROS8 ZEROS8 ZEROS8 ZEROS8
 #define ONES8	"\xff\xff\xff\xff\xff\xff\xff\xff"
 #define ONES32	ONES8 ONES8 ONES8 ONES8
+#define ONES256 ONES32 ONES32 ONES32 ONES32 ONES32 ONES32 ONES32 ONES32
 
 static void test_registration(void **state)
 {
@@ -287,6 +288,8 @@ static void test_registration(void **state)
 		{ "labels out of order", "key", .cose = LIT("\xa4\x03\x27\x01\x01\x20\x06\x21\x58\x20" ZEROS32), .err = ERR_SYNTAX },
 		{ "a parameter that is none of this key's", "key", .cose = LIT("\xa5\x01\x01\x03\x27\x20\x06\x21\x58\x20" ZEROS32 "\x22\xf5"),
 			.err = ERR_SYNTAX },
+		{ "an RSA modulus that 3 divides", "key", .err = ERR_SYNTAX,
+			.cose = LIT("\xa4\x01\x03\x03\x39\x01\x00\x20\x59\x01\x00" ONES256 "\x21\x43\x01\x00\x01") },
 		{ "a private key", "key", .cose = LIT("\xa5\x01\x01\x03\x27\x20\x06\x21\x58\x20" ZEROS32 "\x23\x58\x20" ZEROS32), .err = ERR_SYNTAX },
 	};
 
@@ -365,6 +368,8 @@ static void test_assertion(void **state)
 		{ "the count falls to 0", "count", .count = 0, .count_before = 5 },
 		{ "stored under another algorithm", "key", .registered_algorithm = COSE_RS256, .err = ERR_SYNTAX },
 		{ "a stored key that is none", "key", .cose = LIT("\xa0"), .err = ERR_SYNTAX },
+		{ "a stored key with something behind it", "key", .err = ERR_SYNTAX,
+			.cose = LIT("\xa4\x01\x01\x03\x27\x20\x06\x21\x58\x20" ZEROS32 "\x00"), .registered_algorithm = COSE_EDDSA },
 		{ "the count, when the signature is wrong too", "signature", .tampered = true, .count = 4, .count_before = 5 },
 	};
 
@@ -408,7 +413,8 @@ static void test_truncated(void **state)
 		}
 		make_assertion(&m, all[i], &s);
 		for (size_t n = 0; n < m.data.len; n++)
-			assert_int_not_equal(webauthn_assert(&p, &c, text_bytes(&m.client), bytes_of(m.data_mem, n), text_bytes(&m.signature), &out, &why), OK);
+			assert_int_not_equal(webauthn_assert(&p, &c, text_bytes(&m.client), bytes_of(m.data_mem, n), text_bytes(&m.signature), &out,
+				&why), OK);
 		for (size_t n = 0; n < m.signature.len; n++) {
 			assert_int_equal(webauthn_assert(&p, &c, text_bytes(&m.client), text_bytes(&m.data), bytes_of(m.signature_mem, n), &out, &why),
 				ERR_DENIED);
@@ -433,7 +439,8 @@ static void test_tampered(void **state)
 		make_assertion(&m, all[i], &s);
 		for (size_t bit = 0; bit < 8 * m.data.len; bit++) {
 			m.data_mem[bit / 8] ^= (unsigned char)(1 << bit % 8);
-			assert_int_not_equal(webauthn_assert(&p, &c, text_bytes(&m.client), text_bytes(&m.data), text_bytes(&m.signature), &out, &why), OK);
+			assert_int_not_equal(webauthn_assert(&p, &c, text_bytes(&m.client), text_bytes(&m.data), text_bytes(&m.signature), &out,
+				&why), OK);
 			m.data_mem[bit / 8] ^= (unsigned char)(1 << bit % 8);
 		}
 		text_lit(&m.client, " "); /* the same JSON, in other octets */
@@ -456,7 +463,8 @@ static void test_object(void **state)
 {
 	static const struct { const char *why; struct bytes before, between; enum err want; } cases[] = {
 		{ "as it should be", LIT("\xa3\x63" "fmt\x64" "none\x67" "attStmt\xa0\x68" "authData"), LIT(""), OK },
-		{ "a statement, which is not looked at", LIT("\xa3\x63" "fmt\x66" "packed\x67" "attStmt\xa2\x63" "alg\x26\x63sig\x41\x00\x68" "authData"), LIT(""), OK },
+		{ "a statement, which is not looked at",
+			LIT("\xa3\x63" "fmt\x66" "packed\x67" "attStmt\xa2\x63" "alg\x26\x63sig\x41\x00\x68" "authData"), LIT(""), OK },
 		{ "a chain of certificates: a list in a map in a map",
 			LIT("\xa3\x63" "fmt\x66" "packed\x67" "attStmt\xa1\x63x5c\x82\x41\x00\x41\x00\x68" "authData"), LIT(""), OK },
 		{ "four deep", LIT("\xa3\x63" "fmt\x61x\x67" "attStmt\xa1\x01\x81\x80\x68" "authData"), LIT(""), OK },

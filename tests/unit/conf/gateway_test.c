@@ -1,4 +1,5 @@
 /* gateway:, its apps, and routes that need a session: every mistake and the exact lines that tell it, every default, and how apps are found. */
+#include "board/sessions.h"
 #include "conf/conf.h"
 
 #include <setjmp.h>
@@ -44,6 +45,8 @@ static enum err some_files(struct conf_source *s, struct bytes path, struct aren
 		}
 	return ERR_NOT_FOUND;
 }
+
+_Static_assert(BOARD_SESSION_SLOTS == 262144, "the most of gateway.sessions in keys.tbl");
 
 static int setup(void **state)
 {

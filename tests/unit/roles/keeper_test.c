@@ -8,7 +8,10 @@ int main(int argc, char **argv);
 #include "bundle.h"
 #include "child.h"
 
+#include "crypto/es256.h"
+
 #include <openssl/pem.h>
+#include <sys/mman.h>
 
 static void give_key(struct child *c, unsigned char id, unsigned char for_checks)
 {
@@ -101,10 +104,47 @@ static void ticket_keys_are_not_for_the_prober(void **state)
 	assert_int_equal(child_end(&c), 0);
 }
 
+static void public_of(int identity, unsigned char out[ES256_PUBLIC_LEN])
+{
+	struct ipc_msg m;
+
+	say(identity, MSG_TOKEN_PUBLIC, "", 0, -1);
+	assert_int_equal(hear(identity, &m), OK);
+	assert_int_equal(m.type, MSG_TOKEN_PUBLIC_IS);
+	memcpy(out, m.body.at, ES256_PUBLIC_LEN);
+}
+
+static void tokens_are_signed_with_a_key_that_stays(void **state)
+{
+	unsigned char body[36] = { 7, 0, 0, 0, 1, 2, 3 }, first[ES256_PUBLIC_LEN], second[ES256_PUBLIC_LEN];
+	int file = memfd_create("tokens", MFD_CLOEXEC);
+	struct ipc_msg m;
+	struct child c;
+
+	(void)state;
+	for (int turn = 0; turn < 2; turn++) {
+		begin(&c);
+		say(c.control, MSG_TOKEN_KEY, "", 0, file);
+		int identity = child_peer(&c, ROLE_IDENTITY, 0);
+		child_start(&c);
+		public_of(identity, turn ? second : first);
+		say(identity, MSG_TOKEN_SIGN, body, sizeof body, -1);
+		assert_int_equal(hear(identity, &m), OK);
+		assert_int_equal(m.type, MSG_TOKEN_SIGNED);
+		assert_memory_equal(m.body.at, "\7\0\0\0\0", 5);
+		assert_true(es256_verify(first, body + 4, bytes_cut(m.body, 5, m.body.len)));
+		close(identity);
+		assert_int_equal(child_end(&c), 0);
+	}
+	assert_memory_equal(first, second, sizeof first);
+	close(file);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(who_gets_signatures),
-		cmocka_unit_test(ticket_keys_are_not_for_the_prober) };
+		cmocka_unit_test(ticket_keys_are_not_for_the_prober),
+		cmocka_unit_test(tokens_are_signed_with_a_key_that_stays) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,6 +7,7 @@
 #include "board/board.h"
 #include "conf/bundle.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <setjmp.h>
@@ -34,25 +35,28 @@ static const struct {
 
 /* What a master may still say to a process that runs. */
 static const enum msg_type while_running[] = { MSG_PEER, MSG_ACCESS_LOG, MSG_DRAIN, MSG_ERROR_LOG, MSG_RING, MSG_RING_END,
-	MSG_LEDGER_CONFIG, MSG_LEDGER_FLUSH, MSG_ISOLATION, MSG_ALERTS };
+	MSG_LEDGER_CONFIG, MSG_LEDGER_FLUSH, MSG_ISOLATION, MSG_ALERTS, MSG_IDENTITY_CONFIG, MSG_IDENTITY_ADMIN };
 
 static const struct {
 	enum role_id role;
-	enum role_id peers[2];
+	enum role_id peers[3];
 	size_t peer_count;
 } programs[] = {
-	{ ROLE_WORKER, { ROLE_KEEPER, ROLE_DIALER }, 2 },
-	{ ROLE_KEEPER, { ROLE_WORKER, ROLE_SCRIBE }, 2 },
+	{ ROLE_WORKER, { ROLE_KEEPER, ROLE_DIALER, ROLE_IDENTITY }, 3 },
+	{ ROLE_KEEPER, { ROLE_WORKER, ROLE_SCRIBE, ROLE_IDENTITY }, 3 },
 	{ ROLE_DIALER, { ROLE_WORKER, ROLE_PROBER }, 2 },
 	{ ROLE_PROBER, { ROLE_DIALER }, 1 },
 	{ ROLE_SCRIBE, { ROLE_KEEPER }, 1 },
 	{ ROLE_WATCHER, { ROLE_MASTER }, 0 },
+	{ ROLE_IDENTITY, { ROLE_WORKER, ROLE_KEEPER, ROLE_HASHER }, 3 },
+	{ ROLE_HASHER, { ROLE_IDENTITY }, 1 },
 };
 
 struct child {
 	enum role_id role;
 	pid_t pid;
 	int control, peers[ROLE_COUNT];
+	char dir[40]; /* its own; empty: none */
 };
 
 static const char yaml[] =
@@ -213,7 +217,9 @@ static void begin(struct child *c, size_t program)
 	int control[2], fd;
 	struct ipc_msg m;
 
-	*c = (struct child){ .role = programs[program].role, .peers = { -1, -1, -1, -1, -1, -1, -1 } };
+	*c = (struct child){ .role = programs[program].role };
+	for (size_t i = 0; i < ROLE_COUNT; i++)
+		c->peers[i] = -1;
 	assert_int_equal(ipc_pair(control), OK);
 	c->control = control[0];
 	c->pid = fork();
@@ -238,6 +244,14 @@ static void begin(struct child *c, size_t program)
 		give(c, MSG_LEDGER_DIR, setup, sizeof(setup), fd);
 		give_board(c, BOARD_LEDGER);
 	}
+	if (c->role == ROLE_IDENTITY) {
+		snprintf(c->dir, sizeof(c->dir), "/tmp/messages_test.XXXXXX");
+		assert_non_null(mkdtemp(c->dir));
+		assert_int_equal(chmod(c->dir, 0777), 0);
+		give(c, MSG_IDENTITY_DIR, "", 0, open(c->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+		give_board(c, BOARD_SESSIONS);
+		give_board(c, BOARD_SEEN);
+	}
 	if (c->role == ROLE_WATCHER) {
 		give_board(c, BOARD_REQUESTS);
 		give(c, MSG_ALERTS, "", 0, memfd_create("alerts", MFD_CLOEXEC));
@@ -254,6 +268,20 @@ static void begin(struct child *c, size_t program)
 	assert_int_equal(m.type, MSG_READY);
 }
 
+/* With the files in it, if it wrote any. */
+static void remove_dir(const char *path)
+{
+	DIR *d = opendir(path);
+	struct dirent *e;
+
+	assert_non_null(d);
+	while ((e = readdir(d)))
+		if (*e->d_name != '.')
+			assert_int_equal(unlinkat(dirfd(d), e->d_name, 0), 0);
+	closedir(d);
+	assert_int_equal(rmdir(path), 0);
+}
+
 static int end(struct child *c)
 {
 	int status;
@@ -262,6 +290,8 @@ static int end(struct child *c)
 	for (size_t i = 0; i < ROLE_COUNT; i++)
 		fd_close(&c->peers[i]);
 	assert_int_equal(waitpid(c->pid, &status, 0), c->pid);
+	if (*c->dir)
+		remove_dir(c->dir);
 	return status;
 }
 

@@ -1,0 +1,130 @@
+/* Sessions as they outlive a restart. That one began or was seen does not wait for the disk: a power failure costs its owner a sign-in at most. That one
+ * ended, or that its token was replaced, does: else the failure would bring back what was revoked. */
+#include "auth/store_priv.h"
+
+#define HASH_LEN sizeof(((struct store_session *)0)->hash)
+
+/* Whether the store has that session with another token. */
+static enum err is_rotated(struct store *s, const struct store_session *x, bool *out)
+{
+	struct query q = store_ask(s, SQL_SESSION_HASH);
+	unsigned char hash[HASH_LEN] = { 0 };
+	bool has_row = false;
+	enum err e;
+
+	ask_text(&q, bytes_str(x->id));
+	e = store_next(&q, &has_row);
+	*out = false;
+	if (e == OK && has_row) {
+		row_fixed(&q, 0, hash, sizeof(hash));
+		*out = memcmp(hash, x->hash, sizeof(hash)) != 0;
+	}
+	return store_end(&q, e);
+}
+
+static void ask_session(struct query *q, const struct store_session *x)
+{
+	ask_text(q, bytes_str(x->id));
+	ask_text(q, bytes_str(x->parent));
+	ask_int(q, x->user);
+	ask_blob(q, x->hash, sizeof(x->hash));
+	ask_text(q, bytes_str(x->host));
+	ask_text(q, bytes_str(x->method));
+	ask_text(q, bytes_str(x->agent));
+	ask_blob(q, x->client.ip, sizeof(x->client.ip));
+	ask_u64(q, x->client.port);
+	ask_u64(q, x->since_s);
+	ask_u64(q, x->seen_s);
+	ask_u64(q, x->until_s);
+	ask_u64(q, x->proved_s);
+	ask_u64(q, x->idle_s);
+	ask_int(q, x->has_mfa);
+	ask_int(q, x->is_device_bound);
+}
+
+enum err store_session_put(struct store *s, const struct store_session *x)
+{
+	bool is_durable = true;
+	struct query q;
+	enum err e;
+
+	CHECK(memchr(x->id, 0, sizeof(x->id)) && memchr(x->parent, 0, sizeof(x->parent)) && memchr(x->host, 0, sizeof(x->host)) &&
+	      memchr(x->method, 0, sizeof(x->method)) && memchr(x->agent, 0, sizeof(x->agent)));
+	if (!s->in_transaction)
+		TRY(is_rotated(s, x, &is_durable));
+	TRY(store_enter(s, is_durable));
+	q = store_ask(s, SQL_SESSION_PUT);
+	ask_session(&q, x);
+	e = store_run(&q);
+	return store_leave(s, e);
+}
+
+static enum err none_is_well(enum err e)
+{
+	return e == ERR_NOT_FOUND ? OK : e;
+}
+
+enum err store_session_remove(struct store *s, const char *id)
+{
+	struct query q = store_ask(s, SQL_SESSION_REMOVE);
+
+	ask_text(&q, bytes_str(id));
+	return none_is_well(store_change(&q, SQL_SESSION_REMOVE));
+}
+
+enum err store_session_seen(struct store *s, const char *id, uint64_t seen_s)
+{
+	struct query q = store_ask(s, SQL_SESSION_SEEN);
+
+	ask_text(&q, bytes_str(id));
+	ask_u64(&q, seen_s);
+	return store_change(&q, SQL_SESSION_SEEN);
+}
+
+static enum err read_session(struct query *q, struct store_session *x)
+{
+	*x = (struct store_session){
+		.user = row_int(q, 2),
+		.client.port = (uint16_t)row_u64(q, 8, UINT16_MAX),
+		.since_s = row_u64(q, 9, INT64_MAX),
+		.seen_s = row_u64(q, 10, INT64_MAX),
+		.until_s = row_u64(q, 11, INT64_MAX),
+		.proved_s = row_u64(q, 12, INT64_MAX),
+		.idle_s = (uint32_t)row_u64(q, 13, UINT32_MAX),
+		.has_mfa = row_bool(q, 14),
+		.is_device_bound = row_bool(q, 15),
+	};
+	row_string(q, 0, x->id, sizeof(x->id));
+	row_string(q, 1, x->parent, sizeof(x->parent));
+	row_fixed(q, 3, x->hash, sizeof(x->hash));
+	row_string(q, 4, x->host, sizeof(x->host));
+	row_string(q, 5, x->method, sizeof(x->method));
+	row_string(q, 6, x->agent, sizeof(x->agent));
+	row_fixed(q, 7, x->client.ip, sizeof(x->client.ip));
+	return row_check(q, "session", x->user);
+}
+
+static enum err each(struct store *s, enum statement n, bool (*one)(void *ctx, const struct store_session *x), void *ctx, bool *goes_on)
+{
+	struct query q = store_ask(s, n);
+	struct store_session x;
+	bool has_row = true;
+	enum err e;
+
+	do {
+		e = store_next(&q, &has_row);
+		if (e == OK && has_row)
+			e = read_session(&q, &x);
+		if (e == OK && has_row)
+			*goes_on = one(ctx, &x);
+	} while (e == OK && has_row && *goes_on);
+	return store_end(&q, e);
+}
+
+enum err store_sessions(struct store *s, bool (*one)(void *ctx, const struct store_session *x), void *ctx)
+{
+	bool goes_on = true;
+
+	TRY(each(s, SQL_SESSIONS_PORTAL, one, ctx, &goes_on));
+	return goes_on ? each(s, SQL_SESSIONS_APP, one, ctx, &goes_on) : OK;
+}

@@ -1,0 +1,262 @@
+/* Users. */
+#include "auth/store_priv.h"
+
+#include "auth/facts.h"
+#include "auth/password.h"
+#include "crypto/random.h"
+
+_Static_assert(STORE_GROUPS_MAX == AUTH_GROUPS_MAX * (STORE_TEXT_MAX + 1), "all groups of a user");
+
+bool store_name_is_valid(struct bytes name)
+{
+	if (name.len == 0 || name.len > STORE_USER_NAME_MAX)
+		return false;
+	for (size_t i = 0; i < name.len; i++) {
+		unsigned char c = ascii_lower(name.at[i]);
+		bool is_word = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+
+		if (!is_word && (i == 0 || !memchr("._-@+", c, 5)))
+			return false;
+	}
+	return true;
+}
+
+/* As names are kept. False: no such name can be. */
+static bool lower_name(struct bytes name, unsigned char out[STORE_USER_NAME_MAX], struct bytes *lower)
+{
+	if (!store_name_is_valid(name))
+		return false;
+	for (size_t i = 0; i < name.len; i++)
+		out[i] = ascii_lower(name.at[i]);
+	*lower = bytes_of(out, name.len);
+	return true;
+}
+
+static enum err groups_check(struct bytes groups)
+{
+	size_t n = 0;
+
+	if (groups.len == 0)
+		return OK;
+	for (;;) {
+		size_t end = bytes_find_byte(groups, '\n');
+		struct bytes one = bytes_cut(groups, 0, end);
+
+		if (one.len == 0)
+			return ERR_SYNTAX;
+		TRY(store_text_check(one, STORE_TEXT_MAX));
+		if (++n > AUTH_GROUPS_MAX)
+			return ERR_LIMIT;
+		if (end == SIZE_MAX)
+			return OK;
+		groups = bytes_cut(groups, end + 1, groups.len);
+	}
+}
+
+/* --- finding --- */
+
+/* Views into the row. */
+static enum err read_user(struct query *q, struct store_user *u)
+{
+	*u = (struct store_user){
+		.id = row_int(q, 0),
+		.name = row_text(q, 1, STORE_USER_NAME_MAX),
+		.display = row_text(q, 2, STORE_TEXT_MAX),
+		.mail = row_text(q, 3, STORE_TEXT_MAX),
+		.language = row_text(q, 4, STORE_TEXT_MAX),
+		.groups = row_text(q, 5, STORE_GROUPS_MAX),
+		.hash = row_text(q, 6, PASSWORD_HASH_MAX - 1),
+		.is_disabled = row_bool(q, 7),
+		.must_change = row_bool(q, 8),
+		.has_totp = !row_is_null(q, 9),
+		.totp_last_step = row_u64(q, 10, INT64_MAX),
+		.made_s = row_u64(q, 12, INT64_MAX),
+		.last_s = row_u64(q, 13, INT64_MAX),
+		.recovery_left = (uint32_t)row_u64(q, 14, UINT32_MAX),
+		.passkeys = (uint32_t)row_u64(q, 15, UINT32_MAX),
+	};
+	if (u->has_totp)
+		row_fixed(q, 9, u->totp, sizeof(u->totp));
+	row_fixed(q, 11, u->handle, sizeof(u->handle));
+	q->is_wrong |= !store_name_is_valid(u->name) || groups_check(u->groups) != OK;
+	return row_check(q, "user", u->id);
+}
+
+static enum err copy_user(const struct store_user *u, struct arena *a, struct store_user *out)
+{
+	struct store_user c = *u;
+	struct bytes *const texts[] = { &c.name, &c.display, &c.mail, &c.language, &c.groups, &c.hash };
+
+	for (size_t i = 0; i < COUNT_OF(texts); i++) {
+		*texts[i] = arena_copy(a, *texts[i]);
+		if (!texts[i]->at)
+			return ERR_MEMORY;
+	}
+	*out = c;
+	return OK;
+}
+
+static enum err find_one(struct query *q, struct arena *a, struct store_user *out)
+{
+	struct store_user u;
+	bool has_row = false;
+	enum err e = store_next(q, &has_row);
+
+	if (e == OK && !has_row)
+		e = ERR_NOT_FOUND;
+	if (e == OK)
+		e = read_user(q, &u);
+	if (e == OK)
+		e = copy_user(&u, a, out);
+	return store_end(q, e);
+}
+
+enum err store_user_find(struct store *s, struct bytes name, struct arena *a, struct store_user *out)
+{
+	unsigned char mem[STORE_USER_NAME_MAX];
+	struct query q;
+
+	if (!lower_name(name, mem, &name))
+		return ERR_NOT_FOUND;
+	q = store_ask(s, SQL_USER_BY_NAME);
+	ask_text(&q, name);
+	return find_one(&q, a, out);
+}
+
+enum err store_user_get(struct store *s, int64_t id, struct arena *a, struct store_user *out)
+{
+	struct query q = store_ask(s, SQL_USER_BY_ID);
+
+	ask_int(&q, id);
+	return find_one(&q, a, out);
+}
+
+enum err store_user_by_handle(struct store *s, const unsigned char handle[16], struct arena *a, struct store_user *out)
+{
+	struct query q = store_ask(s, SQL_USER_BY_HANDLE);
+
+	ask_blob(&q, handle, 16);
+	return find_one(&q, a, out);
+}
+
+enum err store_users(struct store *s, struct bytes after, size_t most, bool (*one)(void *ctx, const struct store_user *u), void *ctx)
+{
+	unsigned char mem[STORE_USER_NAME_MAX];
+	struct query q = store_ask(s, SQL_USERS);
+	struct store_user u;
+	bool has_row = true;
+	enum err e;
+
+	after = bytes_cut(after, 0, sizeof(mem));
+	for (size_t i = 0; i < after.len; i++)
+		mem[i] = ascii_lower(after.at[i]);
+	ask_text(&q, bytes_of(mem, after.len));
+	ask_u64(&q, most);
+	do {
+		e = store_next(&q, &has_row);
+		if (e == OK && has_row)
+			e = read_user(&q, &u);
+	} while (e == OK && has_row && one(ctx, &u));
+	return store_end(&q, e);
+}
+
+enum err store_user_count(struct store *s, uint64_t *out)
+{
+	struct query q = store_ask(s, SQL_USER_COUNT);
+	bool has_row = false;
+	enum err e = store_next(&q, &has_row);
+
+	CHECK(has_row || e != OK);
+	if (e == OK)
+		*out = row_u64(&q, 0, INT64_MAX);
+	return store_end(&q, e);
+}
+
+/* --- changing --- */
+
+static enum err texts_check(struct bytes display, struct bytes mail, struct bytes groups)
+{
+	TRY(store_text_check(display, STORE_TEXT_MAX));
+	TRY(store_text_check(mail, STORE_TEXT_MAX));
+	return groups_check(groups);
+}
+
+enum err store_user_add(struct store *s, struct store_user *u, uint64_t now_s)
+{
+	unsigned char mem[STORE_USER_NAME_MAX], handle[sizeof(u->handle)];
+	struct bytes name;
+	struct query q;
+
+	if (!lower_name(u->name, mem, &name))
+		return ERR_SYNTAX;
+	TRY(texts_check(u->display, u->mail, u->groups));
+	TRY(store_text_check(u->hash, PASSWORD_HASH_MAX - 1));
+	random_bytes(handle, sizeof(handle));
+	q = store_ask(s, SQL_USER_ADD);
+	ask_text(&q, name);
+	ask_text(&q, u->display);
+	ask_text(&q, u->mail);
+	ask_text(&q, u->groups);
+	ask_text(&q, u->hash);
+	ask_int(&q, u->must_change);
+	ask_blob(&q, handle, sizeof(handle));
+	ask_u64(&q, now_s);
+	TRY(store_change(&q, SQL_USER_ADD));
+	u->id = sqlite3_last_insert_rowid(s->db);
+	u->made_s = now_s;
+	memcpy(u->handle, handle, sizeof(handle));
+	return OK;
+}
+
+enum err store_user_set(struct store *s, int64_t id, struct bytes display, struct bytes mail, struct bytes groups)
+{
+	struct query q;
+
+	TRY(texts_check(display, mail, groups));
+	q = store_ask(s, SQL_USER_SET);
+	ask_int(&q, id);
+	ask_text(&q, display);
+	ask_text(&q, mail);
+	ask_text(&q, groups);
+	return store_change(&q, SQL_USER_SET);
+}
+
+enum err store_user_password(struct store *s, int64_t id, struct bytes hash, bool must_change)
+{
+	struct query q;
+
+	TRY(store_text_check(hash, PASSWORD_HASH_MAX - 1));
+	q = store_ask(s, SQL_USER_PASSWORD);
+	ask_int(&q, id);
+	ask_text(&q, hash);
+	ask_int(&q, must_change);
+	return store_change(&q, SQL_USER_PASSWORD);
+}
+
+enum err store_user_disable(struct store *s, int64_t id, bool is_disabled)
+{
+	struct query q = store_ask(s, SQL_USER_DISABLE);
+
+	ask_int(&q, id);
+	ask_int(&q, is_disabled);
+	return store_change(&q, SQL_USER_DISABLE);
+}
+
+enum err store_user_language(struct store *s, int64_t id, struct bytes language)
+{
+	struct query q;
+
+	TRY(store_text_check(language, STORE_TEXT_MAX));
+	q = store_ask(s, SQL_USER_LANGUAGE);
+	ask_int(&q, id);
+	ask_text(&q, language);
+	return store_change(&q, SQL_USER_LANGUAGE);
+}
+
+enum err store_user_remove(struct store *s, int64_t id)
+{
+	struct query q = store_ask(s, SQL_USER_REMOVE);
+
+	ask_int(&q, id);
+	return store_change(&q, SQL_USER_REMOVE);
+}
