@@ -55,10 +55,10 @@ struct access_answer {
 	size_t help_count;
 };
 
-/* Judges as a worker and identity would. What *out points to lives in a, which is emptied first and holds twice POLICY_SCRATCH_SIZE. False: an expression that counts
- * looks at the client's address, and none was given; *rule says which. */
-bool access_judge(const struct access_question *q, const struct conf_app *app, struct arena *a, struct access_answer *out, enum access_rule_name *rule)
-	MUST_USE;
+/* Judges as a worker and identity would. What *out points to lives in a, which is emptied first and holds twice
+ * POLICY_SCRATCH_SIZE. False: an expression that counts looks at the client's address, and none was given; *rule says which. */
+bool access_judge(const struct access_question *q, const struct conf_app *app, struct arena *a, struct access_answer *out,
+	enum access_rule_name *rule) MUST_USE;
 
 /* As it stands in the configuration: "gateway.allow", ... */
 const char *access_rule_name(enum access_rule_name r);

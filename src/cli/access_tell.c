@@ -107,7 +107,8 @@ static void tell_factor(const struct cli *cli, const struct access_question *q, 
 
 	if (!w->is_known)
 		return;
-	cli_say(cli, stdout, w->has_totp && w->has_passkey ? W_ACC_HAS_BOTH : w->has_totp ? W_ACC_HAS_TOTP : w->has_passkey ? W_ACC_HAS_PASSKEY : W_ACC_HAS_NONE);
+	cli_say(cli, stdout, w->has_totp && w->has_passkey ? W_ACC_HAS_BOTH :
+		w->has_totp ? W_ACC_HAS_TOTP : w->has_passkey ? W_ACC_HAS_PASSKEY : W_ACC_HAS_NONE);
 	if (a->enrols)
 		cli_say(cli, stdout, W_ACC_ENROLS);
 	if (w->must_change)

@@ -3,6 +3,7 @@
 #include "cli/people.h"
 
 #include "auth/password.h"
+#include "auth/store.h"
 
 #include <stdlib.h>
 #include <time.h>
@@ -81,16 +82,10 @@ json_t *people_list(const struct cli *cli, json_t *request, const char *key)
 
 bool people_name(struct bytes in, char out[PEOPLE_NAME_MAX + 1])
 {
-	if (in.len == 0 || in.len > PEOPLE_NAME_MAX)
+	if (!store_name_is_valid(in))
 		return false;
-	for (size_t i = 0; i < in.len; i++) {
-		unsigned char c = in.at[i] >= 'A' && in.at[i] <= 'Z' ? in.at[i] | 0x20 : in.at[i];
-		bool is_plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-
-		if (!is_plain && (i == 0 || c == 0 || !strchr("._-@+", c)))
-			return false;
-		out[i] = (char)c;
-	}
+	for (size_t i = 0; i < in.len; i++)
+		out[i] = (char)ascii_lower(in.at[i]);
 	out[in.len] = 0;
 	return true;
 }

@@ -6,7 +6,7 @@
 #include "cli/columns.h"
 #include "cli/cli.h"
 
-#define PEOPLE_NAME_MAX 64
+#define PEOPLE_NAME_MAX 64 /* STORE_USER_NAME_MAX */
 
 /* Asks; takes request, which holds "what" and the rest but not "command". NULL: it failed or was refused, and that was told in words. */
 json_t *people_ask(const struct cli *cli, json_t *request) MUST_USE;

@@ -194,8 +194,8 @@ static void read_user(struct table *t)
 		fault(t, columns[C_NAME], told);
 	}
 	json_object_set_new(t->lines, name, json_integer(t->csv.record_line));
-	user = json_pack("{s:i,s:s,s:o,s:o,s:o}", "line", (int)t->csv.record_line, "name", name, "display", text_of(t, C_DISPLAY), "mail", text_of(t, C_MAIL),
-		"groups", groups_of(t));
+	user = json_pack("{s:i,s:s,s:o,s:o,s:o}", "line", (int)t->csv.record_line, "name", name, "display", text_of(t, C_DISPLAY), "mail",
+		text_of(t, C_MAIL), "groups", groups_of(t));
 	CHECK(user);
 	read_secrets(t, name, user);
 	json_array_append_new(t->users, user);

@@ -1,5 +1,5 @@
 """sluis user, sessions and access: what they ask identity, what they make of its answers, and what they decide themselves. Who answers here is a
-script at an admin socket, so that each answer can be had."""
+script at an admin socket, so that each answer can be had; at the end of this file it is sluisd."""
 import json
 import os
 import pty
@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from certs import Authority
-from harness import BUILD, free_port
+from harness import BUILD, free_port, wait_for
 
 SLUIS = os.path.join(BUILD, "sluis")
 ENV = dict(os.environ, ASAN_OPTIONS="detect_leaks=0", LC_ALL="C")
@@ -431,3 +431,58 @@ def test_what_cannot_be_told(world, args, words):
 def test_a_configuration_without_a_gateway(world):
     assert "has no gateway: section" in sluis("-c", site(world, gateway=None), "access", "list", "eva", "--groups", "a", status=2).stderr
     assert "is not valid; see sluis check" in sluis("-c", site(world, pools={}), "access", "list", "eva", "--groups", "a", status=2).stderr
+
+
+# --- with sluisd ---
+
+def serve(world):
+    with open(site(world)) as f:
+        config = yaml.safe_load(f)
+    s = world.run({**config, "gateway": {**config["gateway"], "hashers": 1}, "workers": 1})
+    wait_for(lambda: {p["role"] for p in s.status()["processes"] if p["ready"]} >= {"identity", "hasher"}, "identity and its hasher")
+    return s
+
+
+def users(s):
+    return {u["name"]: u for u in json.loads(s.cli("user", "list", "--json").stdout)["users"]}
+
+
+def test_a_user_from_the_first_day_to_the_last(world):
+    s = serve(world)
+    assert "no users yet" in s.cli("user", "list").stdout
+    s.cli("user", "add", "Eva", "--display", "Eva Jansen", "--group", "guests", "--no-password")
+    assert "already" in s.cli("user", "add", "eva", "--no-password", ok=False).stderr
+    path = os.path.join(world.dir, "password")
+    with open(path, "w") as f:
+        f.write(GOOD)
+    s.cli("user", "passwd", "eva", "--password-file", path)
+    s.cli("user", "set", "eva", "--mail", "eva@example.org", "--group", "staff")
+    eva = users(s)["eva"]
+    assert (eva["display"], eva["mail"], eva["groups"], eva["password"], eva["must_change"]) == ("Eva Jansen", "eva@example.org", ["staff"], True, True)
+    s.cli("user", "disable", "eva")
+    assert users(s)["eva"]["disabled"]
+    for verb in ("enable", "unlock", "reset-factors"):
+        s.cli("user", verb, "eva")
+    assert not users(s)["eva"]["disabled"]
+    assert "there are none" in s.cli("sessions", "list").stdout.lower() and "Sessions ended: 0" in s.cli("sessions", "revoke", "eva").stdout
+    assert "there is no session" in s.cli("sessions", "revoke", "--id", "0" * 16, ok=False).stderr
+    assert "no app of that name" in s.cli("sessions", "list", "--app", "mail", ok=False).stderr
+    s.cli("user", "remove", "eva", "--yes")
+    assert users(s) == {} and "no user of that name" in s.cli("user", "show", "eva", ok=False).stderr
+    assert GOOD not in s.log()
+
+
+def test_many_users_come_from_a_list_and_are_listed_in_parts(world):
+    s = serve(world)
+    path = table(world, "name,display,groups\n" + "".join(f"user{n:03},{'x' * 190},staff|group{n}\n" for n in range(250)))
+    assert s.cli("user", "import", path).stdout == "250 added, 0 passed over, 0 not added.\n"
+    assert sorted(users(s)) == [f"user{n:03}" for n in range(250)] and users(s)["user007"]["groups"] == ["staff", "group7"]
+    assert s.cli("user", "import", path, "--skip-existing").stdout == "0 added, 250 passed over, 0 not added.\n"
+
+
+def test_access_of_a_user_that_sluisd_knows(world):
+    s = serve(world)
+    path = os.path.join(world.dir, "site.yaml")
+    s.cli("user", "add", "eva", "--group", "staff", "--no-password")
+    r = s.cli("-c", path, "access", "explain", "eva", "wiki", "--from", "10.1.2.3", ok=False)
+    assert r.returncode == 1 and "sluis user passwd eva" in r.stdout
