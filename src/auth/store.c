@@ -1,5 +1,4 @@
-/* The file, its schema and its transactions. One process has it: an exclusive lock lets SQLite keep the log's index in its own memory, for a shared one
- * would have to be mapped. What decides about access is on disk before a call returns: users, factors, the end of a session, a token that is replaced.
+/* The file, its schema and its transactions. One process writes it; a backup reads it meanwhile (WAL). What decides about access is on disk before a call returns: users, factors, the end of a session, a token that is replaced.
  * What may be lost with the last moments before a power failure only costs its owner a sign-in: that a session began or was seen, the last sign-ins,
  * favourites, the language. Such changes do not wait for the disk, and are there at once after a crash of the process. */
 #include "auth/store.h"
@@ -12,8 +11,12 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define LOCK_TRIES   20
+#define LOCK_WAIT_US 10000
 
 static const struct { bool is_durable; const char *sql; } statements[] = {
 #define STATEMENT(sym, durable, sql) { durable, sql },
@@ -261,7 +264,7 @@ static enum err set_up(struct store *s)
 	sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, (int *)NULL);
 	sqlite3_db_config(s->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, (int *)NULL);
 	sqlite3_db_config(s->db, SQLITE_DBCONFIG_ENABLE_VIEW, 0, (int *)NULL);
-	TRY(run(s, "PRAGMA locking_mode=EXCLUSIVE; PRAGMA temp_store=MEMORY; PRAGMA mmap_size=0; PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;"
+	TRY(run(s, "PRAGMA temp_store=MEMORY; PRAGMA mmap_size=0; PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;"
 		   "PRAGMA secure_delete=ON; PRAGMA cache_size=-8192; PRAGMA foreign_keys=ON;"));
 	TRY(look_at_version(s, &is_new));
 	TRY(pragma(s, "PRAGMA journal_mode=WAL", NULL, &is_wal));
@@ -288,6 +291,12 @@ static enum err open_file(struct store *s, const char *dir)
 	if (path.failed)
 		return store_why(s, ERR_IO, "the path is too long", "choose a shorter state_dir");
 	TRY(make_file(s));
+	s->folder = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	for (int i = 0; s->folder >= 0 && flock(s->folder, LOCK_EX | LOCK_NB) < 0; i++) { /* the one before us may be ending */
+		if (i == LOCK_TRIES)
+			return store_why(s, ERR_IO, "it is locked", "another process has it open and must end first");
+		usleep(LOCK_WAIT_US);
+	}
 	TRY(store_of(s, sqlite3_open_v2(s->path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW, ledger_vfs())));
 	sqlite3_extended_result_codes(s->db, 1);
 	sqlite3_busy_timeout(s->db, 200); /* the one before us may be ending */
@@ -302,6 +311,7 @@ enum err store_open(const char *dir, struct store **out)
 	snprintf(open_why, sizeof(open_why), "%s: out of memory", dir);
 	if (!s)
 		return ERR_MEMORY;
+	s->folder = -1;
 	e = open_file(s, dir);
 	if (e != OK) {
 		memcpy(open_why, s->why, sizeof(open_why));
@@ -321,6 +331,7 @@ void store_close(struct store **at)
 	for (int i = 0; i < STATEMENT_COUNT; i++)
 		sqlite3_finalize(s->statements[i]);
 	sqlite3_close(s->db);
+	fd_close(&s->folder);
 	free(s);
 	*at = NULL;
 }

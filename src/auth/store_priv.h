@@ -23,6 +23,7 @@ enum statement {
 
 struct store {
 	sqlite3 *db;
+	int folder; /* locked: one process writes */
 	sqlite3_stmt *statements[STATEMENT_COUNT];
 	bool in_transaction, has_failed; /* the caller's; something in it has failed: it can only be taken back */
 	bool is_full;			 /* synchronous: a commit waits for the disk */
