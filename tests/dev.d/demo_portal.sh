@@ -123,7 +123,9 @@ demo_revoke() { # ends eva's sessions while a download of hers runs; sets DEMO_C
 	DEMO_DOWNLOAD=$!
 	demo_await test -s "$DEMO/work.out" || return 1
 	begin=$(date +%s%3N)
-	demo_identity '{"what": "sessions.revoke", "name": "eva"}' >/dev/null || return 1
+	if build/sluis help sessions >/dev/null 2>&1; then build/sluis -c "$DEMO/sluis.yaml" sessions revoke eva >/dev/null || return 1
+	else demo_identity '{"what": "sessions.revoke", "name": "eva"}' >/dev/null || return 1
+	fi
 	wait "$DEMO_DOWNLOAD" || status=$?
 	DEMO_CUT_MS=$(($(date +%s%3N) - begin))
 	[ "$status" != 0 ] && [ "$(stat -c %s "$DEMO/work.out")" -lt 20000000 ]
