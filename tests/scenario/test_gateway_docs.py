@@ -10,7 +10,7 @@ import pytest
 
 from certs import Authority
 from harness import BUILD, ROOT, Process, free_port, wait_for
-from portal import PASSWORD, PORTAL, Browser, ask, echo_head, totp
+from portal import PASSWORD, PORTAL, Browser, add_user, ask, echo_head, gateway, totp
 
 QUIET = dict(os.environ, ASAN_OPTIONS="detect_leaks=0")
 
@@ -157,6 +157,26 @@ def test_the_ledger_tells_what_the_page_says(world):
         assert f"`{outcome}`" in section.replace("\n", " "), outcome
     window = [f"{BUILD}/sluis", "-c", site.file, "window", "--from", "-8h", "--with", "user:eva"]
     wait_for(lambda: "wiki/" in subprocess.run(window, capture_output=True, text=True, env=QUIET).stdout, "the window says what eva was connected with")
+
+
+def test_a_session_in_use_is_not_idle_because_of_a_restart(world):
+    s = world.run(gateway(world))
+    add_user(s, "eva")
+    b = Browser(s)
+    assert b.sign_in("eva").status == 200
+
+    def row():
+        [one] = ask(s, "sessions.list", name="eva")["sessions"]
+        return one
+
+    def used():
+        b.get("/")
+        return row() if row()["seen"] > row()["since"] else None
+
+    before = wait_for(used, "identity knows that the session is in use")
+    s.stop()
+    s = world.run(s.config)
+    assert row()["id"] == before["id"] and row()["seen"] >= before["seen"], (before, row())
 
 
 @pytest.mark.parametrize("path,pattern,text", [
