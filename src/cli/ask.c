@@ -58,7 +58,7 @@ static void say_errors(const json_t *answer)
 	}
 }
 
-json_t *cli_ask(const struct cli *cli, json_t *request)
+json_t *cli_ask_any(const struct cli *cli, json_t *request)
 {
 	const char *path = cli->socket ? cli->socket : getenv("SLUIS_SOCKET");
 	char *from_config = NULL;
@@ -83,9 +83,14 @@ json_t *cli_ask(const struct cli *cli, json_t *request)
 	else if (e != OK)
 		cli_fail_in(cli, W_ASK_FAILED, path, err_name(e));
 	free(from_config);
-	if (e != OK)
-		return NULL;
-	if (!json_is_true(json_object_get(answer, "ok"))) {
+	return e == OK ? answer : NULL;
+}
+
+json_t *cli_ask(const struct cli *cli, json_t *request)
+{
+	json_t *answer = cli_ask_any(cli, request);
+
+	if (answer && !json_is_true(json_object_get(answer, "ok"))) {
 		say_errors(answer);
 		json_decref(answer);
 		return NULL;

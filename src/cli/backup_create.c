@@ -6,6 +6,7 @@
 #include "base/fd.h"
 #include "base/secret.h"
 #include "cli/files.h"
+#include "cli/tty.h"
 #include "evidence/manifest.h"
 #include "evidence/seal.h"
 
@@ -14,7 +15,6 @@
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <termios.h>
 #include <unistd.h>
 
 #define SLACK (4u << 20)
@@ -31,51 +31,11 @@ struct making {
 
 /* --- the passphrase --- */
 
-static bool ask_once(const struct cli *cli, FILE *tty, enum word prompt, struct text *out)
-{
-	struct termios before, silent;
-	char line[1024];
-	bool ok;
-
-	cli_say(cli, tty, prompt);
-	fflush(tty);
-	if (tcgetattr(fileno(tty), &before) < 0)
-		return false;
-	silent = before;
-	silent.c_lflag &= ~(tcflag_t)ECHO;
-	tcsetattr(fileno(tty), TCSAFLUSH, &silent);
-	ok = fgets(line, sizeof(line), tty) != NULL;
-	tcsetattr(fileno(tty), TCSAFLUSH, &before);
-	fputc('\n', tty);
-	if (ok)
-		text_add(out, bytes_of(line, strcspn(line, "\r\n")));
-	secret_wipe(line, sizeof(line));
-	return ok;
-}
-
-static bool ask(const struct cli *cli, bool twice, struct text *out)
-{
-	FILE *tty = fopen("/dev/tty", "r+e");
-	char mem[1024];
-	struct text again;
-	bool ok;
-
-	if (!tty)
-		return cli_fail_in(cli, W_BK_NO_TERMINAL) == 0;
-	text_init(&again, mem, sizeof(mem));
-	ok = ask_once(cli, tty, W_BK_PASSPHRASE, out) && (!twice || ask_once(cli, tty, W_BK_PASSPHRASE_AGAIN, &again));
-	if (ok && twice && !bytes_eq(text_bytes(out), text_bytes(&again)))
-		ok = cli_fail_in(cli, W_BK_NOT_THE_SAME) == 0;
-	secret_wipe(mem, sizeof(mem));
-	fclose(tty);
-	return ok;
-}
-
 bool passphrase_read(const struct cli *cli, const char *file, bool twice, struct text *out)
 {
 	size_t end;
 
-	if (!file && !ask(cli, twice, out))
+	if (!file && !tty_ask_secret(cli, W_BK_PASSPHRASE, twice ? W_BK_PASSPHRASE_AGAIN : WORD_COUNT, W_BK_NO_TERMINAL, W_BK_NOT_THE_SAME, out))
 		return false;
 	if (file && file_read(file, out) != OK)
 		return cli_fail_in(cli, W_CANNOT_READ, file, strerror(errno)) == 0;

@@ -43,6 +43,8 @@ int cli_ledger_verify(const struct cli *cli, int argc, char **argv);
 int cli_ledger_export(const struct cli *cli, int argc, char **argv);
 /* Asks sluisd; takes request. NULL: it failed, or sluisd said no, and that was told. The answer is the caller's. */
 json_t *cli_ask(const struct cli *cli, json_t *request) MUST_USE;
+/* The same, but what sluisd said is the caller's to tell, a no as well. NULL: it failed, and that was told. */
+json_t *cli_ask_any(const struct cli *cli, json_t *request) MUST_USE;
 /* The same where nothing but yes or no is expected: the exit status. */
 int cli_ask_plain(const struct cli *cli, json_t *request);
 

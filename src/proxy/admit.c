@@ -1,5 +1,7 @@
 /* Asking identity who shows a token, remembering the answer as long as the connection and the session live, and cutting what is live of a session
  * that has ended. No table of sessions: a connection knows its own, and nothing is left of it when it is gone. */
+#include "proxy/admit.h"
+
 #include "proxy/engine.h"
 
 #include "base/secret.h"
@@ -57,7 +59,7 @@ void admit_end(struct exchange *x)
 		x->admit = NULL;
 	}
 	/* Heads with tokens: where they were parsed from, and where they were written to. */
-	secret_wipe(x->arena.start, (size_t)(x->arena.end - x->arena.start));
+	secret_wipe(x->arena.start, (size_t)(x->arena.next - x->arena.start));
 	if (x->up_out.mem)
 		secret_wipe(x->up_out.mem, x->up_out.cap);
 	if (x->out.mem)
@@ -422,7 +424,9 @@ bool admit_decide(struct exchange *x)
 	bool is_portal = bytes_eq(x->req.host, conf->gateway.portal);
 	const struct conf_app *app = is_portal ? NULL : conf_app_by_host(conf, x->req.host);
 
-	if (!is_portal && !app)
+	bool is_own_path = !is_portal && bytes_starts(x->req.path, BYTES(ADMIT_PREFIX)); /* whichever route of the host asks for a session */
+
+	if (!is_portal && !app && !is_own_path)
 		return true;
 	if (!x->client->io.tls) {
 		exchange_refuse(x, 403, "no-tls");
@@ -433,7 +437,7 @@ bool admit_decide(struct exchange *x)
 		return false;
 	}
 	x->app = app;
-	if (bytes_starts(x->req.path, BYTES(ADMIT_PREFIX))) {
+	if (is_own_path) {
 		admit_app_path(x);
 		return false;
 	}
@@ -444,10 +448,6 @@ bool admit_route(struct exchange *x, const struct conf_route *r)
 {
 	if (!x->client->io.tls) {
 		exchange_refuse(x, 403, "no-tls");
-		return false;
-	}
-	if (bytes_starts(x->req.path, BYTES(ADMIT_PREFIX))) {
-		admit_app_path(x);
 		return false;
 	}
 	if (x->session && !admit_holds(x, r->allow)) {

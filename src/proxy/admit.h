@@ -86,6 +86,7 @@ void admit_origin(const struct exchange *x, struct text *t, struct bytes host);
 void admit_to_sign_in(struct exchange *x);
 void admit_app_path(struct exchange *x); /* ADMIT_PREFIX... */
 /* What the app's server gets: no cookie of ours, no identity fields of the client's, ours instead. False: answered. */
+bool admit_plain(struct exchange *x) MUST_USE; /* where nobody has to sign in: nothing of ours goes there. False: no room */
 bool admit_app_request(struct exchange *x, const struct conf_app *app) MUST_USE;
 /* What the browser gets of the server's answer: no cookies for other hosts, redirects by the app's public name. False: no room. */
 bool admit_app_response(struct exchange *x) MUST_USE;

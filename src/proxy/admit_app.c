@@ -305,6 +305,20 @@ static bool put_identity(struct exchange *x, const struct conf_app *app)
 	return !app || !app->server_host.len || set_field(x, BYTES("Host"), app->server_host);
 }
 
+/* Beside a path that asks for a session there may be others that do not: what is ours does not go to their servers either. */
+bool admit_plain(struct exchange *x)
+{
+	for (size_t i = 0; i < x->req.field_count; i++)
+		if (x->req.fields[i].id == HTTP_COOKIE && bytes_find(x->req.fields[i].value, BYTES("__Host-")) != SIZE_MAX) {
+			struct bytes cookies = without_ours(x);
+
+			if (!cookies.at || !set_field(x, BYTES("Cookie"), cookies))
+				return false;
+			break;
+		}
+	return remove_own_fields(x);
+}
+
 bool admit_app_request(struct exchange *x, const struct conf_app *app)
 {
 	if (!x->session) {

@@ -254,8 +254,13 @@ bool exchange_decide(struct exchange *x)
 		exchange_refuse(x, 404, "no-route");
 		return false;
 	}
-	if (route->needs_session && !admit_route(x, route))
+	if (route->needs_session) {
+		if (!admit_route(x, route))
+			return false;
+	} else if (conf->gateway.is_on && !admit_plain(x)) {
+		exchange_refuse(x, 431, "head-too-large");
 		return false;
+	}
 	x->pool_index = route->pool;
 	x->pool = &g->pools[route->pool];
 	return true;

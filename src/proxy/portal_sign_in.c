@@ -85,6 +85,10 @@ void portal_sign_in(struct exchange *x)
 	struct bytes args[3] = { portal_field(x, "user"), portal_field(x, "password"), portal_agent(x) };
 	struct page p = portal_page(x);
 
+	if (x->session) { /* who wants another account signs out first: no session is left behind */
+		portal_go_next(x);
+		return;
+	}
 	if (args[0].len == 0 || args[1].len == 0) {
 		p.error = portal_text(PW_E_EMPTY, &p);
 		page_sign_in(&x->admit->page, &p, bytes_cut(args[0], 0, 64));

@@ -101,3 +101,24 @@ def test_one_time_passwords_from_enrolment_on(world):
     page = third.sign_in("eva")
     page = third.post("/second", {"csrf": page.csrf(), "method": "recovery", "code": codes[0]})
     assert page.status == 401, "a recovery code is good once"
+
+
+def test_a_route_that_asks_for_a_session_beside_one_that_does_not(world):
+    config = gateway(world)
+    config["routes"] = [{"host": "site.test", "path": "/staff", "pool": "wiki", "require": "session", "allow": 'user.groups == "staff"'},
+                        {"host": "site.test", "pool": "mail"}]
+    s = world.run(config)
+    add_user(s, "eva", groups=["staff"])
+    add_user(s, "piet")
+    b = Browser(s)
+    assert b.get("/open", host="site.test").status == 200
+    page = b.get("/staff/x", host="site.test")
+    assert "/sign-in" in page.url
+    page = b.sign_in("eva", next=page.hidden("next"))
+    assert page.url == b.url("/staff/x", "site.test") and re.search(r"(?im)^sluis-user: eva\r?$", page.text), page
+    plain = b.get("/open", host="site.test", headers=["Sluis-User: admin"])
+    assert plain.status == 200 and "__Host-sluis" not in plain.text and "admin" not in plain.text, plain
+    p = Browser(s)
+    page = p.get("/staff/x", host="site.test")
+    page = p.sign_in("piet", next=page.hidden("next"))
+    assert page.status == 403 and "staff" in page.text, page
