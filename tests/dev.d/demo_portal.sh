@@ -46,22 +46,13 @@ demo_gateway() { # of the configuration
 	EOF
 }
 
-demo_identity() { # JSON: what an administrator asks, over the admin socket; its answer
-	"$PYTHON" - "$DEMO/admin.sock" "$1" <<-'EOF'
-	import json, socket, sys
-	with socket.socket(socket.AF_UNIX) as s:
-	    s.settimeout(30)
-	    s.connect(sys.argv[1])
-	    s.sendall(json.dumps({"command": "identity", **json.loads(sys.argv[2])}).encode() + b"\n")
-	    answer = s.makefile().readline()
-	print(answer.strip())
-	sys.exit(0 if json.loads(answer).get("ok") else 1)
-	EOF
+demo_user() { # NAME PASSWORD options
+	local name=$1 password=$2; shift 2
+	build/sluis -c "$DEMO/sluis.yaml" user add "$name" "$@" --password-stdin --keep <<<"$password" >/dev/null
 }
 demo_users() {
-	demo_identity '{"what": "user.add", "name": "eva", "display": "Eva", "groups": ["staff"], "password": "'"$demo_eva"'"}' &&
-		demo_identity '{"what": "user.add", "name": "anna", "display": "Anna", "groups": ["staff", "care", "admins"], "password": "'"$demo_anna"'"}'
-} >/dev/null
+	demo_user eva "$demo_eva" --display Eva --group staff && demo_user anna "$demo_anna" --display Anna --group staff --group care --group admins
+}
 
 # A browser: cookies in a file for each person; it follows redirects, prints the page, the status and where it ended.
 demo_browse() { # WHO URL [curl options]
@@ -123,9 +114,7 @@ demo_revoke() { # ends eva's sessions while a download of hers runs; sets DEMO_C
 	DEMO_DOWNLOAD=$!
 	demo_await test -s "$DEMO/work.out" || return 1
 	begin=$(date +%s%3N)
-	if build/sluis help sessions >/dev/null 2>&1; then build/sluis -c "$DEMO/sluis.yaml" sessions revoke eva >/dev/null || return 1
-	else demo_identity '{"what": "sessions.revoke", "name": "eva"}' >/dev/null || return 1
-	fi
+	build/sluis -c "$DEMO/sluis.yaml" sessions revoke eva >/dev/null || return 1
 	wait "$DEMO_DOWNLOAD" || status=$?
 	DEMO_CUT_MS=$(($(date +%s%3N) - begin))
 	[ "$status" != 0 ] && [ "$(stat -c %s "$DEMO/work.out")" -lt 20000000 ]
@@ -147,7 +136,7 @@ demo_act_portal() {
 	demo_check "anna sets up one-time codes" demo_enrols
 	demo_check "the administration wants one of them, though she has signed in" demo_asked_for_code
 	demo_check "with a code she is there" demo_steps_up
-	demo_check "eva's sessions are revoked: her download is cut" demo_revoke
+	demo_check "sluis sessions revoke eva: her download is cut" demo_revoke
 	demo_check "within a second: ${DEMO_CUT_MS:-never} ms" test "${DEMO_CUT_MS:-9999}" -lt 1000
 	demo_check "she is asked to sign in again" demo_signed_out
 	demo_check "anna goes on" demo_opens anna wiki anna
