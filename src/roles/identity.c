@@ -15,6 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define SEEN_KEPT_S 60 /* a crash costs an idle session's owner so much at most */
+
 static struct identity identity;
 static unsigned char arena_memory[ARENA_SIZE], scratch_memory[POLICY_SCRATCH_SIZE];
 
@@ -53,11 +55,36 @@ static void tell_workers(void *ctx)
 			id->told_epoch = id->board->epoch - 1; /* its buffer is full: again next turn */
 }
 
+static bool keep_one_seen(void *ctx, struct session *s)
+{
+	struct identity *id = ctx;
+
+	/* One that ended meanwhile is not there; an error of the disk is told by the commit. */
+	if (s->kept.seen_s >= id->seen_kept_s && store_session_seen(id->store, s->kept.id, s->kept.seen_s) == ERR_MEMORY)
+		return false;
+	return true;
+}
+
+/* Ends what is over, and from time to time, or now, has the store know when each was last in use: after a restart one that was would seem idle. */
+static void tick(struct identity *id, bool now)
+{
+	uint64_t now_s = identity_now_s(id);
+	enum err begun = store_begin(id->store); /* many may be over at once, after a night: one wait for the disk */
+
+	sessions_tick(id->sessions, id->seen, now_s);
+	if (now || now_s >= id->seen_kept_s + SEEN_KEPT_S) {
+		sessions_each(id->sessions, keep_one_seen, id);
+		id->seen_kept_s = now_s;
+	}
+	if (begun != OK || store_commit(id->store) != OK)
+		LOG(EV_IDENTITY_STORE, KV_STR("what", "sessions_tick"), KV_STR("why", store_error(id->store)));
+}
+
 static void on_second(struct timer *t)
 {
 	struct identity *id = CONTAINER_OF(t, struct identity, second);
 
-	sessions_tick(id->sessions, id->seen, identity_now_s(id));
+	tick(id, false);
 	for (size_t i = 0; i < FLOWS_MAX; i++)
 		if (id->flows[i].until_s && id->flows[i].until_s <= identity_now_s(id))
 			flow_end(&id->flows[i]);
@@ -193,6 +220,7 @@ static enum err identity_run(struct role_run *run)
 {
 	loop_at_turn_end(run->loop, tell_workers, &identity);
 	__atomic_store_n(&identity.board->state, 1, __ATOMIC_RELEASE);
+	identity.seen_kept_s = identity_now_s(&identity);
 	on_second(&identity.second);
 	return OK;
 }
@@ -202,6 +230,8 @@ static void identity_end(struct role_run *run)
 	(void)run;
 	if (identity.board)
 		__atomic_store_n(&identity.board->state, 0, __ATOMIC_RELEASE);
+	if (identity.sessions && identity.seen && identity.store)
+		tick(&identity, true);
 	store_close(&identity.store);
 }
 

@@ -481,6 +481,7 @@ static json_t *sessions_revoke(struct identity *id, uint32_t request, const json
 {
 	struct which w;
 	json_t *wrong = read_which(id, r, &w);
+	enum err begun;
 	size_t n;
 
 	(void)request;
@@ -488,7 +489,13 @@ static json_t *sessions_revoke(struct identity *id, uint32_t request, const json
 		return wrong;
 	if (!w.user && !w.sid.len && !w.app.len && !w.before_s && !json_is_true(json_object_get(r, "all")))
 		return failed("which", "which sessions? a user, an id, an app, a time, or all of them");
+	/* One wait for the disk, not one for each of a hundred thousand. They have ended for workers whatever the disk says. */
+	begun = store_begin(id->store);
 	n = sessions_end_all(id->sessions, is_one, &w, "revoked");
+	if (begun != OK || store_commit(id->store) != OK) {
+		LOG(EV_IDENTITY_STORE, KV_STR("what", "sessions_revoke"), KV_STR("why", store_error(id->store)));
+		return store_failed(id);
+	}
 	if (n == 0 && w.sid.len)
 		return failed("none", "there is no session of that id; sluis sessions list names them");
 	return json_pack("{s:b,s:I,s:i}", "ok", 1, "ended", (json_int_t)n, "left", (int)sessions_count(id->sessions));

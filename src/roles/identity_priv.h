@@ -105,6 +105,7 @@ struct identity {
 	char kid[JWS_KID_LEN + 1];
 	struct timer second;
 	uint64_t told_epoch; /* workers know of ends up to it */
+	uint64_t seen_kept_s; /* the store knows of requests up to then */
 	struct flow flows[FLOWS_MAX];
 	struct code codes[CODES_MAX];
 	struct job jobs[JOBS_MAX], *free_jobs, *waiting, **waiting_last;

@@ -11,12 +11,12 @@ demo_await() {
 	return 1
 }
 
-demo_certificates() { # a local CA and a certificate for localhost
+demo_certificates() { # a local CA and a certificate for localhost, the portal and its apps
 	cd "$DEMO"
 	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj '/CN=Sluis demo CA' \
 		-keyout ca.key -out ca.pem 2>/dev/null
 	openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost -keyout site.key -out site.csr 2>/dev/null
-	printf 'subjectAltName=DNS:localhost,IP:127.0.0.1\n' >site.ext
+	printf 'subjectAltName=DNS:localhost,IP:127.0.0.1,DNS:%s,DNS:*.%s\n' $demo_work $demo_work >site.ext
 	openssl x509 -req -in site.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 30 -extfile site.ext -out site.crt 2>/dev/null
 	cat site.crt ca.pem >site.pem
 	cd - >/dev/null
@@ -73,9 +73,13 @@ demo_config() { # CONTACT
 	  wiki:
 	    servers:
 	      - {name: three, address: "127.0.0.13:${DEMO_PORT[3]}"}
+	  work:
+	    servers:
+	      - {name: four, address: "127.0.0.14:$DEMO_WORK_PORT"}
 	routes:
 	  - {path: /, pool: app}
 	  - {path: /wiki, pool: wiki}
+	$(demo_gateway)
 	rules: [netscaler]
 	detect:
 	  mode: on
@@ -275,6 +279,7 @@ cmd_demo() {
 	demo_web_server 2 "${DEMO_PORT[2]}"
 	demo_web_server 3 "${DEMO_PORT[3]}"
 	demo_webhook
+	demo_work_server
 	demo_config "First contact"
 	build/sluis check "$DEMO/sluis.yaml" || die "the demo's configuration is not valid"
 	build/sluisd -c "$DEMO/sluis.yaml" 2>"$DEMO/error.log" &
@@ -342,6 +347,7 @@ cmd_demo() {
 	sed -n '/^    Verdict:/,/^    Next:/p' "$DEMO/case/assess.txt" | sed '$d'
 	demo_check "sluis plan has a step for every system that the ledger says was connected, and no other:" demo_plan
 	build/sluis --lang en -c "$DEMO/sluis.yaml" plan show "${DEMO_PLAN:-none}" | grep -E '^(clock|disconnect|certificate|system)' || true
+	demo_act_portal
 	if [ "${1:-}" = --once ]; then
 		kill "$DEMO_SLUIS"
 		demo_check "Sluis ends when it is told to" demo_await sh -c "! kill -0 $DEMO_SLUIS"
@@ -355,6 +361,8 @@ cmd_demo() {
 	  build/sluis -c $DEMO/sluis.yaml status
 	  \$EDITOR $DEMO/sluis.yaml; build/sluis -c $DEMO/sluis.yaml reload
 	  tail -f $DEMO/access.log
+	The portal for home workers is at $demo_portal/:
+	$(demo_people)
 	Stop it with Ctrl-C; everything is removed then.
 	EOF
 	wait "$DEMO_SLUIS"
