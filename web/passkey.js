@@ -33,6 +33,8 @@
 		box.querySelector("a").href = url.href;
 		for (const other of box.parentElement.children)
 			other.hidden = other !== box && other.tagName !== "H1";
+		document.querySelector("h1").textContent = box.querySelector("h2").textContent;
+		box.querySelector("h2").hidden = true;
 		box.focus();
 	}
 
