@@ -1,7 +1,8 @@
 /* Passkeys in the portal's pages: the browser's half of WebAuthn. A page that can use one has a hidden button, "passkey-sign-in", "passkey-second" or
  * "passkey-new", and this script shows it where the browser knows passkeys. Its attributes say all that differs: data-options and data-result, the
  * paths; data-csrf; data-status, the id of an element with role=status; data-error and data-cancelled, the sentences for it; data-name, for a new
- * passkey, the id of the field with its name. No words and no addresses are in here, and nothing is evaluated, so a strict CSP holds. */
+ * passkey, the id of the field with its name, and data-codes, of what shows the first recovery codes. No words and no addresses are in here, and
+ * nothing is evaluated, so a strict CSP holds. */
 "use strict";
 {
 	const RENEW_MS = 4 * 60 * 1000; /* before the challenge of a sign-in that waits is over */
@@ -21,6 +22,22 @@
 		return response.json();
 	}
 
+	/* Recovery codes are told now or never: they are shown, and the link below them leads on. The session has another token since, so the page's
+	 * other forms get what goes with it. */
+	function showCodes(button, answer, url) {
+		const box = document.getElementById(button.dataset.codes);
+
+		for (const field of document.querySelectorAll('input[name="csrf"]'))
+			field.value = answer.csrf;
+		box.querySelector("pre").textContent = answer.codes.replaceAll(" ", "\n");
+		box.querySelector("a").href = url.href;
+		for (const other of box.parentElement.children)
+			other.hidden = other !== box && other.tagName !== "H1";
+		document.querySelector("h1").textContent = box.querySelector("h2").textContent;
+		box.querySelector("h2").hidden = true;
+		box.focus();
+	}
+
 	async function finish(button, result) {
 		const answer = await post(button, button.dataset.result, result);
 
@@ -30,7 +47,10 @@
 		const url = new URL(answer.next, location.href);
 		if (!answer.next.startsWith("/") || url.origin !== location.origin)
 			throw new Error("next: not a path");
-		location.assign(url.href);
+		if (answer.codes && button.dataset.codes)
+			showCodes(button, answer, url);
+		else
+			location.assign(url.href);
 	}
 
 	async function get(button, how) {

@@ -77,7 +77,8 @@ void page_app_over(struct text *t, const struct page *p, const struct conf_app *
 /* What web/passkey.js finds on these pages, which have it only with p->with_passkeys. Buttons are hidden until it shows them, and are
  *   passkey-sign-in  on page_sign_in: a passkey alone; its field "user" has autocomplete "username webauthn"
  *   passkey-second   on page_second, where methods has passkey
- *   passkey-new      on page_account; data-name: the id of the field with the new passkey's name
+ *   passkey-new      on page_account, with data-name: the id of the field with the new passkey's name; and on page_totp_new with is_sign_in.
+ *                    data-codes: the id of the hidden part of the page that shows the first recovery codes (in its <pre>; its <a> leads on)
  * Each has data-options, where to POST for options (/passkey/begin, /passkey/ask, /passkey/new), and data-result, where to POST what came of it as
  * JSON (/passkey/prove, /passkey/add); data-csrf; data-next: where to go on, a local path; data-status: the id of an element with role=status,
  * for data-error (it failed) or data-cancelled (the person did not go on): the script has no words of its own. */

@@ -164,6 +164,7 @@ static void put_passkey_row(struct text *t, const struct page *p, const struct a
 static void put_passkeys(struct text *t, const struct page *p, struct bytes lines)
 {
 	struct auth_line l;
+	struct page done = *p;
 	size_t count = 0;
 
 	text_lit(t, "<section class=\"card\">\n");
@@ -185,7 +186,9 @@ static void put_passkeys(struct text *t, const struct page *p, struct bytes line
 		put(t, p, PW_PASSKEY_NAME_HINT);
 		text_lit(t, "</p>\n<input id=\"passkey-name\" type=\"text\" autocomplete=\"off\" maxlength=\"60\" "
 			"aria-describedby=\"passkey-name-hint\">\n</div>\n");
-		put_passkey(t, p, "passkey-new", PW_PASSKEY_ADD, "/passkey/new", "/passkey/add", " data-name=\"passkey-name\"");
+		done.next = BYTES("/account?done=passkey");
+		put_passkey(t, &done, "passkey-new", PW_PASSKEY_ADD, "/passkey/new", "/passkey/add",
+			" data-name=\"passkey-name\" data-codes=\"passkey-codes\"");
 		put_noscript(t, p, PW_PASSKEY_SCRIPT);
 	}
 	text_lit(t, "</section>\n");
@@ -279,11 +282,13 @@ static void put_sign_ins(struct text *t, const struct page *p, struct bytes line
 		text_lit(t, "</ul>\n</section>\n");
 }
 
-void page_account(struct text *t, const struct page *p, struct bytes lines)
+void page_account(struct text *t, const struct page *of, struct bytes lines)
 {
 	const struct page_head h = { .title = PW_ACCOUNT, .look = "middle" };
+	struct page here = *of, *p = &here;
 
 	CHECK(p->facts);
+	p->next = BYTES("/account"); /* whatever is changed here */
 	page_begin(t, p, &h);
 	put_about(t, p, lines);
 	put_passkeys(t, p, lines);
@@ -291,5 +296,7 @@ void page_account(struct text *t, const struct page *p, struct bytes lines)
 	put_password(t, p);
 	put_sessions(t, p, lines);
 	put_sign_ins(t, p, lines);
+	if (p->with_passkeys)
+		put_passkey_codes(t, p);
 	page_end(t, p, &h);
 }

@@ -56,6 +56,8 @@ void put_button(struct text *t, const struct page *p, enum page_word w, const ch
 /* A button of web/passkey.js and its status; see page.h. with: other attributes, or "". */
 void put_passkey(struct text *t, const struct page *p, const char *id, enum page_word w, const char *options, const char *result,
 	const char *with);
+/* Where passkey-new (data-codes="passkey-codes") shows the first recovery codes, on a page whose main has it as a child. */
+void put_passkey_codes(struct text *t, const struct page *p);
 bool page_has_room(const struct text *t); /* for one more of a list, and for what stands below it */
 
 #endif

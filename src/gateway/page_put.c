@@ -264,3 +264,14 @@ void put_passkey(struct text *t, const struct page *p, const char *id, enum page
 	put(t, p, w);
 	text_fmt(t, "</button>\n<p class=\"status\" id=\"%s-status\" role=\"status\"></p>\n", id);
 }
+
+void put_passkey_codes(struct text *t, const struct page *p)
+{
+	text_lit(t, "<section id=\"passkey-codes\" tabindex=\"-1\" hidden>\n");
+	put_element(t, p, "h2", PW_CODES);
+	put_element(t, p, "p", PW_CODES_LEAD);
+	put_element(t, p, "p class=\"told plain\"", PW_CODES_ONCE);
+	text_lit(t, "<pre></pre>\n<p><a class=\"button\" href=\"/\">");
+	put(t, p, PW_CODES_KEPT);
+	text_lit(t, "</a></p>\n</section>\n");
+}

@@ -155,9 +155,13 @@ void page_totp_new(struct text *t, const struct page *p, struct bytes secret_bas
 	put_code(t, p, (enum page_word)0);
 	put_button(t, p, PW_TOTP_READY, "main");
 	text_lit(t, "</form>\n</li>\n</ol>\n");
+	if (is_sign_in && p->with_passkeys)
+		put_passkey(t, p, "passkey-new", PW_PASSKEY_INSTEAD, "/passkey/new", "/passkey/add", " data-codes=\"passkey-codes\"");
 	text_fmt(t, "<p class=\"after\"><a href=\"%s\">", is_sign_in ? "/sign-in" : "/account");
 	put(t, p, is_sign_in ? PW_OTHER_ACCOUNT : PW_BACK);
 	text_lit(t, "</a></p>\n");
+	if (is_sign_in && p->with_passkeys)
+		put_passkey_codes(t, p);
 	page_end(t, p, &h);
 }
 

@@ -65,21 +65,26 @@ struct bytes portal_agent(const struct exchange *x)
 	return f ? bytes_cut(f->value, 0, 200) : BYTES("");
 }
 
+struct bytes portal_csrf(struct exchange *x, struct bytes token)
+{
+	char *mem = token.len ? arena_alloc(&x->admit->arena, CSRF_LEN + 1) : NULL;
+
+	if (!mem)
+		return BYTES("");
+	csrf_make(token, mem);
+	return bytes_str(mem);
+}
+
 struct page portal_page(struct exchange *x)
 {
 	const struct http_field *f = x->req.fields;
 	size_t n = x->req.field_count;
 	struct bytes asked = portal_field(x, "lang"), chosen = bytes_eq(asked, BYTES("nl")) || bytes_eq(asked, BYTES("en")) ? asked : cookie_lang(f, n);
-	struct bytes token = x->session ? portal_token(x) : portal_flow(x);
-	char *csrf = arena_alloc(&x->admit->arena, CSRF_LEN + 1);
 	struct page p = { .gateway = &x->engine->conf->gateway, .now_s = x->real_us / 1000000, .facts = x->session ? &x->session->facts : NULL,
 		.next = link_local(portal_field(x, "next")), .with_passkeys = true };
 
 	p.lang = page_lang_of(chosen.len ? chosen : x->session ? x->session->facts.language : BYTES(""), f, n);
-	if (csrf && token.len) {
-		csrf_make(token, csrf);
-		p.csrf = bytes_str(csrf);
-	}
+	p.csrf = portal_csrf(x, x->session ? portal_token(x) : portal_flow(x));
 	return p;
 }
 

@@ -18,6 +18,8 @@ static void account_told(struct exchange *x, const struct auth_answer *a)
 	p.note = x->admit->note;
 	if (bytes_eq(portal_field(x, "done"), BYTES("password")))
 		p.note = portal_text(PW_N_PASSWORD, &p);
+	else if (bytes_eq(portal_field(x, "done"), BYTES("passkey")))
+		p.note = portal_text(PW_N_PASSKEY, &p);
 	p.error = x->admit->error;
 	p.wrong = bytes_str(x->admit->wrong ? x->admit->wrong : "");
 	if (p.error.len == 0 && p.note.len == 0 && x->session && x->session->facts.must_change)

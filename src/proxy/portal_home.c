@@ -18,19 +18,6 @@ static void judge(struct exchange *x, const struct conf_app *app, struct page_ap
 	}
 }
 
-static bool has_word(struct bytes hay, struct bytes needle)
-{
-	for (size_t i = 0; i + needle.len <= hay.len; i++)
-		if (bytes_eq_nocase(bytes_cut(hay, i, i + needle.len), needle))
-			return true;
-	return false;
-}
-
-static bool is_found(const struct conf_app *a, struct bytes search)
-{
-	return search.len == 0 || has_word(a->name, search) || has_word(a->description, search) || has_word(a->group, search) || has_word(a->host, search);
-}
-
 static void home_told(struct exchange *x, const struct auth_answer *a)
 {
 	const struct conf_gateway *g = &x->engine->conf->gateway;
@@ -48,8 +35,7 @@ static void home_told(struct exchange *x, const struct auth_answer *a)
 		return;
 	}
 	for (size_t i = 0; i < g->app_count && n < APPS_MAX; i++)
-		if (is_found(&g->apps[i], search))
-			judge(x, &g->apps[i], &apps[n++]);
+		judge(x, &g->apps[i], &apps[n++]); /* the page searches among them */
 	lines = a->value_count ? a->values[0] : BYTES("");
 	for (struct auth_line l; auth_line_next(&lines, &l);)
 		for (size_t i = 0; i < n; i++) {

@@ -146,6 +146,8 @@ static void done_told(struct exchange *x, const struct auth_answer *a)
 		if (a->value_count > 1 && a->values[1].len) { /* shown now or never */
 			text_lit(t, ",\"codes\":");
 			json_put_string(t, a->values[1]);
+			text_lit(t, ",\"csrf\":");
+			json_put_string(t, portal_csrf(x, a->token));
 		}
 		text_byte(t, '}');
 		send_json(x, 200);

@@ -20,6 +20,8 @@ struct bytes portal_field(const struct exchange *x, const char *name); /* of the
 struct bytes portal_flow(struct exchange *x);
 struct bytes portal_token(struct exchange *x);
 struct bytes portal_passkey_flow(struct exchange *x); /* of a sign-in that began with a passkey */
+/* What forms carry that go with that token. Empty: no token, or no room. */
+struct bytes portal_csrf(struct exchange *x, struct bytes token);
 struct bytes portal_agent(const struct exchange *x);
 /* The sentence for what identity said, for a page to show. */
 struct bytes portal_error(struct exchange *x, const struct page *p, const struct auth_answer *a, enum page_word refused);

@@ -52,6 +52,7 @@ static bool signed_in(struct exchange *x, const struct auth_answer *a)
 
 			if (admit_facts(a, &facts))
 				p.facts = &facts;
+			p.csrf = portal_csrf(x, a->token);
 			page_recovery(&x->admit->page, &p, a->values[1]);
 			portal_send(x, 200);
 			return true;
@@ -102,13 +103,23 @@ void portal_sign_in(struct exchange *x)
 
 /* --- the second factor --- */
 
+static bool is_recovery(const struct exchange *x)
+{
+	return bytes_eq(portal_field(x, "method"), BYTES("recovery"));
+}
+
+static enum page_word word_of_code(const struct exchange *x)
+{
+	return is_recovery(x) ? PW_E_RECOVERY : PW_E_CODE;
+}
+
 static void second_page(struct exchange *x, unsigned status, struct bytes error, struct bytes methods, bool is_step_up)
 {
 	struct page p = portal_page(x);
 
 	p.error = error;
-	if (error.len && bytes_eq(portal_field(x, "method"), BYTES("recovery")))
-		p.wrong = BYTES("recovery");
+	if (error.len)
+		p.wrong = is_recovery(x) ? BYTES("recovery") : BYTES("code");
 	page_second(&x->admit->page, &p, methods, is_step_up);
 	portal_send(x, status);
 }
@@ -139,7 +150,7 @@ static void second_told(struct exchange *x, const struct auth_answer *a)
 		return;
 	}
 	p = portal_page(x);
-	second_page(x, portal_status(a), portal_error(x, &p, a, PW_E_CODE), ALL_METHODS, false);
+	second_page(x, portal_status(a), portal_error(x, &p, a, word_of_code(x)), ALL_METHODS, false);
 }
 
 void portal_second(struct exchange *x)
@@ -152,12 +163,28 @@ void portal_second(struct exchange *x)
 		admit_ask(x, CALL_SECOND, true, portal_flow(x), args, 3, second_told);
 }
 
+/* Who has nothing yet to confirm with sets it up, and has proved it by that. */
+static void step_up_page_told(struct exchange *x, const struct auth_answer *a)
+{
+	struct bytes lines = a->value_count ? a->values[0] : BYTES("");
+	bool has_any = false;
+
+	if (portal_failed(x, a))
+		return;
+	for (struct auth_line l; auth_line_next(&lines, &l);)
+		has_any |= bytes_eq(l.fields[0], BYTES("passkey")) || (bytes_eq(l.fields[0], BYTES("totp")) && bytes_eq(l.fields[1], BYTES("1")));
+	if (has_any)
+		second_page(x, 200, BYTES(""), ALL_METHODS, true);
+	else
+		go_on_to(x, BYTES("/totp"));
+}
+
 void portal_step_up_page(struct exchange *x)
 {
 	if (x->session->facts.has_mfa)
 		portal_go_next(x);
 	else
-		second_page(x, 200, BYTES(""), ALL_METHODS, true);
+		admit_ask(x, CALL_ACCOUNT, false, portal_token(x), NULL, 0, step_up_page_told);
 }
 
 static void step_up_told(struct exchange *x, const struct auth_answer *a)
@@ -171,7 +198,7 @@ static void step_up_told(struct exchange *x, const struct auth_answer *a)
 		return;
 	}
 	p = portal_page(x);
-	second_page(x, portal_status(a), portal_error(x, &p, a, PW_E_CODE), ALL_METHODS, true);
+	second_page(x, portal_status(a), portal_error(x, &p, a, word_of_code(x)), ALL_METHODS, true);
 }
 
 void portal_step_up(struct exchange *x)
@@ -193,8 +220,12 @@ static void totp_page_told(struct exchange *x, const struct auth_answer *a)
 		portal_message(x, 403, PW_T_METHOD, PW_E_MFA_FIRST);
 		return;
 	}
-	if (portal_field(x, "code").len)
+	if (portal_field(x, "code").len) {
 		p.error = portal_text(PW_E_CODE, &p);
+		p.wrong = BYTES("code");
+	}
+	if (x->session && !p.next.len)
+		p.next = BYTES("/account");
 	page_totp_new(&x->admit->page, &p, a->values[0], a->values[1], !x->session);
 	portal_send(x, p.error.len ? 401 : 200);
 }

@@ -152,7 +152,7 @@ static void put_sessions(struct identity *id, struct text *t, const struct sessi
 		put(t, bytes_str(k->id));
 		put_u64(t, list[i] == this);
 		put_ip(t, &k->client);
-		put(t, bytes_cut(bytes_str(k->agent), 0, 90));
+		put(t, bytes_cut(bytes_str(k->agent), 0, 150)); /* browsers name themselves last */
 		put_u64(t, k->since_s);
 		put_u64(t, k->seen_s);
 		put_u64(t, k->until_s);

@@ -271,6 +271,8 @@ static void old_password_known(struct identity *id, struct job *j, bool failed, 
 		sign_in_wrong(id, &j->asker, j->user, bytes_str(j->name), &j->client, "password");
 		return;
 	}
+	/* As after a sign-in: or who mistyped the old one a few times would have to wait at the next device. */
+	guess_succeeded(id->guess, bytes_str(j->name), &j->client, loop_now_ms(id->run->loop));
 	next = job_new(id, &j->asker, bytes_of(j->next_password, j->next_len));
 	if (!next) {
 		identity_reply_result(id, &j->asker, AUTH_BUSY);

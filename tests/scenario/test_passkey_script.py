@@ -49,6 +49,6 @@ def test_the_script_is_small_and_strict():
     """One file without a dependency: what it needs of a policy is script-src and connect-src 'self'."""
     text = pathlib.Path(ROOT, "web/passkey.js").read_text()
     assert len(STEPS) > 10
-    assert len(text.splitlines()) < 150
+    assert len(text.splitlines()) < 170
     for word in ("eval(", "innerHTML", "import ", "document.write", "new Function", "http:", "https:"):
         assert word not in text, word
