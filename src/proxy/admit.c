@@ -58,14 +58,11 @@ void admit_end(struct exchange *x)
 		free(a);
 		x->admit = NULL;
 	}
-	/* Heads with tokens: where they were parsed from, and where they were written to. */
+	/* Heads with tokens: where they were parsed to, and what we answered. What they came in is the connection's (client_give_in). */
 	secret_wipe(x->arena.start, (size_t)(x->arena.next - x->arena.start));
-	if (x->up_out.mem)
-		secret_wipe(x->up_out.mem, x->up_out.cap);
-	if (x->out.mem)
-		secret_wipe(x->out.mem, x->out.cap);
-	if (x->client->in.mem)
-		secret_wipe(x->client->in.mem, x->client->in.start);
+	buf_wipe(&x->up_in);
+	if (x->is_local) /* else nothing of ours went that way */
+		buf_wipe(&x->out);
 }
 
 void admit_client_end(struct client *c)
@@ -193,32 +190,37 @@ static bool form_done(struct exchange *x)
 	return false;
 }
 
+/* n more octets of it are in a->body. */
+static void body_came(struct exchange *x, size_t n)
+{
+	x->admit->body_len += n;
+	x->up_left -= n;
+	x->body_in += n;
+}
+
 bool admit_pump(struct exchange *x)
 {
 	struct admit *a = x->admit;
-	struct client *c = x->client;
+	struct buf *in = &x->client->in;
+	size_t n = buf_len(in) < x->up_left ? buf_len(in) : (size_t)x->up_left;
 	enum err e = OK;
 
+	/* What came with the head. The rest is not read into that buffer: the request's fields are views into it. */
+	memcpy(a->body + a->body_len, in->mem + in->start, n);
+	secret_wipe(in->mem + in->start, n);
+	in->start += n;
+	body_came(x, n);
 	while (x->up_left && e == OK) {
-		struct buf *b = &c->in;
-		size_t n = buf_len(b) < x->up_left ? buf_len(b) : (size_t)x->up_left;
+		struct buf b = { .mem = a->body, .start = a->body_len, .end = a->body_len, .cap = a->body_len + (size_t)x->up_left };
 
-		memcpy(a->body + a->body_len, b->mem + b->start, n);
-		secret_wipe(b->mem + b->start, n);
-		a->body_len += n;
-		x->up_left -= n;
-		x->body_in += n;
-		b->start += n;
-		if (!x->up_left)
-			break;
-		b->start = b->end = 0;
-		e = b->mem || buf_take(&x->engine->bufs, b, BUF_SMALL) == OK ? io_read(&c->io, b) : ERR_MEMORY;
+		e = io_read(&x->client->io, &b);
+		body_came(x, b.end - a->body_len);
 	}
 	if (!x->up_left)
 		return form_done(x);
 	if (e == ERR_AGAIN)
 		return true;
-	client_close(c);
+	client_close(x->client);
 	return false;
 }
 
@@ -238,7 +240,7 @@ void admit_form(struct exchange *x, void (*formed)(struct exchange *x))
 		return;
 	}
 	a->formed = formed;
-	x->has_secret = true;
+	x->has_secret = x->client->had_secret = true;
 	x->phase = X_FORM;
 	exchange_wait(x, FORM_MS);
 	(void)!admit_pump(x);
@@ -378,7 +380,7 @@ bool admit_begin(struct exchange *x)
 
 	if (!c->io.tls || !cookie_token(x->req.fields, x->req.field_count, cookie_of(x), token))
 		return true; /* cookies of ours go over TLS alone */
-	x->has_secret = true;
+	x->has_secret = c->had_secret = true;
 	sha256_of(bytes_of(token, sizeof token), hash);
 	if (c->session && secret_eq(bytes_of(c->session->hash, sizeof hash), bytes_of(hash, sizeof hash)) && bytes_eq(c->session->host, x->req.host) &&
 		is_alive(x, c->session)) {

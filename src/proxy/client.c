@@ -15,6 +15,7 @@
 static void client_on_event(struct watch *w, uint32_t events);
 static void client_on_time(struct timer *t);
 static void client_later(struct client *c);
+static void client_give_in(struct client *c);
 static void client_not_later(struct client *c);
 
 static void client_on_wake(void *ctx)
@@ -50,6 +51,14 @@ static struct client *client_new(struct listener *l, int fd, const struct addr *
 	return c;
 }
 
+/* What a token or a password came in is wiped with what came before and behind it. A head that was too long for the small buffer was not looked at yet. */
+static void client_give_in(struct client *c)
+{
+	if (c->had_secret || (c->state == CLIENT_HEAD && c->engine->conf->gateway.is_on))
+		buf_wipe(&c->in);
+	buf_give(&c->engine->bufs, &c->in);
+}
+
 void client_close(struct client *c)
 {
 	struct engine *g = c->engine;
@@ -72,7 +81,7 @@ void client_close(struct client *c)
 		admit_client_end(c);
 	loop_timer_clear(g->loop, &c->timer);
 	io_close(g->loop, &c->io);
-	buf_give(&g->bufs, &c->in);
+	client_give_in(c);
 	if (c->is_counted)
 		board_client_remove(g->board, c->count_key);
 	*c->prev = c->next;
@@ -279,7 +288,7 @@ static bool client_head(struct client *c)
 			}
 			memcpy(big.mem, c->in.mem, c->in.end);
 			big.end = c->in.end;
-			buf_give(&g->bufs, &c->in);
+			client_give_in(c);
 			c->in = big;
 		}
 	}
@@ -301,11 +310,9 @@ static void client_linger(struct client *c)
 /* An idle connection on which nothing has come holds neither buffer nor exchange. */
 static void client_rest(struct client *c)
 {
-	struct engine *g = c->engine;
-
 	if (buf_len(&c->in))
 		return;
-	buf_give(&g->bufs, &c->in);
+	client_give_in(c);
 	if (c->x) {
 		exchange_free(c->x);
 		c->x = NULL;
@@ -374,7 +381,7 @@ void client_exchange_done(struct client *c)
 	record_exchange_end(x);
 	c->x = NULL;
 	if (x->up_in.mem) { /* what came behind a chunked body is the next request */
-		buf_give(&g->bufs, &c->in);
+		client_give_in(c);
 		c->in = x->up_in;
 		x->up_in = (struct buf){ 0 };
 	}
@@ -402,7 +409,7 @@ void client_exchange_done(struct client *c)
 	if (buf_len(&c->in)) /* pipelined */
 		buf_pack(&c->in);
 	else
-		buf_give(&g->bufs, &c->in);
+		client_give_in(c);
 	loop_timer_set(g->loop, &c->timer, g->conf->limits.idle_ms, client_on_time);
 	/* Not from here: a client that pipelines a thousand requests must not grow our stack. */
 	if (buf_len(&c->in) || io_may_read(&c->io))

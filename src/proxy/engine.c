@@ -81,7 +81,6 @@ enum err engine_init(struct engine *g, struct loop *loop, const struct conf *con
 	g->loop = loop;
 	g->conf = conf;
 	g->access_fd = -1;
-	g->bufs.wipes = conf->gateway.is_on;
 	g->files_for_clients = UINT32_MAX;
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < UINT32_MAX)
 		g->files_for_clients = (uint32_t)files.rlim_cur - (uint32_t)files.rlim_cur / FILES_RESERVED;

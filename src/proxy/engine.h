@@ -169,6 +169,7 @@ struct client {
 	struct client *later_next, **later_prev; /* on engine's list of those to run at the turn's end */
 	struct client *cut_next, **cut_prev;	 /* on engine's list of those to be cut */
 	struct admit_session *session; /* of the last token that it showed; NULL: none */
+	bool had_secret; /* a token or a password came over it: what it was read into is wiped */
 };
 void client_accept(struct listener *l);
 /* Tries everything that may go on now. May free c. */

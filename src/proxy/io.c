@@ -36,8 +36,6 @@ void buf_give(struct buf_pool *p, struct buf *b)
 
 	if (!b->mem)
 		return;
-	if (p->wipes)
-		secret_wipe(b->mem, b->cap);
 	if (*count >= (is_small ? KEPT_SMALL : KEPT_LARGE)) {
 		free(b->mem);
 	} else {
@@ -46,6 +44,12 @@ void buf_give(struct buf_pool *p, struct buf *b)
 		++*count;
 	}
 	*b = (struct buf){ 0 };
+}
+
+void buf_wipe(struct buf *b)
+{
+	if (b->mem)
+		secret_wipe(b->mem, b->cap);
 }
 
 void buf_give_if_empty(struct buf_pool *p, struct buf *b)

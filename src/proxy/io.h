@@ -39,10 +39,10 @@ static inline struct bytes buf_bytes(const struct buf *b)
 struct buf_pool {
 	void *free_small, *free_large;
 	unsigned small_count, large_count; /* kept */
-	bool wipes; /* what was in a block is overwritten when it is given back: tokens and passwords come through here */
 };
 enum err buf_take(struct buf_pool *p, struct buf *b, size_t size) MUST_USE; /* size: BUF_SMALL or BUF_LARGE */
 void buf_give(struct buf_pool *p, struct buf *b);	   /* accepts an empty buf; leaves one behind */
+void buf_wipe(struct buf *b); /* all that ever was in it, before it is given back: tokens and passwords came in here */
 void buf_give_if_empty(struct buf_pool *p, struct buf *b);
 /* Moves what is there to the front. */
 void buf_pack(struct buf *b);

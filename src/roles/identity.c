@@ -206,7 +206,8 @@ static enum err identity_start(struct role_run *run)
 	id->guess = guess_new();
 	if (!id->guess)
 		return ERR_MEMORY;
-	TRY(sessions_new(id->board, id->conf->gateway.sessions_max, &hooks, &id->sessions));
+	/* Without a gateway we serve nobody; the master does not start us then. */
+	TRY(sessions_new(id->board, id->conf->gateway.is_on ? id->conf->gateway.sessions_max : 1, &hooks, &id->sessions));
 	e = store_open(".", &id->store);
 	if (e != OK) {
 		LOG(EV_IDENTITY_STORE, KV_STR("what", "open"), KV_STR("why", e == ERR_ORDER ? "it was written by a newer Sluis" : store_error(NULL)));

@@ -26,7 +26,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static unsigned char mem[65536], out[262144];
 	static struct board_worker board;
 	static struct conf_listener conf;
-	static struct engine g;
+	static const struct conf all;
+	static struct engine g = { .conf = &all };
 	static struct exchange x;
 	static struct client c;
 	struct listener l = { .engine = &g, .conf = &conf };
