@@ -200,6 +200,7 @@ static void client_handshake(struct client *c)
 static void client_bad_request(struct client *c, struct exchange *x, unsigned status, const char *why)
 {
 	board_add(&c->engine->board->counters[M_REFUSED_SYNTAX], 1);
+	c->had_secret = c->had_secret || c->engine->conf->gateway.is_on; /* it may have shown one: nobody has looked */
 	c->closes = true;
 	x->up_done = true;
 	exchange_refuse(x, status, why);
@@ -462,6 +463,7 @@ static void client_on_time(struct timer *t)
 	if (c->state == CLIENT_HEAD && c->x) {
 		struct exchange *x = c->x;
 		x->req = (struct http_request){ .method_text = BYTES("-"), .minor = 1 };
+		c->had_secret = c->had_secret || c->engine->conf->gateway.is_on;
 		c->state = CLIENT_EXCHANGE;
 		c->closes = true;
 		x->up_done = true;
