@@ -201,7 +201,7 @@ static enum err check_signature(const struct webauthn_credential *c, struct byte
 	CHECK(auth_data.len <= AUTH_DATA_MAX);
 	if (cose_key_read(c->public_key, &key, &len) != OK)
 		return fail(why, "key", ERR_SYNTAX);
-	if (len != c->public_key.len || (int)key.algorithm != c->algorithm) {
+	if (len != c->public_key.len || (c->algorithm && (int)key.algorithm != c->algorithm)) {
 		cose_key_fini(&key);
 		return fail(why, "key", ERR_SYNTAX);
 	}

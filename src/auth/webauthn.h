@@ -18,7 +18,7 @@ struct webauthn_party {
 };
 struct webauthn_credential {
 	struct bytes id, public_key; /* as they came */
-	int algorithm; /* COSE: -7, -8, -257 */
+	int algorithm; /* COSE: -7, -8, -257; 0, of one that is there: what its key says, for a COSE_Key names it */
 	uint32_t sign_count;
 	bool is_verified, is_backed_up;
 };
