@@ -255,6 +255,14 @@ void guess_failed(struct guess *g, struct bytes account, const struct addr *sour
 	}
 }
 
+void guess_right(struct guess *g, struct bytes account, const struct addr *source)
+{
+	struct place *pair = find(&g->pairs, keys_of(g, account, source).pair);
+
+	if (pair && pair->pending)
+		pair->pending--;
+}
+
 void guess_succeeded(struct guess *g, struct bytes account, const struct addr *source, uint64_t now_ms)
 {
 	struct place *pair = find(&g->pairs, keys_of(g, account, source).pair);

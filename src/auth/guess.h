@@ -26,6 +26,8 @@ enum guess_verdict guess_ask(struct guess *g, struct bytes account, const struct
 /* *is_alarm: this failure is one that people should be told of: the 10th in a row of an account and source, the 100th of an account, or a source
  * that has used up its 30 (each once until it is quiet again). */
 void guess_failed(struct guess *g, struct bytes account, const struct addr *source, bool is_known, uint64_t now_ms, bool *is_alarm);
+/* A factor was right, and another is to come: this try is no longer under way, and nothing is forgotten. */
+void guess_right(struct guess *g, struct bytes account, const struct addr *source);
 void guess_succeeded(struct guess *g, struct bytes account, const struct addr *source, uint64_t now_ms); /* forgets account and source together */
 void guess_unlock(struct guess *g, struct bytes account); /* an administrator: forgets all of the account */
 

@@ -153,6 +153,7 @@ void call_totp_check(struct identity *id, const struct asker *a, const struct au
 		flow_end(f);
 		sign_in_finish(id, a, &u, method, true, &c->client, c->args[1], &codes);
 	} else {
+		guess_succeeded(id->guess, u.name, &c->client, loop_now_ms(id->run->loop));
 		s->has_pending_totp = false;
 		secret_wipe(s->pending_totp, sizeof s->pending_totp);
 		session_stronger(id, a, s, "totp", &codes);

@@ -168,6 +168,7 @@ void sign_in_go_on(struct identity *id, const struct asker *a, const struct stor
 		sign_in_finish(id, a, u, method, is_mfa, client, agent, NULL);
 		return;
 	}
+	guess_right(id->guess, u->name, client);
 	f = flow_new(id, false, token);
 	f->user = u->id;
 	f->client = *client;

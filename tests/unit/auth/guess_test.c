@@ -407,9 +407,32 @@ static void test_names(void **state)
 	guess_free(&g);
 }
 
+/* A right password whose second factor is still to come is no failure that waits to be counted; and it forgets nothing either. */
+static void test_right(void **state)
+{
+	struct guess *g = guess_new();
+	struct addr from = ip("192.0.2.1");
+	uint32_t wait = 0;
+
+	(void)state;
+	assert_non_null(g);
+	for (int i = 0; i < 20; i++) {
+		assert_int_equal(guess_ask(g, account("eva"), &from, true, START, &wait), GUESS_GO);
+		guess_right(g, account("eva"), &from);
+	}
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(try_wrong(g, "eva", &from, true, START, NULL), 0);
+	assert_int_equal(try_wrong(g, "eva", &from, true, START, NULL), 1);
+	assert_int_equal(guess_ask(g, account("eva"), &from, true, START + 2 * SECOND, &wait), GUESS_GO);
+	guess_right(g, account("eva"), &from);
+	assert_int_equal(try_wrong(g, "eva", &from, true, START + 2 * SECOND, NULL), 0);
+	assert_int_equal(try_wrong(g, "eva", &from, true, START + 2 * SECOND, NULL), 2);
+	guess_free(&g);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_delays), cmocka_unit_test(test_forgotten), cmocka_unit_test(test_impatient),
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_delays), cmocka_unit_test(test_right), cmocka_unit_test(test_forgotten), cmocka_unit_test(test_impatient),
 		cmocka_unit_test(test_together), cmocka_unit_test(test_source), cmocka_unit_test(test_source_refill), cmocka_unit_test(test_strangers),
 		cmocka_unit_test(test_total), cmocka_unit_test(test_office), cmocka_unit_test(test_unlock), cmocka_unit_test(test_full), cmocka_unit_test(test_names) };
 
