@@ -381,7 +381,9 @@ bool admit_begin(struct exchange *x)
 	if (!c->io.tls || !cookie_token(x->req.fields, x->req.field_count, cookie_of(x), token))
 		return true; /* cookies of ours go over TLS alone */
 	x->has_secret = c->had_secret = true;
-	sha256_of(bytes_of(token, sizeof token), hash);
+	sha256_begin(x->engine->sha);
+	sha256_add(x->engine->sha, bytes_of(token, sizeof token));
+	sha256_end(x->engine->sha, hash);
 	if (c->session && secret_eq(bytes_of(c->session->hash, sizeof hash), bytes_of(hash, sizeof hash)) && bytes_eq(c->session->host, x->req.host) &&
 		is_alive(x, c->session)) {
 		secret_wipe(token, sizeof token);

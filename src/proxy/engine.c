@@ -81,6 +81,8 @@ enum err engine_init(struct engine *g, struct loop *loop, const struct conf *con
 	g->loop = loop;
 	g->conf = conf;
 	g->access_fd = -1;
+	if (conf->gateway.is_on)
+		g->sha = sha256_new();
 	g->files_for_clients = UINT32_MAX;
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < UINT32_MAX)
 		g->files_for_clients = (uint32_t)files.rlim_cur - (uint32_t)files.rlim_cur / FILES_RESERVED;
@@ -113,6 +115,7 @@ enum err engine_init(struct engine *g, struct loop *loop, const struct conf *con
 
 void engine_fini(struct engine *g)
 {
+	sha256_free(&g->sha);
 	while (g->clients)
 		client_close(g->clients);
 	for (size_t i = 0; i < g->conf->pool_count; i++) {

@@ -73,6 +73,7 @@ struct engine {
 	enum err (*ask)(struct engine *g, struct bytes call);
 	struct { struct exchange *x; uint32_t serial; } asks[ADMIT_ASKS_MAX];
 	uint32_t ask_serial;
+	struct sha256 *sha; /* for tokens: fetched once; NULL: there is no gateway */
 	bool sessions_news; /* some have ended: connections are to be cut at the turn's end */
 	void *role; /* the role's own */
 	int access_fd; /* -1: no log */
@@ -170,6 +171,7 @@ struct client {
 	struct client *cut_next, **cut_prev;	 /* on engine's list of those to be cut */
 	struct admit_session *session; /* of the last token that it showed; NULL: none */
 	bool had_secret; /* a token or a password came over it: what it was read into is wiped */
+	size_t in_most;	 /* of `in`, as far as it was filled before it was packed */
 };
 void client_accept(struct listener *l);
 /* Tries everything that may go on now. May free c. */
