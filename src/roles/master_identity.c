@@ -223,13 +223,16 @@ enum err master_identity_start(struct master *m, const struct generation *g)
 	return set_hashers(m, g);
 }
 
+/* Those that were asked to end; others may have been started in their places meanwhile. */
 static void end_late(struct timer *t)
 {
 	struct master *m = CONTAINER_OF(t, struct master, identity.late);
 
-	child_kill(&m->identity.process);
+	if (m->identity.process.is_ending)
+		child_kill(&m->identity.process);
 	for (size_t i = 0; i < HASHERS_MOST; i++)
-		child_kill(&m->identity.hashers[i]);
+		if (m->identity.hashers[i].is_ending)
+			child_kill(&m->identity.hashers[i]);
 }
 
 static bool is_anybody_there(const struct master_identity *id)
