@@ -6,6 +6,12 @@ cmd_test() {
 	local passed=0 failed=0 log p f
 	[ -f build-test/build.ninja ] || meson setup build-test --buildtype=debugoptimized \
 		-Db_sanitize=address,undefined -Db_lundef=false >/dev/null
+	# The fuzz targets are built meanwhile, with what processor time is left: some tests wait, some have one core to themselves.
+	local fuzz_builder=
+	if grep -q "^  '" tests/fuzz/meson.build; then
+		(renice -n 19 "$BASHPID" >/dev/null && fuzz_build) &
+		fuzz_builder=$!
+	fi
 	# Unit, house and seed tests.
 	if ninja -C build-test >build-test/ninja.log 2>&1; then
 		log=build-test/meson-test.log
@@ -18,14 +24,8 @@ cmd_test() {
 	else
 		cat build-test/ninja.log; failed=$((failed + 1))
 	fi
-	# Scenarios: real processes, real peers. Memory is measured on the release build. They mostly wait, so the fuzz targets are built
-	# meanwhile, with what processor time they leave.
+	# Scenarios: real processes, real peers. Memory is measured on the release build.
 	cmd_build >build-test/release.log 2>&1 || { cat build-test/release.log; failed=$((failed + 1)); }
-	local fuzz_builder=
-	if grep -q "^  '" tests/fuzz/meson.build; then
-		(renice -n 19 "$BASHPID" >/dev/null && fuzz_build) &
-		fuzz_builder=$!
-	fi
 	if ls tests/scenario/test_*.py >/dev/null 2>&1; then
 		log=build-test/scenario.log
 		SLUIS_BUILD=$PWD/build-test "$PYTHON" -m pytest -q -p no:cacheprovider tests/scenario 2>&1 | tee "$log" || true
@@ -38,9 +38,16 @@ cmd_test() {
 	if [ -n "$fuzz_builder" ] && ! wait "$fuzz_builder"; then
 		failed=$((failed + 1)); echo "the fuzz targets: FAILED"
 	elif [ -n "$fuzz_builder" ]; then
-		local t
+		local t running=0
+		rm -f build-fuzz/*.passed
+		for t in $(fuzz_names); do # two at a time
+			(fuzz_run "$t" "$FUZZ_SECONDS" >build-fuzz/$t.log 2>&1 && touch "build-fuzz/$t.passed") &
+			running=$((running + 1))
+			[ $((running % 2)) = 1 ] || wait
+		done
+		wait
 		for t in $(fuzz_names); do
-			if fuzz_run "$t" "$FUZZ_SECONDS" >build-fuzz/$t.log 2>&1; then
+			if [ -f "build-fuzz/$t.passed" ]; then
 				passed=$((passed + 1)); echo "fuzz $t: ${FUZZ_SECONDS}s ok"
 			else
 				failed=$((failed + 1)); echo "fuzz $t: FAILED"; tail -40 "build-fuzz/$t.log"
@@ -55,7 +62,7 @@ fuzz_names() { sed -n "s/^  '\([a-z0-9_]*\)'.*/\1/p" tests/fuzz/meson.build; }
 
 fuzz_build() {
 	need $BUILD_PACKAGES clang-14 libclang-rt-14-dev
-	[ -f build-fuzz/build.ninja ] || CC=clang-14 meson setup build-fuzz --buildtype=debugoptimized \
+	[ -f build-fuzz/build.ninja ] || CC=clang-14 meson setup build-fuzz -Doptimization=1 -Ddebug=false -Dc_args=-gline-tables-only \
 		-Db_sanitize=address,undefined -Db_lundef=false -Dfuzz=true >/dev/null
 	ninja -C build-fuzz $(for t in $(fuzz_names); do echo "tests/fuzz/fuzz_$t"; done) >build-fuzz/ninja.log 2>&1 ||
 		{ cat build-fuzz/ninja.log; die "the fuzz targets do not build"; }
