@@ -13,7 +13,7 @@ import time
 import pytest
 
 from certs import Authority
-from harness import BUILD, ROOT
+from harness import RELEASE, ROOT
 
 SHIPPED = {"CVE-2019-19781", "CVE-2023-3519", "CVE-2023-4966", "CVE-2025-5777", "CVE-2025-6543", "CVE-2025-7775"}
 RULES = os.path.join(ROOT, "rules")
@@ -32,7 +32,7 @@ class Site:
                     "pools: {none: {servers: ['127.0.0.1:9']}}\nroutes: [{pool: none}]\n")
 
     def run(self, *args, status=0, lang="en"):
-        r = subprocess.run([os.path.join(BUILD, "sluis"), "-c", self.config, "--rules", RULES, "--lang", lang, "advisory", *args],
+        r = subprocess.run([os.path.join(RELEASE, "sluis"), "-c", self.config, "--rules", RULES, "--lang", lang, "advisory", *args],
                            capture_output=True, text=True, timeout=120)
         assert r.returncode == status, r
         return r

@@ -5,11 +5,11 @@ import subprocess
 
 import pytest
 
-from harness import BUILD, ROOT
+from harness import RELEASE, ROOT
 
 
 def sluis(*args):
-    return subprocess.run([os.path.join(BUILD, "sluis"), *args], capture_output=True, text=True, timeout=60)
+    return subprocess.run([os.path.join(RELEASE, "sluis"), *args], capture_output=True, text=True, timeout=60)
 
 
 def commands():
