@@ -1,5 +1,7 @@
 # ./dev test and ./dev fuzz. Sourced by dev.
 FUZZ_SECONDS=${FUZZ_SECONDS:-2}
+BESIDE="advisory assess cli detect_docs gateway gateway_docs gateway_security hunt hunt_mutations hunt_rules plan policy respond user_commands"
+ALONE="pages passkey_script portal_browser" # a browser needs the whole machine
 
 cmd_test() {
 	need $BUILD_PACKAGES $TEST_PACKAGES
@@ -26,14 +28,26 @@ cmd_test() {
 	fi
 	# Scenarios: real processes, real peers. Memory is measured on the release build.
 	cmd_build >build-test/release.log 2>&1 || { cat build-test/release.log; failed=$((failed + 1)); }
-	if ls tests/scenario/test_*.py >/dev/null 2>&1; then
-		log=build-test/scenario.log
-		SLUIS_BUILD=$PWD/build-test "$PYTHON" -m pytest -q -p no:cacheprovider tests/scenario 2>&1 | tee "$log" || true
+	# Both halves mostly wait, so they run side by side. BESIDE has those that measure nothing of the machine and share nothing with others.
+	local name beside=() others=() alone=()
+	for name in $BESIDE; do
+		beside+=("tests/scenario/test_$name.py"); others+=("--ignore=tests/scenario/test_$name.py")
+	done
+	for name in $ALONE; do
+		alone+=("tests/scenario/test_$name.py"); others+=("--ignore=tests/scenario/test_$name.py")
+	done
+	SLUIS_BUILD=$PWD/build-test "$PYTHON" -m pytest -q -p no:cacheprovider "${beside[@]}" >build-test/scenario-beside.log 2>&1 &
+	local other=$!
+	SLUIS_BUILD=$PWD/build-test "$PYTHON" -m pytest -q -p no:cacheprovider "${others[@]}" tests/scenario 2>&1 | tee build-test/scenario.log || true
+	wait "$other" || true
+	cat build-test/scenario-beside.log
+	SLUIS_BUILD=$PWD/build-test "$PYTHON" -m pytest -q -p no:cacheprovider "${alone[@]}" 2>&1 | tee build-test/scenario-alone.log || true
+	for log in build-test/scenario.log build-test/scenario-beside.log build-test/scenario-alone.log; do
 		p=$(grep -oE '[0-9]+ passed' "$log" | tail -1 | cut -d' ' -f1 || true)
 		f=$({ grep -oE '[0-9]+ (failed|error|errors|skipped)' "$log" || true; } | awk '{n+=$1} END{print n+0}')
 		passed=$((passed + ${p:-0})); failed=$((failed + ${f:-0}))
 		[ -n "$p" ] || failed=$((failed + 1))
-	fi
+	done
 	# Short fuzz runs, seeded.
 	if [ -n "$fuzz_builder" ] && ! wait "$fuzz_builder"; then
 		failed=$((failed + 1)); echo "the fuzz targets: FAILED"
