@@ -57,4 +57,4 @@ def test_portal(outcome, lang, step):
 
 
 def test_every_page_was_looked_at(outcome):
-    assert len(STEPS) > 20 and max(line["looked"] for line in outcome.values()) >= 46
+    assert len(STEPS) > 20 and max(line["looked"] for line in outcome.values()) >= 44
