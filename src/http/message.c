@@ -25,6 +25,11 @@ enum http_field_id http_field_id(struct bytes name)
 	return HTTP_FIELD_OTHER;
 }
 
+bool http_is_sluis_field(struct bytes name)
+{
+	return name.len > 6 && bytes_eq_nocase(bytes_cut(name, 0, 6), BYTES("sluis-"));
+}
+
 bool http_is_token(struct bytes b)
 {
 	for (size_t i = 0; i < b.len; i++)

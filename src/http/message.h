@@ -67,6 +67,8 @@ const struct http_field *http_find_field(const struct http_field *f, size_t n, s
 const struct http_field *http_find_field_id(const struct http_field *f, size_t n, enum http_field_id id);
 enum http_field_id http_field_id(struct bytes name);
 enum http_method http_method(struct bytes name);
+/* Fields that say who has signed in: "Sluis-" and more, in any case. Only the gateway makes them (docs/gateway.md). */
+bool http_is_sluis_field(struct bytes name);
 bool http_is_token(struct bytes b); /* RFC 9110 5.6.2; the empty one is none */
 /* "Not Found" for 404; "Unknown" for a status this table does not have. */
 const char *http_reason(unsigned status);

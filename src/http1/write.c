@@ -98,7 +98,7 @@ static bool may_trail(struct bytes name)
 		if (bytes_eq_nocase(never[i], name))
 			return false;
 	/* Who has signed in is told in the head, by us (proxy/admit_app.c): at the end nobody else may say it, in either direction. */
-	if (name.len >= 6 && bytes_eq_nocase(bytes_cut(name, 0, 6), BYTES("sluis-")))
+	if (http_is_sluis_field(name))
 		return false;
 	/* '_' and '.' as in a head: another reader may take the name for one of those above. */
 	return !is_framing(name) && !is_forwarded(&f) && bytes_find_byte(name, '_') == SIZE_MAX && bytes_find_byte(name, '.') == SIZE_MAX;

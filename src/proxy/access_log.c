@@ -72,6 +72,7 @@ static void put_decision(struct text *t, struct exchange *x)
 	}
 	if (x->app)
 		put_string(t, ",\"sluis.app\":", x->app->id);
+	put_string(t, ",\"sluis.denied_by\":", x->denied_by);
 	if (x->tries)
 		put_number(t, ",\"sluis.retries\":", x->tries);
 	if (x->rule) {

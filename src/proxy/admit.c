@@ -61,8 +61,8 @@ void admit_end(struct exchange *x)
 	/* Heads with tokens: where they were parsed to, and what we answered. What they came in is the connection's (client_give_in). */
 	secret_wipe(x->arena.start, (size_t)(x->arena.next - x->arena.start));
 	buf_wipe(&x->up_in);
-	if (x->is_local) /* else nothing of ours went that way */
-		buf_wipe(&x->out);
+	buf_wipe(&x->up_out);
+	buf_wipe(&x->out);
 }
 
 void admit_client_end(struct client *c)
@@ -338,7 +338,7 @@ static enum err remember(struct exchange *x, const unsigned char hash[SHA256_LEN
 	memcpy(s->mem + value.len, host.at, host.len);
 	s->host = bytes_of(s->mem + value.len, host.len);
 	memcpy(s->hash, hash, SHA256_LEN);
-	if (auth_facts_parse(bytes_of(s->mem, value.len), &s->facts) != OK) {
+	if (auth_facts_parse(bytes_of(s->mem, value.len), &s->facts) != OK || s->facts.slot >= BOARD_SESSION_SLOTS) {
 		secret_wipe(s, s->size);
 		free(s);
 		return ERR_SYNTAX;
@@ -363,6 +363,8 @@ static void session_told(struct exchange *x, const struct auth_answer *a)
 	} else if (a->result != AUTH_OK || a->value_count < 1 || remember(x, hash, a->values[0]) != OK) {
 		exchange_refuse(x, 503, "identity");
 		return;
+	} else if (!is_alive(x, x->client->session)) { /* it ended while the answer was on its way */
+		admit_forget(x);
 	}
 	use_session(x);
 	if (x->session && exchange_is_isolated(x)) {
@@ -470,7 +472,7 @@ bool admit_route(struct exchange *x, const struct conf_route *r)
 		return false;
 	}
 	if (x->session && !admit_holds(x, r->allow)) {
-		admit_denied(x, NULL, admit_why(x, r->allow, false), !x->session->facts.has_mfa && bytes_find(r->allow_text, BYTES("session.mfa")) != SIZE_MAX);
+		admit_denied(x, NULL, r->allow, !x->session->facts.has_mfa && bytes_find(r->allow_text, BYTES("session.mfa")) != SIZE_MAX);
 		return false;
 	}
 	return admit_app_request(x, NULL);

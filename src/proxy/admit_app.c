@@ -7,10 +7,6 @@
 #include "gateway/page.h"
 #include "http/accept.h"
 
-#define TARGET_MAX 2000
-#define COOKIE_MAX 4096
-#define OWN_FIELDS "sluis-" /* request fields of that beginning are ours alone */
-
 /* --- edits --- */
 
 static bool push_edit(struct exchange *x, struct http1_edit of)
@@ -52,7 +48,7 @@ static bool is_navigation(const struct exchange *x)
 
 static void put_target(const struct exchange *x, struct text *t)
 {
-	unsigned char mem[TARGET_MAX];
+	unsigned char mem[LINK_MAX];
 	struct text to;
 
 	text_init(&to, mem, sizeof mem);
@@ -67,7 +63,7 @@ static void put_target(const struct exchange *x, struct text *t)
 
 void admit_to_sign_in(struct exchange *x)
 {
-	unsigned char nonce[AUTH_TOKEN_LEN], hash[SHA256_LEN], mem[TARGET_MAX * 3 + 1024];
+	unsigned char nonce[AUTH_TOKEN_LEN], hash[SHA256_LEN], mem[LINK_MAX * 3 + 1024];
 	struct admit *a;
 	struct text to;
 
@@ -158,14 +154,21 @@ static struct page page_for(struct exchange *x)
 		.lang = page_lang_of(chosen.len ? chosen : x->session ? x->session->facts.language : BYTES(""), f, n) };
 }
 
-/* On an app's host there is no style and no session of the portal's: the portal shows the reason. Scripts get a plain 403. */
-void admit_denied(struct exchange *x, const struct conf_app *app, struct bytes why, bool step_up_helps)
+struct bytes admit_note_denied(struct exchange *x, const struct policy_expr *allow, bool step_up_helps)
 {
+	x->denied_by = admit_why(x, allow, false);
+	x->refusal = step_up_helps ? "access-step-up" : "access-denied";
+	record_policy(x, 403, "access denied");
+	return x->denied_by;
+}
+
+/* On an app's host there is no style and no session of the portal's: the portal shows the reason. Scripts get a plain 403. */
+void admit_denied(struct exchange *x, const struct conf_app *app, const struct policy_expr *allow, bool step_up_helps)
+{
+	struct bytes why = admit_note_denied(x, allow, step_up_helps);
 	struct page p = page_for(x);
 	struct admit *a;
 
-	x->refusal = step_up_helps ? "access-step-up" : "access-denied";
-	record_policy(x, 403, "access denied");
 	if (!is_navigation(x)) {
 		exchange_refuse(x, 403, x->refusal);
 		return;
@@ -202,7 +205,7 @@ static bool may(struct exchange *x, const struct conf_app *app)
 	if (!app)
 		return true;
 	if (!admit_holds(x, app->allow)) {
-		admit_denied(x, app, admit_why(x, app->allow, false), false);
+		admit_denied(x, app, app->allow, false);
 		return false;
 	}
 	if (!f->has_mfa && admit_demands(x, app->mfa)) {
@@ -293,9 +296,7 @@ static struct bytes joined_groups(struct exchange *x)
 static bool remove_own_fields(struct exchange *x)
 {
 	for (size_t i = 0; i < x->req.field_count; i++)
-		if (x->req.fields[i].name.len >= sizeof OWN_FIELDS - 1 &&
-			bytes_eq_nocase(bytes_cut(x->req.fields[i].name, 0, sizeof OWN_FIELDS - 1), BYTES(OWN_FIELDS)) &&
-			!push_edit(x, (struct http1_edit){ .name = x->req.fields[i].name, .removes = true }))
+		if (http_is_sluis_field(x->req.fields[i].name) && !push_edit(x, (struct http1_edit){ .name = x->req.fields[i].name, .removes = true }))
 			return false;
 	return true;
 }

@@ -52,18 +52,11 @@ static struct client *client_new(struct listener *l, int fd, const struct addr *
 	return c;
 }
 
-static void client_pack(struct client *c)
-{
-	c->in_most = c->in.end > c->in_most ? c->in.end : c->in_most;
-	buf_pack(&c->in);
-}
-
 /* What a token or a password came in is wiped with what came before and behind it. A head that was too long for the small buffer was not looked at yet. */
 static void client_give_in(struct client *c)
 {
 	if (c->in.mem && (c->had_secret || (c->state == CLIENT_HEAD && c->engine->conf->gateway.is_on)))
-		secret_wipe(c->in.mem, c->in.end > c->in_most ? c->in.end : c->in_most);
-	c->in_most = 0;
+		buf_wipe(&c->in);
 	buf_give(&c->engine->bufs, &c->in);
 }
 
@@ -288,7 +281,7 @@ static bool client_head(struct client *c)
 	arena_reset(&x->arena);
 	if (buf_room(&c->in) == 0) {
 		if (c->in.start > 0) {
-			client_pack(c);
+			buf_pack(&c->in);
 		} else { /* a head over the small buffer: a large one takes over; the limits are below its size */
 			struct buf big = { 0 };
 			if (c->in.cap >= BUF_LARGE || buf_take(&g->bufs, &big, BUF_LARGE) != OK) {
@@ -296,7 +289,7 @@ static bool client_head(struct client *c)
 				return false;
 			}
 			memcpy(big.mem, c->in.mem, c->in.end);
-			big.end = c->in.end;
+			buf_filled(&big, c->in.end);
 			client_give_in(c);
 			c->in = big;
 		}
@@ -309,7 +302,6 @@ static void client_linger(struct client *c)
 	enum err e;
 
 	do {
-		c->in_most = c->in.end > c->in_most ? c->in.end : c->in_most;
 		c->in.start = c->in.end = 0;
 		e = io_read(&c->io, &c->in);
 	} while (e == OK);
@@ -393,7 +385,6 @@ void client_exchange_done(struct client *c)
 	if (x->up_in.mem) { /* what came behind a chunked body is the next request */
 		client_give_in(c);
 		c->in = x->up_in;
-		c->in_most = c->in.cap; /* it was filled over and over */
 		x->up_in = (struct buf){ 0 };
 	}
 	exchange_free(x);
@@ -418,7 +409,7 @@ void client_exchange_done(struct client *c)
 	c->state = CLIENT_IDLE;
 	c->scanned = 0;
 	if (buf_len(&c->in)) /* pipelined */
-		client_pack(c);
+		buf_pack(&c->in);
 	else
 		client_give_in(c);
 	loop_timer_set(g->loop, &c->timer, g->conf->limits.idle_ms, client_on_time);

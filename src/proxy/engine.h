@@ -171,7 +171,6 @@ struct client {
 	struct client *cut_next, **cut_prev;	 /* on engine's list of those to be cut */
 	struct admit_session *session; /* of the last token that it showed; NULL: none */
 	bool had_secret; /* a token or a password came over it: what it was read into is wiped */
-	size_t in_most;	 /* of `in`, as far as it was filled before it was packed */
 };
 void client_accept(struct listener *l);
 /* Tries everything that may go on now. May free c. */
@@ -250,6 +249,7 @@ struct exchange {
 	struct admit *admit;		     /* where the gateway answers */
 	bool has_secret;		     /* a token of ours was shown: what held it is wiped */
 	bool is_behind;			     /* the gateway let it in: its answer is looked at too */
+	struct bytes denied_by;		     /* the part of allow that did not hold, as written */
 	struct bytes local_head;	     /* of an answer by the gateway: whole lines in place of the usual ones; empty: none */
 	bool local_keeps;		     /* it may be kept by caches: local_head says for how long */
 };
@@ -298,6 +298,7 @@ struct upstream {
 	struct buf in;
 	size_t scanned;
 	uint32_t requests;
+	bool had_secret;       /* its exchange has one: the answer may repeat it, or be for one person alone */
 	const char *why_ended; /* for the ledger; NULL: as usual */
 };
 /* Finds a server and a connection, or waits, or answers 502, 503, 504. */

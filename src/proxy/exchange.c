@@ -124,6 +124,7 @@ void exchange_upstream_ready(struct exchange *x, struct upstream *u)
 	x->up = u;
 	u->x = x;
 	u->requests++;
+	u->had_secret = x->has_secret;
 	x->phase = X_RELAY;
 	record_use(x);
 	x->sent_us = loop_now_us(g->loop);
@@ -190,7 +191,7 @@ static enum err body_from(struct exchange *x, struct buf *b)
 		if (n > buf_room(&x->up_out))
 			n = buf_room(&x->up_out);
 		memcpy(x->up_out.mem + x->up_out.end, b->mem + b->start, n);
-		x->up_out.end += n;
+		buf_filled(&x->up_out, n);
 		b->start += n;
 		x->up_left -= n;
 		x->body_in += n;
@@ -251,6 +252,14 @@ static enum err body_take(struct exchange *x)
 	return body_from(x, &x->up_in);
 }
 
+/* What went to the server has its token, and who the person is. */
+static void give_up_out(struct exchange *x)
+{
+	if (x->has_secret)
+		buf_wipe(&x->up_out);
+	buf_give(&x->engine->bufs, &x->up_out);
+}
+
 /* Towards the server. False: x is gone. */
 static bool pump_up(struct exchange *x)
 {
@@ -271,7 +280,7 @@ static bool pump_up(struct exchange *x)
 		}
 		if (buf_len(&x->up_out) == 0 || x->up_broken) {
 			if (x->up_done)
-				buf_give(&x->engine->bufs, &x->up_out);
+				give_up_out(x);
 			return true;
 		}
 		e = io_write(&x->up->io, &x->up_out);
@@ -286,7 +295,7 @@ static bool pump_up(struct exchange *x)
 		exchange_arm(x);
 		if (x->up_done) {
 			loop_timer_clear(x->engine->loop, &x->client->timer);
-			buf_give(&x->engine->bufs, &x->up_out);
+			give_up_out(x);
 			return true;
 		}
 	}
@@ -383,7 +392,7 @@ static enum err take_length(struct exchange *x, struct upstream *u)
 		n = n < buf_room(b) ? n : buf_room(b);
 		memcpy(b->mem + b->end, u->in.mem + u->in.start, n);
 		u->in.start += n;
-		b->end += n;
+		buf_filled(b, n);
 	} else {
 		size_t cap = b->cap, before = b->end;
 		if (buf_room(b) > x->down_left)
@@ -523,7 +532,7 @@ static enum err tunnel_move(struct exchange *x, struct io *from, struct buf *fir
 		if (first->mem && buf_len(first) && b->mem != first->mem) {
 			size_t n = buf_len(first) < buf_room(b) ? buf_len(first) : buf_room(b);
 			memcpy(b->mem + b->end, first->mem + first->start, n);
-			b->end += n;
+			buf_filled(b, n);
 			first->start += n;
 		} else {
 			e = io_read(from, b);

@@ -49,7 +49,7 @@ void buf_give(struct buf_pool *p, struct buf *b)
 void buf_wipe(struct buf *b)
 {
 	if (b->mem)
-		secret_wipe(b->mem, b->cap);
+		secret_wipe(b->mem, b->most);
 }
 
 void buf_give_if_empty(struct buf_pool *p, struct buf *b)
@@ -79,7 +79,7 @@ enum err buf_text_end(struct buf *b, const struct text *t)
 {
 	if (t->failed)
 		return ERR_LIMIT;
-	b->end += t->len;
+	buf_filled(b, t->len);
 	return OK;
 }
 
@@ -99,7 +99,7 @@ enum err io_read(struct io *io, struct buf *b)
 		size_t got;
 		enum err e = tls_read(io->tls, b->mem + b->end, room, &got);
 		if (e == OK)
-			b->end += got;
+			buf_filled(b, got);
 		else if (e == ERR_AGAIN)
 			io->readable = false;
 		return e;
@@ -110,7 +110,7 @@ enum err io_read(struct io *io, struct buf *b)
 		n = recv(io->watch.fd, b->mem + b->end, room, 0);
 	while (n < 0 && errno == EINTR);
 	if (n > 0) {
-		b->end += (size_t)n;
+		buf_filled(b, (size_t)n);
 		if ((size_t)n < room && !io->peer_ended)
 			io->readable = false;
 		return OK;

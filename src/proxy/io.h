@@ -19,6 +19,7 @@ struct io {
 struct buf {
 	unsigned char *mem;
 	size_t start, end, cap;
+	size_t most; /* beyond it nothing was ever written */
 };
 static inline size_t buf_len(const struct buf *b)
 {
@@ -33,6 +34,13 @@ static inline struct bytes buf_bytes(const struct buf *b)
 	return bytes_of(b->mem + b->start, buf_len(b));
 }
 
+/* n octets were written behind what is there. */
+static inline void buf_filled(struct buf *b, size_t n)
+{
+	b->end += n;
+	b->most = b->end > b->most ? b->end : b->most;
+}
+
 /* Blocks of two sizes, kept for reuse; one owner, one thread. */
 #define BUF_SMALL (16 * 1024)
 #define BUF_LARGE (128 * 1024)
@@ -42,7 +50,7 @@ struct buf_pool {
 };
 enum err buf_take(struct buf_pool *p, struct buf *b, size_t size) MUST_USE; /* size: BUF_SMALL or BUF_LARGE */
 void buf_give(struct buf_pool *p, struct buf *b);	   /* accepts an empty buf; leaves one behind */
-void buf_wipe(struct buf *b); /* all that ever was in it, before it is given back: tokens and passwords came in here */
+void buf_wipe(struct buf *b); /* all that was in it since it was taken, before it is given back: tokens and passwords came in here */
 void buf_give_if_empty(struct buf_pool *p, struct buf *b);
 /* Moves what is there to the front. */
 void buf_pack(struct buf *b);

@@ -95,8 +95,8 @@ void portal_denied(struct exchange *x)
 		return;
 	}
 	steps_up = !x->session->facts.has_mfa && (admit_holds(x, app->allow) || bytes_find(app->allow_text, BYTES("session.mfa")) != SIZE_MAX);
-	x->refusal = "access-denied";
-	page_denied(&x->admit->page, &p, app, app->host, admit_why(x, app->allow, false), steps_up);
+	x->refusal = steps_up ? "access-step-up" : "access-denied"; /* the app's host has recorded it, and sent them here */
+	page_denied(&x->admit->page, &p, app, app->host, x->denied_by = admit_why(x, app->allow, false), steps_up);
 	portal_send(x, 403);
 }
 

@@ -321,8 +321,7 @@ void portal_enter(struct exchange *x)
 		return;
 	}
 	if (app && !admit_holds(x, app->allow)) {
-		x->refusal = "access-denied";
-		page_denied(&x->admit->page, &p, app, host, admit_why(x, app->allow, false), false);
+		page_denied(&x->admit->page, &p, app, host, admit_note_denied(x, app->allow, false), false);
 		portal_send(x, 403);
 		return;
 	}

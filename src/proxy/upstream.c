@@ -79,6 +79,14 @@ static void upstream_unlink(struct upstream *u)
 	u->pool->kept_count[u->server]--;
 }
 
+static void give_in(struct upstream *u)
+{
+	if (u->had_secret)
+		buf_wipe(&u->in);
+	u->had_secret = false;
+	buf_give(&u->engine->bufs, &u->in);
+}
+
 void upstream_close(struct upstream *u)
 {
 	struct engine *g = u->engine;
@@ -87,7 +95,7 @@ void upstream_close(struct upstream *u)
 	record_upstream_close(u);
 	upstream_unlink(u);
 	loop_timer_clear(g->loop, &u->timer);
-	buf_give(&g->bufs, &u->in);
+	give_in(u);
 	loop_remove(g->loop, &u->io.watch, false); /* the dialer may not have closed its copy yet */
 	io_close(g->loop, &u->io);
 	__atomic_store_n(&row->connections, row->connections - 1, __ATOMIC_RELAXED);
@@ -164,7 +172,7 @@ void upstream_done(struct upstream *u, bool keep)
 	if (!keep) {
 		upstream_close(u);
 	} else {
-		buf_give(&g->bufs, &u->in);
+		give_in(u);
 		u->next = p->kept[u->server];
 		u->prev = &p->kept[u->server];
 		if (u->next)

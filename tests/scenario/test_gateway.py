@@ -122,3 +122,6 @@ def test_a_route_that_asks_for_a_session_beside_one_that_does_not(world):
     page = p.get("/staff/x", host="site.test")
     page = p.sign_in("piet", next=page.hidden("next"))
     assert page.status == 403 and "staff" in page.text, page
+    said = 'user.groups == "staff"'
+    line = wait_for(lambda: next((l for l in s.access() if l.get("sluis.denied_by")), None), "the log says which rule")
+    assert line["sluis.denied_by"] == said and line["user.name"] == "piet" and line["event.reason"] == "access-denied", line
