@@ -466,6 +466,15 @@ void sessions_each(struct sessions *t, bool (*one)(void *ctx, struct session *s)
 			return;
 }
 
+struct session *sessions_of_app(struct sessions *t, const struct session *portal, struct bytes host)
+{
+	CHECK(is_portal(portal));
+	for (uint32_t i = node_at(t, portal->slot)->child; i != NONE; i = node_at(t, i)->older)
+		if (bytes_eq(bytes_str(session_at(t, i)->kept.host), host))
+			return session_at(t, i);
+	return NULL;
+}
+
 size_t sessions_of_user(struct sessions *t, int64_t user, struct session **out, size_t most)
 {
 	size_t n = 0;

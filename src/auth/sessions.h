@@ -52,6 +52,8 @@ void sessions_end(struct sessions *t, struct session *s, const char *why);
 /* All for which match says yes; how many ended, those of their apps counted too. */
 size_t sessions_end_all(struct sessions *t, bool (*match)(void *ctx, const struct session *s), void *ctx, const char *why);
 void sessions_each(struct sessions *t, bool (*one)(void *ctx, struct session *s), void *ctx); /* until false; one may not add or end */
+/* The session that was entered from a portal's at that host. NULL: none. */
+struct session *sessions_of_app(struct sessions *t, const struct session *portal, struct bytes host);
 /* Of a user: portal sessions, latest first; how many there are. */
 size_t sessions_of_user(struct sessions *t, int64_t user, struct session **out, size_t most);
 /* Takes over when workers last saw each (a time in the future is now: workers are not trusted), and ends those that are over or were idle too long. An

@@ -54,8 +54,11 @@ struct store_passkey {
 	uint64_t made_s, used_s;
 };
 
-/* dir: a folder that is there and ours ("." will do: nothing above it is looked at). Makes what is missing; ERR_ORDER: written by a newer Sluis. The file
- * is this process's alone until store_close: nobody else can read it meanwhile. */
+/* The next group of *left (at first store_user.groups), which moves behind it. False: none is left. */
+bool store_group_next(struct bytes *left, struct bytes *group);
+
+/* dir: a folder that is there and ours ("." will do: nothing above it is looked at). Makes what is missing; ERR_ORDER: written by a newer Sluis. Until
+ * store_close no other process opens it so; a backup may read the file meanwhile. */
 enum err store_open(const char *dir, struct store **out) MUST_USE;
 void store_close(struct store **s);
 const char *store_error(const struct store *s); /* of the last ERR_IO: where, what, what to do; NULL: of the last store_open that failed */

@@ -7,6 +7,17 @@
 
 _Static_assert(STORE_GROUPS_MAX == AUTH_GROUPS_MAX * (STORE_TEXT_MAX + 1), "all groups of a user");
 
+bool store_group_next(struct bytes *left, struct bytes *group)
+{
+	size_t end = bytes_find_byte(*left, '\n');
+
+	if (left->len == 0)
+		return false;
+	*group = bytes_cut(*left, 0, end);
+	*left = end == SIZE_MAX ? BYTES("") : bytes_cut(*left, end + 1, left->len);
+	return true;
+}
+
 bool store_name_is_valid(struct bytes name)
 {
 	if (name.len == 0 || name.len > STORE_USER_NAME_MAX)

@@ -79,6 +79,13 @@ enum err fd_read_at_start(int fd, struct text *out)
 	}
 }
 
+enum err folder_sync(const char *path)
+{
+	AUTO(fd_close) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOCTTY);
+
+	return fd < 0 || fsync(fd) < 0 ? ERR_IO : OK;
+}
+
 enum err file_read(const char *path, struct text *out)
 {
 	AUTO(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);

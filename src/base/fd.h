@@ -16,6 +16,8 @@ enum err fd_write_all(int fd, struct bytes b) MUST_USE;
 enum err fd_read_all(int fd, struct text *out) MUST_USE;
 /* The same from offset 0, whatever others that share the descriptor have read. */
 enum err fd_read_at_start(int fd, struct text *out) MUST_USE;
+/* The names in a folder are on disk: a power loss takes none of them. */
+enum err folder_sync(const char *path) MUST_USE;
 enum err file_read(const char *path, struct text *out) MUST_USE;
 /* An anonymous file with these bytes, sealed: it can never change. */
 enum err memfd_sealed(const char *name, struct bytes b, int *out) MUST_USE;

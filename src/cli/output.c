@@ -43,24 +43,17 @@ bool output_open(struct output *o, const char *path, bool replace)
 	return o->fd >= 0;
 }
 
-static bool sync_folder(const char *path)
-{
-	char dir[4096];
-
-	folder_of(path, dir);
-	AUTO(fd_close) int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return fd >= 0 && fsync(fd) == 0;
-}
-
 bool output_commit(struct output *o, bool replace)
 {
 	bool ok = fsync(o->fd) == 0 && renameat2(AT_FDCWD, o->partial, AT_FDCWD, o->path, replace ? 0 : RENAME_NOREPLACE) == 0;
 	int error = errno;
+	char dir[4096];
 
 	if (ok)
 		o->partial[0] = 0;
 	output_drop(o);
-	if (ok && !sync_folder(o->path)) {
+	folder_of(o->path, dir);
+	if (ok && folder_sync(dir) != OK) {
 		ok = false;
 		error = errno;
 	}

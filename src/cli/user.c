@@ -106,10 +106,34 @@ static int given(const struct cli *cli, const struct giving *g, const char *name
 	return people_end(cli, a);
 }
 
+int user_take(const struct cli *cli, const struct option *options, int argc, char **argv, char name[PEOPLE_NAME_MAX + 1])
+{
+	const char *who = NULL;
+
+	if (!options_take(cli, options, argc, argv, &who))
+		return 2;
+	return who ? people_take_name(cli, who, name) : 1 + cli_fail_in(cli, W_USR_USAGE);
+}
+
+/* What both do once the request is made: takes it. */
+static int give_and_ask(const struct cli *cli, struct giving *g, const char *name, json_t *request, enum word done)
+{
+	int status;
+
+	text_init_growing(&g->password, SECRET_MOST);
+	status = give(cli, g, name, request);
+	if (status == 0)
+		status = given(cli, g, name, request, done);
+	else
+		json_decref(request);
+	giving_fini(g);
+	return status;
+}
+
 static int add(const struct cli *cli, int argc, char **argv)
 {
 	struct giving g = { 0 };
-	const char *who = NULL, *display = NULL, *mail = NULL;
+	const char *display = NULL, *mail = NULL;
 	json_t *groups = json_array(), *request;
 	const struct option options[] = { { "--display", &display, NULL }, { "--mail", &mail, NULL }, { "--password-file", &g.from.file, NULL },
 		{ "--password-stdin", NULL, &g.from.is_stdin }, { "--no-password", NULL, &g.from.is_none }, { "--must-change", NULL, &g.must_change },
@@ -118,7 +142,7 @@ static int add(const struct cli *cli, int argc, char **argv)
 	int status;
 
 	argc = take_groups(cli, argc, argv, groups);
-	status = argc < 0 || !options_take(cli, options, argc, argv, &who) ? 2 : who ? people_take_name(cli, who, name) : 1 + cli_fail_in(cli, W_USR_USAGE);
+	status = argc < 0 ? 2 : user_take(cli, options, argc, argv, name);
 	if (status) {
 		json_decref(groups);
 		return status;
@@ -127,45 +151,28 @@ static int add(const struct cli *cli, int argc, char **argv)
 		"groups", groups);
 	if (!request)
 		return 1 + cli_fail_in(cli, W_ID_TEXT);
-	text_init_growing(&g.password, SECRET_MOST);
-	status = give(cli, &g, name, request);
-	if (status == 0)
-		status = given(cli, &g, name, request, W_USR_ADDED);
-	else
-		json_decref(request);
-	giving_fini(&g);
-	return status;
+	return give_and_ask(cli, &g, name, request, W_USR_ADDED);
 }
 
 static int passwd(const struct cli *cli, int argc, char **argv)
 {
 	struct giving g = { 0 };
-	const char *who = NULL;
 	const struct option options[] = { { "--password-file", &g.from.file, NULL }, { "--password-stdin", NULL, &g.from.is_stdin },
 		{ "--must-change", NULL, &g.must_change }, { "--keep", NULL, &g.keeps }, { 0 } };
 	char name[PEOPLE_NAME_MAX + 1];
 	json_t *request;
 	int status;
 
-	if (!options_take(cli, options, argc, argv, &who))
-		return 2;
-	status = who ? people_take_name(cli, who, name) : 1 + cli_fail_in(cli, W_USR_USAGE);
+	status = user_take(cli, options, argc, argv, name);
 	if (status)
 		return status;
 	request = json_pack("{s:s,s:s}", "what", "user.passwd", "name", name);
-	text_init_growing(&g.password, SECRET_MOST);
-	status = give(cli, &g, name, request);
-	if (status == 0)
-		status = given(cli, &g, name, request, W_USR_PASSWD);
-	else
-		json_decref(request);
-	giving_fini(&g);
-	return status;
+	return give_and_ask(cli, &g, name, request, W_USR_PASSWD);
 }
 
 static int set(const struct cli *cli, int argc, char **argv)
 {
-	const char *who = NULL, *display = NULL, *mail = NULL;
+	const char *display = NULL, *mail = NULL;
 	bool has_none = false, has_groups;
 	json_t *groups = json_array(), *request, *a;
 	const struct option options[] = { { "--display", &display, NULL }, { "--mail", &mail, NULL }, { "--no-groups", NULL, &has_none }, { 0 } };
@@ -173,7 +180,7 @@ static int set(const struct cli *cli, int argc, char **argv)
 	int status;
 
 	argc = take_groups(cli, argc, argv, groups);
-	status = argc < 0 || !options_take(cli, options, argc, argv, &who) ? 2 : who ? people_take_name(cli, who, name) : 1 + cli_fail_in(cli, W_USR_USAGE);
+	status = argc < 0 ? 2 : user_take(cli, options, argc, argv, name);
 	has_groups = json_array_size(groups) > 0;
 	if (status == 0 && has_groups && has_none)
 		status = 1 + cli_fail_in(cli, W_USR_GROUPS);
@@ -207,16 +214,13 @@ static const struct plain {
 
 static int plain(const struct cli *cli, const struct plain *p, int argc, char **argv)
 {
-	const char *who = NULL;
 	bool is_sure = false;
 	const struct option options[] = { { p->is_for_good ? "--yes" : "", NULL, &is_sure }, { 0 } };
 	char name[PEOPLE_NAME_MAX + 1];
 	json_t *a;
 	int status;
 
-	if (!options_take(cli, options, argc, argv, &who))
-		return 2;
-	status = who ? people_take_name(cli, who, name) : 1 + cli_fail_in(cli, W_USR_USAGE);
+	status = user_take(cli, options, argc, argv, name);
 	if (status)
 		return status;
 	if (p->is_for_good && !is_sure && !tty_confirm(cli, W_USR_CONFIRM, name))

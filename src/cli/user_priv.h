@@ -14,6 +14,9 @@ struct password_from {
  * and frees out. */
 int password_take(const struct cli *cli, const struct password_from *from, const char *name, struct text *out) MUST_USE;
 
+/* Options of a verb, and the name of a user that it is about. 0, or the exit status after saying what is wrong. */
+int user_take(const struct cli *cli, const struct option *options, int argc, char **argv, char name[PEOPLE_NAME_MAX + 1]) MUST_USE;
+
 int user_show(const struct cli *cli, int argc, char **argv);
 int user_list(const struct cli *cli, int argc, char **argv);
 int user_import(const struct cli *cli, int argc, char **argv);

@@ -75,13 +75,10 @@ int user_show(const struct cli *cli, int argc, char **argv)
 {
 	const struct option options[] = { { 0 } };
 	char name[PEOPLE_NAME_MAX + 1];
-	const char *who = NULL;
 	json_t *a;
 	int status;
 
-	if (!options_take(cli, options, argc, argv, &who))
-		return 2;
-	status = who ? people_take_name(cli, who, name) : 1 + cli_fail_in(cli, W_USR_USAGE);
+	status = user_take(cli, options, argc, argv, name);
 	if (status)
 		return status;
 	a = people_ask(cli, json_pack("{s:s,s:s}", "what", "user.show", "name", name));

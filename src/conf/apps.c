@@ -27,7 +27,7 @@ static bool is_own_field(struct bytes name)
 	case HTTP_X_REQUEST_ID: case HTTP_COOKIE: case HTTP_SET_COOKIE:
 		return true;
 	default:
-		return name.len >= 6 && bytes_eq_nocase(bytes_cut(name, 0, 6), BYTES("Sluis-"));
+		return http_is_sluis_field(name);
 	}
 }
 

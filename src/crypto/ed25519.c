@@ -1,6 +1,7 @@
 /* Ed25519 over EVP, keys in and out of PEM. */
 #include "crypto/ed25519.h"
 
+#include "crypto/pem_priv.h"
 #include "crypto/sha256.h"
 
 #include <openssl/evp.h>
@@ -27,19 +28,11 @@ struct ed25519_key *ed25519_new(void)
 	return wrap(EVP_PKEY_Q_keygen(NULL, NULL, "ED25519"));
 }
 
-static int no_password(char *buf, int size, int rwflag, void *ctx)
-{
-	(void)buf, (void)size, (void)rwflag, (void)ctx;
-	return -1; /* never ask a terminal */
-}
-
 enum err ed25519_load(struct bytes pem, struct ed25519_key **out)
 {
-	BIO *in = pem.len < 65536 ? BIO_new_mem_buf(pem.at, (int)pem.len) : NULL;
-	EVP_PKEY *key = in ? PEM_read_bio_PrivateKey(in, NULL, no_password, NULL) : NULL;
+	EVP_PKEY *key = pem_read_private(pem);
 	struct ed25519_key *k;
 
-	BIO_free(in);
 	if (!key)
 		return ERR_SYNTAX;
 	if (!EVP_PKEY_is_a(key, "ED25519")) {
@@ -62,24 +55,9 @@ void ed25519_free(struct ed25519_key **k)
 	*k = NULL;
 }
 
-static enum err take(BIO *from, bool ok, struct text *out)
-{
-	char *at = NULL;
-	long n = from ? BIO_get_mem_data(from, &at) : 0;
-
-	if (ok && n > 0) {
-		text_add(out, bytes_of(at, (size_t)n));
-		OPENSSL_cleanse(at, (size_t)n);
-	}
-	BIO_free(from);
-	return !ok || n <= 0 ? ERR_MEMORY : out->failed ? ERR_LIMIT : OK;
-}
-
 enum err ed25519_write(const struct ed25519_key *k, struct text *out)
 {
-	BIO *to = BIO_new(BIO_s_mem());
-
-	return take(to, to && PEM_write_bio_PKCS8PrivateKey(to, k->key, NULL, NULL, 0, NULL, NULL) == 1, out);
+	return pem_write_private(k->key, out);
 }
 
 void ed25519_public(const struct ed25519_key *k, unsigned char out[ED25519_PUBLIC_LEN])
@@ -107,13 +85,13 @@ enum err ed25519_public_write(const unsigned char key[ED25519_PUBLIC_LEN], struc
 	bool ok = k && to && PEM_write_bio_PUBKEY(to, k) == 1;
 
 	EVP_PKEY_free(k);
-	return take(to, ok, out);
+	return pem_take(to, ok, out);
 }
 
 enum err ed25519_public_load(struct bytes pem, unsigned char out[ED25519_PUBLIC_LEN])
 {
-	BIO *in = pem.len < 65536 ? BIO_new_mem_buf(pem.at, (int)pem.len) : NULL;
-	EVP_PKEY *k = in ? PEM_read_bio_PUBKEY(in, NULL, no_password, NULL) : NULL;
+	BIO *in = pem_open(pem);
+	EVP_PKEY *k = in ? PEM_read_bio_PUBKEY(in, NULL, pem_no_password, NULL) : NULL;
 	unsigned char raw[ED25519_PUBLIC_LEN];
 	size_t len = sizeof(raw);
 	enum err e = OK;

@@ -1,12 +1,13 @@
 /* ES256 over EVP; libcrypto's signatures are DER (SEC 1, C.5), those of tokens two numbers of fixed length. */
 #include "crypto/es256.h"
 
+#include "crypto/pem_priv.h"
+
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/evp.h>
 #include <openssl/param_build.h>
-#include <openssl/pem.h>
 #include <stdlib.h>
 
 #define NUMBER_LEN 32
@@ -32,12 +33,6 @@ struct es256_key *es256_new(void)
 	return wrap(EVP_EC_gen("P-256"));
 }
 
-static int no_password(char *buf, int size, int rwflag, void *ctx)
-{
-	(void)buf, (void)size, (void)rwflag, (void)ctx;
-	return -1; /* never ask a terminal */
-}
-
 static bool is_p256(const EVP_PKEY *key)
 {
 	char group[32];
@@ -48,11 +43,9 @@ static bool is_p256(const EVP_PKEY *key)
 
 enum err es256_load(struct bytes pem, struct es256_key **out)
 {
-	BIO *in = pem.len < 65536 ? BIO_new_mem_buf(pem.at, (int)pem.len) : NULL;
-	EVP_PKEY *key = in ? PEM_read_bio_PrivateKey(in, NULL, no_password, NULL) : NULL;
+	EVP_PKEY *key = pem_read_private(pem);
 	struct es256_key *k;
 
-	BIO_free(in);
 	if (!key)
 		return ERR_SYNTAX;
 	if (!is_p256(key)) {
@@ -77,17 +70,7 @@ void es256_free(struct es256_key **k)
 
 enum err es256_write(const struct es256_key *k, struct text *out)
 {
-	BIO *to = BIO_new(BIO_s_mem());
-	bool ok = to && PEM_write_bio_PKCS8PrivateKey(to, k->key, NULL, NULL, 0, NULL, NULL) == 1;
-	char *at = NULL;
-	long n = to ? BIO_get_mem_data(to, &at) : 0;
-
-	if (ok && n > 0) {
-		text_add(out, bytes_of(at, (size_t)n));
-		OPENSSL_cleanse(at, (size_t)n);
-	}
-	BIO_free(to);
-	return !ok || n <= 0 ? ERR_MEMORY : out->failed ? ERR_LIMIT : OK;
+	return pem_write_private(k->key, out);
 }
 
 enum err es256_public(const struct es256_key *k, unsigned char out[ES256_PUBLIC_LEN])

@@ -33,8 +33,10 @@ static void session_ended(void *ctx, const struct session *s, const char *why)
 	bool is_own = strcmp(why, "sign-out") == 0;
 	struct store_user u;
 
-	if (store_session_remove(id->store, s->kept.id) != OK)
+	if (store_session_remove(id->store, s->kept.id) != OK) {
+		id->removal_failed = true;
 		LOG(EV_IDENTITY_STORE, KV_STR("what", "session_remove"), KV_STR("why", store_error(id->store)));
+	}
 	if (s->kept.host[0] || strcmp(why, "replaced") == 0)
 		return; /* of an app: its portal's says it */
 	arena_reset(&id->scratch);
@@ -53,6 +55,25 @@ static void tell_workers(void *ctx)
 	for (struct channel *c = id->run->channels; c; c = c->next)
 		if (c->role == ROLE_WORKER && role_send(c, MSG_SESSIONS_ENDED, BYTES(""), NULL, 0) == ERR_AGAIN)
 			id->told_epoch = id->board->epoch - 1; /* its buffer is full: again next turn */
+}
+
+static bool remove_ended(void *ctx, const struct store_session *x)
+{
+	struct identity *id = ctx;
+
+	if (!sessions_find_id(id->sessions, bytes_str(x->id)) && store_session_remove(id->store, x->id) != OK)
+		id->removal_failed = true;
+	return !id->removal_failed;
+}
+
+/* Those that ended while the disk failed: a restart would bring them back. */
+static void remove_again(struct identity *id)
+{
+	if (!id->removal_failed)
+		return;
+	id->removal_failed = false;
+	if (store_sessions(id->store, remove_ended, id) != OK)
+		id->removal_failed = true;
 }
 
 static bool keep_one_seen(void *ctx, struct session *s)
@@ -76,8 +97,11 @@ static void tick(struct identity *id, bool now)
 		sessions_each(id->sessions, keep_one_seen, id);
 		id->seen_kept_s = now_s;
 	}
-	if (begun != OK || store_commit(id->store) != OK)
+	remove_again(id);
+	if (begun != OK || store_commit(id->store) != OK) {
+		id->removal_failed = true; /* what ended may have been taken back with the rest */
 		LOG(EV_IDENTITY_STORE, KV_STR("what", "sessions_tick"), KV_STR("why", store_error(id->store)));
+	}
 }
 
 static void on_second(struct timer *t)
@@ -85,6 +109,7 @@ static void on_second(struct timer *t)
 	struct identity *id = CONTAINER_OF(t, struct identity, second);
 
 	tick(id, false);
+	token_tick(id);
 	for (size_t i = 0; i < FLOWS_MAX; i++)
 		if (id->flows[i].until_s && id->flows[i].until_s <= identity_now_s(id))
 			flow_end(&id->flows[i]);
@@ -214,7 +239,10 @@ static enum err identity_start(struct role_run *run)
 		return e;
 	}
 	hash_init(id);
-	return store_sessions(id->store, restore, id);
+	e = store_sessions(id->store, restore, id);
+	if (e != OK)
+		LOG(EV_IDENTITY_STORE, KV_STR("what", "sessions"), KV_STR("why", store_error(id->store)));
+	return e;
 }
 
 static enum err identity_run(struct role_run *run)

@@ -10,12 +10,11 @@
 
 static struct session *mine(struct identity *id, const struct asker *a, const struct auth_call *c)
 {
-	struct session *s = sessions_find(id->sessions, c->token, identity_now_s(id));
+	struct session *s = identity_portal_session(id, c->token);
 
-	if (s && !s->kept.host[0])
-		return s;
-	identity_reply_result(id, a, AUTH_NONE);
-	return NULL;
+	if (!s)
+		identity_reply_result(id, a, AUTH_NONE);
+	return s;
 }
 
 static void done(struct identity *id, const struct asker *a, enum err e)
@@ -124,15 +123,9 @@ void call_language(struct identity *id, const struct asker *a, const struct auth
 static bool put_passkey(void *ctx, const struct store_passkey *p)
 {
 	struct text *t = ctx;
-	unsigned char mem[64];
-	struct text name;
 
 	text_lit(t, "passkey\t");
-	/* The public name is the id's beginning: it is long, and only has to be told apart. */
-	text_init(&name, mem, sizeof mem);
-	for (size_t i = 0; i < p->id.len && i < 12; i++)
-		text_fmt(&name, "%02x", p->id.at[i]);
-	text_add(t, text_bytes(&name));
+	passkey_put_name(t, p->id);
 	put(t, p->name);
 	put_u64(t, p->made_s);
 	put_u64(t, p->used_s);
@@ -223,19 +216,12 @@ void call_session_end(struct identity *id, const struct asker *a, const struct a
 	identity_reply_result(id, a, AUTH_OK);
 }
 
-static bool is_other(void *ctx, const struct session *s)
-{
-	const struct session *keep = ctx;
-
-	return s->kept.user == keep->kept.user && s != keep && s->parent_generation == 0;
-}
-
 void call_sessions_end(struct identity *id, const struct asker *a, const struct auth_call *c)
 {
 	struct session *s = mine(id, a, c);
 
 	if (!s)
 		return;
-	sessions_end_all(id->sessions, is_other, s, "ended by its user");
+	identity_end_others(id, s, "ended by its user");
 	identity_reply_result(id, a, AUTH_OK);
 }

@@ -301,14 +301,10 @@ static json_t *string_of(struct bytes b)
 static json_t *user_json(const struct store_user *u)
 {
 	json_t *groups = json_array();
-	struct bytes left = u->groups;
+	struct bytes left = u->groups, group;
 
-	while (left.len) {
-		size_t end = bytes_find_byte(left, '\n');
-
-		json_array_append_new(groups, string_of(bytes_cut(left, 0, end)));
-		left = end == SIZE_MAX ? BYTES("") : bytes_cut(left, end + 1, left.len);
-	}
+	while (store_group_next(&left, &group))
+		json_array_append_new(groups, string_of(group));
 	return json_pack("{s:o,s:o,s:o,s:o,s:b,s:b,s:b,s:b,s:i,s:i,s:I,s:I}", "name", string_of(u->name), "display", string_of(u->display), "mail",
 		string_of(u->mail), "groups", groups, "disabled", u->is_disabled, "must_change", u->must_change, "password", u->hash.len > 0, "totp",
 		u->has_totp, "passkeys", (int)u->passkeys, "recovery", (int)u->recovery_left, "made", (json_int_t)u->made_s, "last", (json_int_t)u->last_s);
@@ -392,8 +388,8 @@ struct which { /* what a request asks for; all of it must fit */
 	int64_t user; /* 0: any */
 	struct bytes sid, app; /* a host */
 	uint64_t before_s;
-	bool has_after, passed;
-	struct bytes after;
+	bool has_after;
+	uint64_t after; /* a slot: it is there whatever ended meanwhile */
 	struct part *part;
 	uint32_t count;
 };
@@ -441,11 +437,7 @@ static bool list_session(void *ctx, struct session *s)
 	struct store_user u;
 	struct text t;
 
-	if (w->has_after && !w->passed) {
-		w->passed = bytes_eq(w->after, bytes_str(k->id));
-		return true;
-	}
-	if (!is_one(w, s))
+	if ((w->has_after && s->slot <= w->after) || !is_one(w, s))
 		return true;
 	arena_reset(&w->id->scratch);
 	text_init(&t, ip, sizeof ip);
@@ -455,7 +447,7 @@ static bool list_session(void *ctx, struct session *s)
 		string_of(text_bytes(&t)), "agent", k->agent, "method", k->method, "mfa", k->has_mfa, "since", (json_int_t)k->since_s, "seen",
 		(json_int_t)k->seen_s, "until", (json_int_t)k->until_s)))
 		return false;
-	snprintf(w->part->more, sizeof w->part->more, "%s", k->id);
+	snprintf(w->part->more, sizeof w->part->more, "%u", s->slot);
 	return true;
 }
 
@@ -471,8 +463,11 @@ static json_t *sessions_list(struct identity *id, uint32_t request, const json_t
 		return wrong;
 	}
 	w.part = &p;
-	w.after = text_of(r, "after");
-	w.has_after = w.after.len > 0;
+	w.has_after = text_of(r, "after").len > 0;
+	if (w.has_after && bytes_u64(text_of(r, "after"), &w.after) != OK) {
+		json_decref(p.list);
+		return failed("after", "after is what \"more\" said");
+	}
 	sessions_each(id->sessions, list_session, &w);
 	return part_json(&p, "sessions");
 }
@@ -493,6 +488,7 @@ static json_t *sessions_revoke(struct identity *id, uint32_t request, const json
 	begun = store_begin(id->store);
 	n = sessions_end_all(id->sessions, is_one, &w, "revoked");
 	if (begun != OK || store_commit(id->store) != OK) {
+		id->removal_failed = true; /* tried again until the disk takes it */
 		LOG(EV_IDENTITY_STORE, KV_STR("what", "sessions_revoke"), KV_STR("why", store_error(id->store)));
 		return store_failed(id);
 	}

@@ -45,17 +45,17 @@ static bool asks_for_session(const struct conf *c, struct bytes host)
 
 void call_app_code(struct identity *id, const struct asker *a, const struct auth_call *c)
 {
-	struct session *s = sessions_find(id->sessions, c->token, identity_now_s(id));
+	struct session *s = identity_portal_session(id, c->token);
 	const struct conf_app *app = conf_app_by_host(id->conf, c->args[0]);
 	unsigned char code[AUTH_TOKEN_LEN];
 	struct auth_facts who;
 	struct code *k;
 
-	if (!s || s->kept.host[0] || identity_facts(id, s, &who) != OK) {
+	if (!s || identity_facts(id, s, &who) != OK) {
 		identity_reply_result(id, a, AUTH_NONE);
 		return;
 	}
-	if (!link_is_host(c->args[0]) || c->args[0].len >= sizeof k->host || c->args[1].len != SHA256_LEN || c->args[2].len > TARGET_MAX ||
+	if (!link_is_host(c->args[0]) || c->args[0].len >= sizeof k->host || c->args[1].len != SHA256_LEN || !link_is_target(c->args[2]) ||
 		bytes_eq(c->args[0], id->conf->gateway.portal) || (!app && !asks_for_session(id->conf, c->args[0]))) {
 		identity_reply(id, a, &(struct auth_answer){ .result = AUTH_BAD, .values = { BYTES("host") }, .value_count = 1 });
 		return;
@@ -106,7 +106,7 @@ void call_app_enter(struct identity *id, const struct asker *a, const struct aut
 	const struct conf_app *app = conf_app_by_host(id->conf, c->args[0]);
 	unsigned char token[AUTH_TOKEN_LEN], nonce[SHA256_LEN];
 	struct store_session of = { .client = c->client, .since_s = identity_now_s(id), .seen_s = identity_now_s(id) };
-	struct session *parent, *s;
+	struct session *parent, *before, *s;
 	struct bytes target;
 	struct code *k;
 	enum err e;
@@ -135,6 +135,9 @@ void call_app_enter(struct identity *id, const struct asker *a, const struct aut
 	memcpy(of.parent, parent->kept.id, sizeof of.parent);
 	target = arena_copy(&id->arena, bytes_str(k->target));
 	code_end(k);
+	before = sessions_of_app(id->sessions, parent, bytes_str(of.host)); /* one browser, one cookie for this host: it takes its place */
+	if (before)
+		sessions_end(id->sessions, before, "replaced");
 	e = sessions_add(id->sessions, &of, parent, token, &s);
 	if (e == OK && store_session_put(id->store, &s->kept) != OK) {
 		LOG(EV_IDENTITY_STORE, KV_STR("what", "session"), KV_STR("why", store_error(id->store)));

@@ -44,16 +44,6 @@ const struct session *identity_parent(struct identity *id, const struct session 
 	return p && p->generation == s->parent_generation ? p : s;
 }
 
-static void split_groups(struct bytes all, struct auth_facts *out)
-{
-	while (all.len && out->group_count < AUTH_GROUPS_MAX) {
-		size_t end = bytes_find_byte(all, '\n');
-
-		out->groups[out->group_count++] = bytes_cut(all, 0, end);
-		all = end == SIZE_MAX ? BYTES("") : bytes_cut(all, end + 1, all.len);
-	}
-}
-
 enum err identity_facts(struct identity *id, const struct session *s, struct auth_facts *out)
 {
 	const struct session *p = identity_parent(id, s); /* who they are, and how they proved it, is the portal's */
@@ -65,7 +55,8 @@ enum err identity_facts(struct identity *id, const struct session *s, struct aut
 		.must_change = u.must_change, .method = bytes_str(p->kept.method), .user = u.name, .display = u.display, .mail = u.mail,
 		.language = u.language };
 	memcpy(out->id, p->kept.id, sizeof out->id);
-	split_groups(u.groups, out);
+	while (out->group_count < AUTH_GROUPS_MAX && store_group_next(&u.groups, &out->groups[out->group_count]))
+		out->group_count++;
 	return OK;
 }
 
@@ -120,6 +111,40 @@ void identity_reply_session(struct identity *id, const struct asker *a, struct s
 	if (t.failed)
 		answer = (struct auth_answer){ .result = AUTH_DOWN };
 	identity_reply(id, a, &answer);
+}
+
+void identity_renew(struct identity *id, const struct asker *a, struct session *s, const struct bytes *extra)
+{
+	unsigned char token[AUTH_TOKEN_LEN];
+
+	sessions_rotate(id->sessions, s, token);
+	if (store_session_put(id->store, &s->kept) != OK) { /* after a restart the token before would be good again */
+		LOG(EV_IDENTITY_STORE, KV_STR("what", "session_put"), KV_STR("why", store_error(id->store)));
+		sessions_end(id->sessions, s, "replaced");
+		identity_reply_result(id, a, AUTH_DOWN);
+	} else {
+		identity_reply_session(id, a, s, bytes_of(token, sizeof token), extra);
+	}
+	secret_wipe(token, sizeof token);
+}
+
+struct session *identity_portal_session(struct identity *id, struct bytes token)
+{
+	struct session *s = sessions_find(id->sessions, token, identity_now_s(id));
+
+	return s && !s->kept.host[0] ? s : NULL;
+}
+
+static bool is_other(void *ctx, const struct session *s)
+{
+	const struct session *keep = ctx;
+
+	return s->kept.user == keep->kept.user && s != keep && s->parent_generation == 0;
+}
+
+void identity_end_others(struct identity *id, struct session *s, const char *why)
+{
+	sessions_end_all(id->sessions, is_other, s, why);
 }
 
 void identity_record(struct identity *id, enum ledger_kind kind, const struct addr *client, struct bytes user, const char *session, const char *outcome,

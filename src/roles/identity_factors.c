@@ -12,13 +12,6 @@ static void store_failed(struct identity *id, const struct asker *a, const char 
 	identity_reply_result(id, a, AUTH_DOWN);
 }
 
-static struct session *portal_session(struct identity *id, struct bytes token)
-{
-	struct session *s = sessions_find(id->sessions, token, identity_now_s(id));
-
-	return s && !s->kept.host[0] ? s : NULL;
-}
-
 bool factor_check(struct identity *id, const struct store_user *u, struct bytes method, struct bytes code)
 {
 	unsigned char hash[RECOVERY_HASH_LEN];
@@ -52,7 +45,7 @@ enum err recovery_renew(struct identity *id, int64_t user, struct text *codes)
 static bool find_setup(struct identity *id, const struct auth_call *c, struct flow **f, struct session **s, struct store_user *u, enum auth_result *why)
 {
 	*f = c->token_is_flow ? flow_find(id, c->token) : NULL;
-	*s = c->token_is_flow ? NULL : portal_session(id, c->token);
+	*s = c->token_is_flow ? NULL : identity_portal_session(id, c->token);
 	*why = AUTH_NONE;
 	if ((!*f && !*s) || (*f && (!(*f)->must_enrol || (*f)->is_passkey)) || store_user_get(id->store, *f ? (*f)->user : (*s)->kept.user, &id->arena, u) != OK)
 		return false;
@@ -95,7 +88,6 @@ void call_totp_new(struct identity *id, const struct asker *a, const struct auth
 /* The session has proved more: it gets another token, and so do workers' eyes. */
 static void session_stronger(struct identity *id, const struct asker *a, struct session *s, const char *method, const struct bytes *extra)
 {
-	unsigned char token[AUTH_TOKEN_LEN];
 	char before[sizeof s->kept.method];
 
 	snprintf(before, sizeof before, "%s", s->kept.method);
@@ -103,14 +95,7 @@ static void session_stronger(struct identity *id, const struct asker *a, struct 
 		snprintf(s->kept.method, sizeof s->kept.method, "%.40s %s", before, method);
 	s->kept.has_mfa = true;
 	s->kept.proved_s = identity_now_s(id);
-	sessions_rotate(id->sessions, s, token);
-	if (store_session_put(id->store, &s->kept) != OK) {
-		store_failed(id, a, "session_put");
-		sessions_end(id->sessions, s, "replaced");
-	} else {
-		identity_reply_session(id, a, s, bytes_of(token, sizeof token), extra);
-	}
-	secret_wipe(token, sizeof token);
+	identity_renew(id, a, s, extra);
 }
 
 void call_totp_check(struct identity *id, const struct asker *a, const struct auth_call *c)
@@ -163,7 +148,7 @@ void call_totp_check(struct identity *id, const struct asker *a, const struct au
 
 void call_totp_remove(struct identity *id, const struct asker *a, const struct auth_call *c)
 {
-	struct session *s = portal_session(id, c->token);
+	struct session *s = identity_portal_session(id, c->token);
 	struct auth_facts who;
 	struct store_user u;
 
@@ -187,7 +172,7 @@ void call_totp_remove(struct identity *id, const struct asker *a, const struct a
 void call_recovery_new(struct identity *id, const struct asker *a, const struct auth_call *c)
 {
 	unsigned char mem[RECOVERY_COUNT * (RECOVERY_CODE_LEN + 1)];
-	struct session *s = portal_session(id, c->token);
+	struct session *s = identity_portal_session(id, c->token);
 	struct text t;
 
 	if (!s || !s->kept.has_mfa) {
@@ -204,7 +189,7 @@ void call_recovery_new(struct identity *id, const struct asker *a, const struct 
 
 void call_step_up(struct identity *id, const struct asker *a, const struct auth_call *c)
 {
-	struct session *s = portal_session(id, c->token);
+	struct session *s = identity_portal_session(id, c->token);
 	struct store_user u;
 	char name[16];
 
@@ -226,17 +211,9 @@ void call_step_up(struct identity *id, const struct asker *a, const struct auth_
 
 /* --- a new password --- */
 
-static bool is_other(void *ctx, const struct session *s)
-{
-	const struct session *keep = ctx;
-
-	return s->kept.user == keep->kept.user && s != keep && s->parent_generation == 0;
-}
-
 static void password_made(struct identity *id, struct job *j, bool failed, bool fits, struct bytes hash)
 {
 	struct session *s = sessions_at(id->sessions, j->slot);
-	unsigned char token[AUTH_TOKEN_LEN];
 
 	(void)fits;
 	if (!s || s->generation != j->generation) {
@@ -247,16 +224,10 @@ static void password_made(struct identity *id, struct job *j, bool failed, bool 
 		store_failed(id, &j->asker, "user_password");
 		return;
 	}
-	sessions_end_all(id->sessions, is_other, s, "password");
+	identity_end_others(id, s, "password");
 	s->kept.proved_s = identity_now_s(id);
-	sessions_rotate(id->sessions, s, token);
-	if (store_session_put(id->store, &s->kept) != OK) {
-		store_failed(id, &j->asker, "session_put");
-		return;
-	}
 	identity_record(id, LEDGER_SIGN_IN, &j->client, bytes_str(j->name), s->kept.id, "password changed", BYTES(""));
-	identity_reply_session(id, &j->asker, s, bytes_of(token, sizeof token), NULL);
-	secret_wipe(token, sizeof token);
+	identity_renew(id, &j->asker, s, NULL);
 }
 
 static void old_password_known(struct identity *id, struct job *j, bool failed, bool fits, struct bytes hash)
@@ -290,7 +261,7 @@ static void old_password_known(struct identity *id, struct job *j, bool failed, 
 
 void call_password(struct identity *id, const struct asker *a, const struct auth_call *c)
 {
-	struct session *s = portal_session(id, c->token);
+	struct session *s = identity_portal_session(id, c->token);
 	struct bytes old = c->args[0], new = c->args[1];
 	const char *why;
 	struct store_user u;

@@ -115,7 +115,11 @@ void hash_peer_gone(struct identity *id, struct channel *c)
 		if (id->hashers[i].channel != c)
 			continue;
 		id->hashers[i] = (struct hasher){ .channel = NULL };
-		if (j) { /* first again: it has waited the longest */
+		if (j && ++j->hashers_lost >= HASHERS_LOST) { /* or one password would keep all others out */
+			arena_reset(&id->arena);
+			j->done(id, j, true, false, BYTES(""));
+			job_free(id, j);
+		} else if (j) { /* first again: it has waited the longest */
 			j->next = id->waiting;
 			id->waiting = j;
 			if (!j->next)

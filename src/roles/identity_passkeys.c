@@ -6,6 +6,7 @@
 #include "base/secret.h"
 #include "crypto/base64.h"
 #include "crypto/random.h"
+#include "crypto/sha256.h"
 
 #include <stdio.h>
 
@@ -23,11 +24,8 @@ struct who {
 static bool find_who(struct identity *id, const struct auth_call *c, struct who *w)
 {
 	*w = (struct who){ .f = c->token_is_flow ? flow_find(id, c->token) : NULL };
-	if (!c->token_is_flow) {
-		w->s = sessions_find(id->sessions, c->token, identity_now_s(id));
-		if (w->s && w->s->kept.host[0])
-			w->s = NULL;
-	}
+	if (!c->token_is_flow)
+		w->s = identity_portal_session(id, c->token);
 	if (!w->f && !w->s)
 		return false;
 	w->challenge = w->f ? w->f->challenge : w->s->challenge;
@@ -109,7 +107,7 @@ void call_passkey_new(struct identity *id, const struct asker *a, const struct a
 
 void call_passkey_add(struct identity *id, const struct asker *a, const struct auth_call *c)
 {
-	unsigned char challenge[32], token[AUTH_TOKEN_LEN], mem[RECOVERY_COUNT * (RECOVERY_CODE_LEN + 1)];
+	unsigned char challenge[32], mem[RECOVERY_COUNT * (RECOVERY_CODE_LEN + 1)];
 	char name[STORE_TEXT_MAX + 1], method[sizeof ((struct flow *)0)->method + 16];
 	struct webauthn_party p;
 	struct webauthn_credential found;
@@ -157,31 +155,30 @@ void call_passkey_add(struct identity *id, const struct asker *a, const struct a
 	} else {
 		w.s->kept.has_mfa = true;
 		w.s->kept.proved_s = identity_now_s(id);
-		sessions_rotate(id->sessions, w.s, token);
-		if (store_session_put(id->store, &w.s->kept) != OK)
-			identity_reply_result(id, a, AUTH_DOWN);
-		else
-			identity_reply_session(id, a, w.s, bytes_of(token, sizeof token), &codes);
-		secret_wipe(token, sizeof token);
+		identity_renew(id, a, w.s, &codes);
 	}
 	secret_wipe(mem, sizeof mem);
 }
 
 struct by_name {
-	struct bytes name; /* the first 12 octets of the id, in hexadecimal digits: as call_account tells it */
+	struct bytes name; /* passkey_put_name's */
 	unsigned char id[WEBAUTHN_ID_MAX];
 	size_t len;
 };
 
+void passkey_put_name(struct text *t, struct bytes id)
+{
+	hex_put(t, bytes_cut(id, 0, PASSKEY_NAME_OCTETS));
+}
+
 static bool find_by_name(void *ctx, const struct store_passkey *p)
 {
 	struct by_name *b = ctx;
-	unsigned char mem[32];
+	unsigned char mem[2 * PASSKEY_NAME_OCTETS];
 	struct text t;
 
 	text_init(&t, mem, sizeof mem);
-	for (size_t i = 0; i < p->id.len && i < 12; i++)
-		text_fmt(&t, "%02x", p->id.at[i]);
+	passkey_put_name(&t, p->id);
 	if (!bytes_eq(text_bytes(&t), b->name) || p->id.len > sizeof b->id)
 		return true;
 	memcpy(b->id, p->id.at, p->id.len);
@@ -248,7 +245,6 @@ void call_passkey_begin(struct identity *id, const struct asker *a, const struct
 static void proved(struct identity *id, const struct asker *a, const struct auth_call *c, struct who *w, const struct store_user *u, bool is_verified)
 {
 	char method[sizeof w->f->method + 16];
-	unsigned char token[AUTH_TOKEN_LEN];
 
 	if (w->f && w->f->is_passkey) {
 		flow_end(w->f);
@@ -265,14 +261,9 @@ static void proved(struct identity *id, const struct asker *a, const struct auth
 	snprintf(w->s->kept.method, sizeof w->s->kept.method, "%.60s", method);
 	w->s->kept.has_mfa = true;
 	w->s->kept.proved_s = identity_now_s(id);
-	sessions_rotate(id->sessions, w->s, token);
 	guess_succeeded(id->guess, u->name, &c->client, loop_now_ms(id->run->loop));
 	identity_record(id, LEDGER_SIGN_IN, &c->client, u->name, w->s->kept.id, "stepped up", BYTES("passkey"));
-	if (store_session_put(id->store, &w->s->kept) != OK)
-		identity_reply_result(id, a, AUTH_DOWN);
-	else
-		identity_reply_session(id, a, w->s, bytes_of(token, sizeof token), NULL);
-	secret_wipe(token, sizeof token);
+	identity_renew(id, a, w->s, NULL);
 }
 
 void call_passkey_prove(struct identity *id, const struct asker *a, const struct auth_call *c)

@@ -21,10 +21,12 @@
 #define FLOW_TRIES  10	/* wrong codes; then it begins anew */
 #define CODES_MAX   4096
 #define CODE_S	    60
-#define TARGET_MAX  2000 /* octets of where an app is gone on to */
+#define USER_SESSIONS_MAX 50 /* of the portal; who signs in once more loses the oldest, and nobody fills the table by himself */
 #define JOBS_MAX    64	 /* passwords that wait for a hasher; more are AUTH_BUSY */
 #define HASHERS_MAX 8
+#define HASHERS_LOST 2 /* over one password: it is not given to a third */
 #define TOKENS_MAX  256	 /* signatures on their way */
+#define TOKEN_WAIT_S 15	 /* for a signature; then its place is another's */
 #define TOKEN_S	    600	 /* how long a token for servers is good; workers ask again before */
 #define ARENA_SIZE  (256 * 1024)
 
@@ -62,6 +64,7 @@ struct job {
 	struct job *next;
 	struct asker asker;
 	bool is_making; /* a hash, else a verdict */
+	unsigned hashers_lost; /* that ended over it */
 	unsigned char password[PASSWORD_MOST];
 	size_t password_len;
 	char hash[PASSWORD_HASH_MAX];
@@ -86,6 +89,7 @@ struct token_job {
 	struct asker asker;
 	uint32_t slot, generation;
 	uint64_t until_s; /* of the token; 0: free */
+	uint32_t request; /* the keeper is asked with: another each time, for an answer may come late */
 	struct text text; /* its first two parts */
 };
 
@@ -105,12 +109,14 @@ struct identity {
 	char kid[JWS_KID_LEN + 1];
 	struct timer second;
 	uint64_t told_epoch; /* workers know of ends up to it */
+	bool removal_failed; /* sessions have ended that may still be on disk */
 	uint64_t seen_kept_s; /* the store knows of requests up to then */
 	struct flow flows[FLOWS_MAX];
 	struct code codes[CODES_MAX];
 	struct job jobs[JOBS_MAX], *free_jobs, *waiting, **waiting_last;
 	struct hasher hashers[HASHERS_MAX];
 	struct token_job tokens[TOKENS_MAX];
+	uint32_t token_serial;
 	struct arena arena;   /* of one call */
 	struct arena scratch; /* of one expression */
 };
@@ -131,6 +137,10 @@ bool identity_holds(struct identity *id, const struct policy_expr *e, const stru
 bool identity_demands(struct identity *id, const struct policy_expr *e, const struct auth_facts *who, const struct addr *client);
 void identity_record(struct identity *id, enum ledger_kind kind, const struct addr *client, struct bytes user, const char *session, const char *outcome,
 	struct bytes detail);
+/* s has another token from here on, on disk too: answers with it. Where the store fails the session has ended. */
+void identity_renew(struct identity *id, const struct asker *a, struct session *s, const struct bytes *extra);
+struct session *identity_portal_session(struct identity *id, struct bytes token); /* NULL: none, or an app's */
+void identity_end_others(struct identity *id, struct session *s, const char *why); /* of the same user */
 const struct session *identity_parent(struct identity *id, const struct session *s); /* itself, of a portal's */
 
 /* identity_sign_in.c */
@@ -177,6 +187,9 @@ void call_sessions_end(struct identity *id, const struct asker *a, const struct 
 void call_language(struct identity *id, const struct asker *a, const struct auth_call *c);
 
 /* identity_passkeys.c */
+#define PASSKEY_NAME_OCTETS 12
+/* What people's pages call a passkey: its id is long, and only has to be told apart. Hexadecimal digits of its beginning. */
+void passkey_put_name(struct text *t, struct bytes id);
 void call_passkey_new(struct identity *id, const struct asker *a, const struct auth_call *c);
 void call_passkey_add(struct identity *id, const struct asker *a, const struct auth_call *c);
 void call_passkey_remove(struct identity *id, const struct asker *a, const struct auth_call *c);
@@ -196,6 +209,7 @@ void hash_forget_asker(struct identity *id, const struct channel *c);
 /* identity_token.c */
 void token_peer(struct identity *id, struct channel *c);
 void token_peer_gone(struct identity *id, struct channel *c);
+void token_tick(struct identity *id); /* once a second: what the keeper has not answered */
 void token_forget_asker(struct identity *id, const struct channel *c);
 enum err token_on_public(struct role_run *run, struct channel *from, struct ipc_msg *m) MUST_USE;
 enum err token_on_signed(struct role_run *run, struct channel *from, struct ipc_msg *m) MUST_USE;

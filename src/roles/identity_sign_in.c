@@ -107,8 +107,9 @@ void sign_in_finish(struct identity *id, const struct asker *a, const struct sto
 	struct store_session of = { .user = u->id, .client = *client, .since_s = now_s, .seen_s = now_s, .proved_s = now_s,
 		.until_s = now_s + g->absolute_s, .idle_s = g->idle_s, .has_mfa = has_mfa };
 	unsigned char token[AUTH_TOKEN_LEN];
-	struct session *s;
+	struct session *s = NULL, *mine[USER_SESSIONS_MAX + 1];
 	enum err e;
+	size_t n;
 
 	snprintf(of.method, sizeof of.method, "%s", method);
 	sign_in_write_agent(of.agent, agent);
@@ -120,11 +121,14 @@ void sign_in_finish(struct identity *id, const struct asker *a, const struct sto
 	if (e != OK) { /* what is not kept would not be there after a restart, and nobody could end it */
 		LOG(EV_IDENTITY_STORE, KV_STR("what", "session"), KV_STR("why", e == ERR_LIMIT ? "there are as many sessions as gateway.sessions allows" :
 			store_error(id->store)));
-		if (e != ERR_LIMIT)
+		if (s)
 			sessions_end(id->sessions, s, "replaced");
 		identity_reply_result(id, a, AUTH_DOWN);
 		return;
 	}
+	n = sessions_of_user(id->sessions, u->id, mine, COUNT_OF(mine));
+	if (n > USER_SESSIONS_MAX)
+		sessions_end(id->sessions, mine[USER_SESSIONS_MAX - (mine[USER_SESSIONS_MAX] == s)], "too many"); /* of the same second any may be last */
 	guess_succeeded(id->guess, u->name, client, loop_now_ms(id->run->loop));
 	identity_record(id, LEDGER_SIGN_IN, client, u->name, s->kept.id, "signed in", bytes_str(method));
 	identity_reply_session(id, a, s, bytes_of(token, sizeof token), extra);

@@ -23,19 +23,35 @@ static void forget(struct token_job *j)
 	*j = (struct token_job){ .until_s = 0 };
 }
 
+static void give_up(struct identity *id, struct token_job *j)
+{
+	identity_reply_result(id, &j->asker, AUTH_BUSY);
+	forget(j);
+}
+
 void token_peer_gone(struct identity *id, struct channel *c)
 {
+	struct channel *newest = NULL;
+
 	if (id->keeper != c)
 		return;
 	id->keeper = NULL;
+	id->has_key = false; /* another's may be another */
 	for (struct channel *k = id->run->channels; k; k = k->next)
-		if (k != c && k->role == ROLE_KEEPER && !k->is_closed && (!id->keeper || (uint16_t)(k->index - id->keeper->index) < 0x8000))
-			id->keeper = k;
+		if (k != c && k->role == ROLE_KEEPER && !k->is_closed && (!newest || (uint16_t)(k->index - newest->index) < 0x8000))
+			newest = k;
 	for (size_t i = 0; i < TOKENS_MAX; i++)
-		if (id->tokens[i].until_s) {
-			identity_reply_result(id, &id->tokens[i].asker, AUTH_BUSY);
-			forget(&id->tokens[i]);
-		}
+		if (id->tokens[i].until_s)
+			give_up(id, &id->tokens[i]);
+	if (newest)
+		token_peer(id, newest);
+}
+
+void token_tick(struct identity *id)
+{
+	for (size_t i = 0; i < TOKENS_MAX; i++)
+		if (id->tokens[i].until_s && id->tokens[i].until_s + TOKEN_WAIT_S <= identity_now_s(id) + TOKEN_S)
+			give_up(id, &id->tokens[i]);
 }
 
 void token_forget_asker(struct identity *id, const struct channel *c)
@@ -49,7 +65,8 @@ enum err token_on_public(struct role_run *run, struct channel *from, struct ipc_
 {
 	struct identity *id = run->data;
 
-	(void)from;
+	if (from != id->keeper)
+		return OK; /* an older generation's, of a key that may have been another then */
 	memcpy(id->key, m->body.at, sizeof id->key);
 	jws_kid(id->key, id->kid);
 	id->has_key = true;
@@ -84,7 +101,8 @@ void token_start(struct identity *id, const struct asker *a, struct session *s, 
 	jws_write(&j->text, &(struct jws_claims){ .issuer = id->conf->gateway.origin, .audience = origin_of(id, s->kept.host, audience), .facts = facts,
 		.now_s = identity_now_s(id), .until_s = j->until_s }, id->kid);
 	text_init(&t, mem, sizeof mem);
-	text_put_u32(&t, (uint32_t)(j - id->tokens));
+	j->request = (uint32_t)(j - id->tokens) | ++id->token_serial * TOKENS_MAX;
+	text_put_u32(&t, j->request);
 	jws_digest(text_bytes(&j->text), mem + 4);
 	t.len = sizeof mem;
 	if (j->text.failed || role_send(id->keeper, MSG_TOKEN_SIGN, text_bytes(&t), NULL, 0) != OK) {
@@ -107,11 +125,9 @@ enum err token_on_signed(struct role_run *run, struct channel *from, struct ipc_
 	struct text t;
 
 	(void)from;
-	if (request >= TOKENS_MAX)
-		return ERR_SYNTAX;
-	j = &id->tokens[request];
-	if (!j->until_s)
-		return OK; /* a keeper before this one was asked */
+	j = &id->tokens[request % TOKENS_MAX];
+	if (!j->until_s || j->request != request)
+		return OK; /* too late, or of a keeper before this one */
 	s = sessions_at(id->sessions, j->slot);
 	arena_reset(&id->arena);
 	if (status != 0 || signature.len != JWS_SIGNATURE_LEN || !s || s->generation != j->generation || identity_facts(id, s, &facts) != OK) {

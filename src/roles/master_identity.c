@@ -45,14 +45,6 @@ static bool is_wanted(const struct master *m)
 
 /* --- folder and key file --- */
 
-/* A power loss must not take a name when what is in the file is known to others already. */
-static enum err sync_folder(const char *path)
-{
-	AUTO(fd_close) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOCTTY);
-
-	return fd < 0 || fsync(fd) < 0 ? ERR_IO : OK;
-}
-
 /* Closed to others, whoever made it. Where that is so already it may be another user's, for whom we cannot change it. */
 static enum err close_to_others(int fd, mode_t mode)
 {
@@ -74,7 +66,8 @@ static enum err open_key(struct master_identity *id)
 	fd_close(&id->key);
 	snprintf(path, sizeof(path), "%s/tokens.key", id->state_dir);
 	id->key = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0600);
-	return id->key < 0 || close_to_others(id->key, 0600) != OK ? ERR_IO : sync_folder(id->state_dir);
+	/* A power loss must not take a name when what is in the file is known to others already. */
+	return id->key < 0 || close_to_others(id->key, 0600) != OK ? ERR_IO : folder_sync(id->state_dir);
 }
 
 /* The folder is identity's; the key file, which the keeper fills, is reached through descriptors. */

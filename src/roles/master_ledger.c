@@ -35,14 +35,6 @@ static enum err open_key_file(const char *dir, const char *name, mode_t mode, in
 	return *out < 0 ? ERR_IO : OK;
 }
 
-/* A power loss must not take the name of ledger.key, or of the folder, when batches are on disk already. */
-static enum err sync_folder(const char *path)
-{
-	AUTO(fd_close) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOCTTY);
-
-	return fd < 0 || fsync(fd) < 0 ? ERR_IO : OK;
-}
-
 static enum err open_files(struct master *m, const char *state_dir)
 {
 	char dir[4160];
@@ -67,7 +59,8 @@ static enum err open_files(struct master *m, const char *state_dir)
 		e = open_key_file(dir, "ledger.pub", 0600, &m->ledger_public);
 	umask(old);
 	TRY(e);
-	if (fsync(m->ledger_dir) < 0 || sync_folder(state_dir) != OK)
+	/* A power loss must not take the name of ledger.key, or of the folder, when batches are on disk already. */
+	if (fsync(m->ledger_dir) < 0 || folder_sync(state_dir) != OK)
 		return ERR_IO;
 	if (geteuid() == 0) { /* the folder is the scribe's; the key files are reached through descriptors */
 		if (jail_user(m->ledger_user, "scribe", &uid, &gid) != OK)

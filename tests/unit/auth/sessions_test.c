@@ -229,6 +229,29 @@ static void test_of_user(void **state)
 	sessions_free(&t);
 }
 
+static void test_of_app(void **state)
+{
+	struct sessions *t = make(16);
+	struct store_session p = of_user(7, "", NOW, 0), wiki = of_user(7, "wiki.example.org", NOW, 0), mail = of_user(7, "mail.example.org", NOW, 0);
+	struct session *portal, *other, *w, *m, *o;
+	unsigned char token[AUTH_TOKEN_LEN];
+
+	(void)state;
+	assert_int_equal(sessions_add(t, &p, NULL, token, &portal), OK);
+	assert_int_equal(sessions_add(t, &p, NULL, token, &other), OK);
+	assert_null(sessions_of_app(t, portal, BYTES("wiki.example.org")));
+	assert_int_equal(sessions_add(t, &wiki, portal, token, &w), OK);
+	assert_int_equal(sessions_add(t, &mail, portal, token, &m), OK);
+	assert_int_equal(sessions_add(t, &wiki, other, token, &o), OK);
+	assert_ptr_equal(sessions_of_app(t, portal, BYTES("wiki.example.org")), w);
+	assert_ptr_equal(sessions_of_app(t, portal, BYTES("mail.example.org")), m);
+	assert_ptr_equal(sessions_of_app(t, other, BYTES("wiki.example.org")), o);
+	assert_null(sessions_of_app(t, other, BYTES("mail.example.org")));
+	sessions_end(t, w, "replaced");
+	assert_null(sessions_of_app(t, portal, BYTES("wiki.example.org")));
+	sessions_free(&t);
+}
+
 static void test_limit_and_rest(void **state)
 {
 	struct sessions *t = make(2);
@@ -731,7 +754,7 @@ static void test_model(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { T(test_ways_to_a_session), T(test_upper_case_id), T(test_rotation), T(test_end), T(test_end_all_and_each),
-		T(test_of_user), T(test_limit_and_rest), T(test_new_identity), T(test_restore), T(test_seen), T(test_seen_in_2106), T(test_seen_lies),
+		T(test_of_user), T(test_of_app), T(test_limit_and_rest), T(test_new_identity), T(test_restore), T(test_seen), T(test_seen_in_2106), T(test_seen_lies),
 		T(test_app_keeps_portal), T(test_find_looks_at_the_time), T(test_memory), T(test_model) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
