@@ -3,6 +3,7 @@
 #include "auth/password.h"
 
 #include "base/secret.h"
+#include "base/utf8.h"
 
 /* Costs are tenths of bits: how many guesses somebody needs who knows these rules. */
 enum {
@@ -62,29 +63,13 @@ static const char *const walks[] = {
 	"147258369", "159753", "a1b2c3d4e5f6g7h8i9j0", "1a2b3c4d5e6f7g8h9i0j", "zaqxswcdevfrbgtnhymju",
 };
 
-/* The length of the UTF-8 sequence at b (RFC 3629: none too long, no surrogates), or 0. */
-static size_t sequence(struct bytes b)
-{
-	unsigned char c = b.at[0];
-	size_t n = c < 0x80 ? 1 : c >= 0xc2 && c < 0xe0 ? 2 : (c & 0xf0) == 0xe0 ? 3 : c >= 0xf0 && c < 0xf5 ? 4 : 0;
-
-	if (n == 0 || b.len < n)
-		return 0;
-	for (size_t i = 1; i < n; i++)
-		if ((b.at[i] & 0xc0) != 0x80)
-			return 0;
-	if ((c == 0xe0 && b.at[1] < 0xa0) || (c == 0xed && b.at[1] > 0x9f) || (c == 0xf0 && b.at[1] < 0x90) || (c == 0xf4 && b.at[1] > 0x8f))
-		return 0;
-	return n;
-}
-
 /* Characters, or false: a control character (C0, DEL, C1) or no UTF-8. */
 static bool count_characters(struct bytes b, size_t *out)
 {
 	size_t count = 0;
 
 	while (b.len) {
-		size_t n = sequence(b);
+		size_t n = utf8_len(b);
 		if (n == 0 || b.at[0] < 0x20 || b.at[0] == 0x7f || (b.at[0] == 0xc2 && b.at[1] < 0xa0))
 			return false;
 		b = bytes_cut(b, n, b.len);

@@ -141,6 +141,7 @@ struct conf_gateway {
 	struct bytes title, support, notice_en, notice_nl; /* texts */
 	struct bytes logo, logo_type, colour; /* colour: "#0a5c36", or empty */
 	uint32_t idle_s, absolute_s;
+	uint32_t keep_forms_s; /* 0: none is kept */
 	uint32_t sessions_max;
 	uint32_t hashers; /* processes that hash passwords */
 	struct policy_expr *allow, *mfa; /* who may sign in; when a second factor is needed */

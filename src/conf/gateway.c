@@ -76,6 +76,7 @@ void conf_read_gateway(struct loader *l, const struct map *top)
 	g->colour = map_colour(&m, "colour");
 	g->idle_s = map_s(&m, "idle");
 	g->absolute_s = map_s(&m, "absolute");
+	g->keep_forms_s = map_s(&m, "keep_forms");
 	g->sessions_max = (uint32_t)map_number(&m, "sessions");
 	g->hashers = (uint32_t)map_number(&m, "hashers");
 	g->allow = map_condition(&m, "allow", "people sign in", &g->allow_text);

@@ -3,8 +3,11 @@
 #include "gateway/form.h"
 
 #include "base/secret.h"
+#include "base/utf8.h"
 #include "crypto/base64.h"
 #include "crypto/sha256.h"
+
+#define FORM_FIELD_FRAME 48 /* octets of <input type="hidden" name="" value=""> */
 
 static int hex(unsigned char c)
 {
@@ -88,6 +91,43 @@ enum err form_parse(struct bytes body, struct arena *arena, struct form *out)
 	}
 	*out = f;
 	return OK;
+}
+
+/* As &#...; and the like are written, at the longest. */
+static size_t page_len(struct bytes b)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < b.len; i++)
+		n += b.at[i] == '&' || b.at[i] == '<' || b.at[i] == '>' || b.at[i] == '"' || b.at[i] == '\'' ? 6 : 1;
+	return n;
+}
+
+bool form_each(struct bytes body, struct arena *arena, void (*one)(void *ctx, struct bytes name, struct bytes value), void *ctx)
+{
+	size_t count = 0, on_page = 0;
+
+	if (body.len > FORM_BODY_MAX)
+		return false;
+	while (body.len) {
+		size_t end = bytes_find_byte(body, '&');
+		struct bytes pair = bytes_cut(body, 0, end), name, value;
+		size_t eq = bytes_find_byte(pair, '=');
+
+		body = end == SIZE_MAX ? BYTES("") : bytes_cut(body, end + 1, body.len);
+		if (!pair.len)
+			continue;
+		if (decode(bytes_cut(pair, 0, eq), arena, &name) != OK ||
+			decode(eq == SIZE_MAX ? BYTES("") : bytes_cut(pair, eq + 1, pair.len), arena, &value) != OK)
+			return false;
+		on_page += page_len(name) + page_len(value) + FORM_FIELD_FRAME;
+		if (++count > FORM_PAIRS_MAX || on_page > FORM_PAGE_MAX || !utf8_is_valid(name) || !utf8_is_valid(value) ||
+			bytes_find_byte(name, 0) != SIZE_MAX || bytes_find_byte(value, 0) != SIZE_MAX)
+			return false;
+		if (one)
+			one(ctx, name, value);
+	}
+	return true;
 }
 
 struct bytes form_get(const struct form *f, const char *name)

@@ -20,11 +20,19 @@ struct form {
 enum err form_parse(struct bytes body, struct arena *arena, struct form *out) MUST_USE;
 struct bytes form_get(const struct form *f, const char *name); /* empty: none */
 
+/* Another site's form, which is not ours to judge: each of its pairs in order, decoded, names that come twice too. False: malformed escapes, no
+ * UTF-8, NUL, more than FORM_PAIRS_MAX pairs, more octets on a page than FORM_PAGE_MAX when each has become a field there, or no room in
+ * the arena. one NULL: only this is asked. */
+#define FORM_PAIRS_MAX 400
+#define FORM_PAGE_MAX  (72 * 1024)
+bool form_each(struct bytes body, struct arena *arena, void (*one)(void *ctx, struct bytes name, struct bytes value), void *ctx);
+
 #define COOKIE_PORTAL "__Host-sluis-portal" /* RFC 6265bis: host only, Secure, Path=/ */
 #define COOKIE_APP    "__Host-sluis-app"
 #define COOKIE_FLOW   "__Host-sluis-flow"  /* a sign-in under way */
 #define COOKIE_ENTER  "__Host-sluis-enter" /* the nonce that an app's one-time code is bound to */
 #define COOKIE_PASSKEY "__Host-sluis-passkey" /* a sign-in that begins with a passkey: beside the one above, in another tab */
+#define COOKIE_FORM   "__Host-sluis-form"  /* the nonce that a form which waits for its sender is bound to */
 #define COOKIE_LANG   "__Host-sluis-lang"
 /* The 32 octets of a cookie of ours. False: it is not there, twice there (another host's may have been put beside it), or not 43 characters of base64url. */
 bool cookie_token(const struct http_field *f, size_t n, const char *name, unsigned char out[AUTH_TOKEN_LEN]) MUST_USE;

@@ -56,13 +56,14 @@ void page_csp(struct text *t, const struct conf_gateway *g)
 	text_lit(t, "; base-uri 'none'; frame-ancestors 'none'");
 }
 
-void page_csp_app(struct text *t, const struct conf_gateway *g)
+void page_csp_app(struct text *t, const struct conf_gateway *g, bool has_form)
 {
 	text_lit(t, "default-src 'none'; style-src ");
 	text_add(t, g->origin);
 	text_lit(t, "; img-src ");
 	text_add(t, g->origin);
-	text_lit(t, "; form-action 'none'; base-uri 'none'; frame-ancestors 'none'");
+	text_str(t, has_form ? "; form-action 'self' https:" : "; form-action 'none'");
+	text_lit(t, "; base-uri 'none'; frame-ancestors 'none'");
 }
 
 bool page_has_room(const struct text *t)

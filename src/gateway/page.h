@@ -26,8 +26,9 @@ enum page_lang page_lang_of(struct bytes chosen, const struct http_field *f, siz
 /* default-src 'none'; style-src 'self'; img-src 'self' data:; script-src 'self'; connect-src 'self'; form-action FORM; base-uri 'none'; frame-ancestors 'none'
  * form_hosts: apps that a form's answer may lead on to (a redirect after a POST is held against form-action in Chromium), from the configuration. */
 void page_csp(struct text *t, const struct conf_gateway *g);
-/* Of page_app_over, which is shown on an app's host: style and pictures are the portal's. */
-void page_csp_app(struct text *t, const struct conf_gateway *g);
+/* Of page_app_over and page_form_kept, which are shown on an app's host: style and pictures are the portal's. has_form: it may be sent to the app, which
+ * may lead on to anywhere with its answer. */
+void page_csp_app(struct text *t, const struct conf_gateway *g, bool has_form);
 /* /-/colour.css: --accent of the configured colour ("#0a5c36"), and beside it colours made of it that can be read whatever it is: at least 4.5:1
  * (WCAG 2.2, 1.4.3) for words on it, and for links in light and in dark. Nothing is appended for what is no such colour. */
 void page_colour_css(struct text *t, struct bytes colour);
@@ -73,6 +74,9 @@ void page_message(struct text *t, const struct page *p, enum page_word title, en
 /* A page of an app's host, where there is no style to fetch from: the sign-in's way could not be gone on with (its code is over). All links lead to the
  * portal; /go/APP begins anew. Only gateway and lang of *p are looked at. Its policy is page_csp_app's. */
 void page_app_over(struct text *t, const struct page *p, const struct conf_app *app);
+/* Another such page: a form that was sent when nobody was signed in, to be sent again to its target. body: what form_each takes. target empty: it is not
+ * there any more, or was made in another browser. */
+void page_form_kept(struct text *t, const struct page *p, struct bytes host, struct bytes target, struct bytes body, struct arena *a);
 
 /* What web/passkey.js finds on these pages, which have it only with p->with_passkeys. Buttons are hidden until it shows them, and are
  *   passkey-sign-in  on page_sign_in: a passkey alone; its field "user" has autocomplete "username webauthn"

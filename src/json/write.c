@@ -1,37 +1,7 @@
 /* Escaping: runs of plain ASCII are copied at once, everything else octet by octet. */
 #include "json/write.h"
 
-/* Length of the valid UTF-8 sequence at b (RFC 3629: no overlong forms, no surrogates), or 0. */
-static size_t utf8_len(struct bytes b)
-{
-	unsigned char c = b.at[0], low = 0x80, high = 0xbf;
-	size_t n;
-
-	if (c >= 0xc2 && c <= 0xdf)
-		n = 2;
-	else if (c >= 0xe0 && c <= 0xef)
-		n = 3;
-	else if (c >= 0xf0 && c <= 0xf4)
-		n = 4;
-	else
-		return 0;
-	if (b.len < n)
-		return 0;
-	if (c == 0xe0)
-		low = 0xa0;
-	if (c == 0xed)
-		high = 0x9f;
-	if (c == 0xf0)
-		low = 0x90;
-	if (c == 0xf4)
-		high = 0x8f;
-	if (b.at[1] < low || b.at[1] > high)
-		return 0;
-	for (size_t i = 2; i < n; i++)
-		if ((b.at[i] & 0xc0) != 0x80)
-			return 0;
-	return n;
-}
+#include "base/utf8.h"
 
 static size_t json_plain_run(struct bytes b)
 {

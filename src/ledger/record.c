@@ -1,6 +1,8 @@
 /* The wire form: u16 length of the rest, u8 kind, u8 state, u16 which fields; then those fields in this order. */
 #include "ledger/record.h"
 
+#include "base/utf8.h"
+
 enum {
 	HAS_CONN = 1, HAS_START = 2, HAS_END = 4, HAS_CLIENT = 8, HAS_TARGET = 16, HAS_OWNER = 32, HAS_LISTENER = 64,
 	HAS_SESSION = 128, HAS_USER = 256, HAS_NAME = 512, HAS_OUTCOME = 1024, HAS_DETAIL = 2048, HAS_COUNTS = 4096,
@@ -153,27 +155,11 @@ enum err ledger_record_take(struct reader *from, struct ledger_record *out)
 	return OK;
 }
 
-/* Length of the UTF-8 sequence at b.at (RFC 3629), or 0. */
-static size_t sequence(struct bytes b)
-{
-	unsigned char c = b.at[0];
-	size_t n = c < 0xc2 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : c < 0xf5 ? 4 : 0;
-
-	if (n == 0 || b.len < n)
-		return 0;
-	for (size_t i = 1; i < n; i++)
-		if ((b.at[i] & 0xc0) != 0x80)
-			return 0;
-	if ((c == 0xe0 && b.at[1] < 0xa0) || (c == 0xed && b.at[1] > 0x9f) || (c == 0xf0 && b.at[1] < 0x90) ||
-		(c == 0xf4 && b.at[1] > 0x8f) || (c == 0xc2 && b.at[1] < 0xa0)) /* the last: C1 controls */
-		return 0;
-	return n;
-}
-
 void ledger_text_clean(struct text *t, struct bytes in)
 {
 	while (in.len) {
-		size_t n = in.at[0] >= ' ' && in.at[0] < 127 ? 1 : in.at[0] >= 0x80 ? sequence(in) : 0;
+		bool is_control = in.at[0] < ' ' || in.at[0] == 127 || (in.at[0] == 0xc2 && in.len > 1 && in.at[1] < 0xa0); /* C0, DEL, C1 */
+		size_t n = is_control ? 0 : utf8_len(in);
 
 		if (n)
 			text_add(t, bytes_cut(in, 0, n));

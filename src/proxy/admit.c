@@ -182,7 +182,7 @@ static bool form_done(struct exchange *x)
 	x->phase = X_NEW;
 	x->up_done = true;
 	loop_timer_clear(x->engine->loop, &x->timer);
-	e = form_parse(bytes_of(a->body, a->body_len), &a->arena, &a->form);
+	e = a->is_raw ? OK : form_parse(bytes_of(a->body, a->body_len), &a->arena, &a->form);
 	if (e == OK)
 		a->formed(x);
 	else
@@ -224,6 +224,14 @@ bool admit_pump(struct exchange *x)
 	return false;
 }
 
+static void begin_body(struct exchange *x)
+{
+	x->has_secret = x->client->had_secret = true;
+	x->phase = X_FORM;
+	exchange_wait(x, FORM_MS);
+	(void)!admit_pump(x);
+}
+
 void admit_form(struct exchange *x, void (*formed)(struct exchange *x))
 {
 	const struct http_field *type = http_find_field_id(x->req.fields, x->req.field_count, HTTP_CONTENT_TYPE);
@@ -240,10 +248,19 @@ void admit_form(struct exchange *x, void (*formed)(struct exchange *x))
 		return;
 	}
 	a->formed = formed;
-	x->has_secret = x->client->had_secret = true;
-	x->phase = X_FORM;
-	exchange_wait(x, FORM_MS);
-	(void)!admit_pump(x);
+	begin_body(x);
+}
+
+void admit_read_body(struct exchange *x, void (*done)(struct exchange *x))
+{
+	struct admit *a = admit_of(x);
+
+	if (!a)
+		return;
+	CHECK(x->up_left <= FORM_BODY_MAX);
+	a->formed = done;
+	a->is_raw = true;
+	begin_body(x);
 }
 
 /* --- answers --- */

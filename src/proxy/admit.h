@@ -37,7 +37,11 @@ struct admit {
 	bool has_token;
 	/* Called with identity's answer, whose views end with the call; NULL: gone, or in time none came. */
 	void (*then)(struct exchange *x, const struct auth_answer *a);
-	void (*formed)(struct exchange *x); /* the form is read */
+	void (*formed)(struct exchange *x); /* the form, or any body, is read */
+	bool is_raw; /* it is not parsed */
+	unsigned char kept_nonce[AUTH_TOKEN_LEN]; /* admit_form.c */
+	size_t kept_len; /* of body, that identity has */
+	struct bytes kept_target;
 	uint32_t ask; /* + 1; 0: nothing is asked */
 	struct text head, page; /* lines of the answer's head; its body */
 	struct bytes note, error; /* what the page after the next call says */
@@ -71,6 +75,8 @@ void admit_ask(struct exchange *x, enum auth_call_id call, bool is_flow, struct 
 	void (*then)(struct exchange *x, const struct auth_answer *a));
 /* Reads the request's form, then goes on. */
 void admit_form(struct exchange *x, void (*formed)(struct exchange *x));
+/* The same without a look at it: a body of at most FORM_BODY_MAX octets, of which the length is known, to x->admit->body. */
+void admit_read_body(struct exchange *x, void (*done)(struct exchange *x));
 /* The session changed by an answer (OK, with a new token): Set-Cookie, and what the connection knew is forgotten. */
 void admit_set_token(struct exchange *x, const char *cookie, struct bytes token);
 void admit_forget(struct exchange *x);
@@ -87,6 +93,11 @@ void admit_origin(const struct exchange *x, struct text *t, struct bytes host);
 /* --- admit_app.c --- */
 /* Nobody has signed in who may go on to this host: to the portal and back, or 401 where that is of no use. */
 void admit_to_sign_in(struct exchange *x);
+void admit_go_to_sign_in(struct exchange *x, struct bytes target); /* a page of this host: then back to target */
+/* Somebody who looks at a page, and not a script that would take the portal's page for its answer. Of any method. */
+bool admit_is_navigation(const struct exchange *x);
+void admit_put_target(const struct exchange *x, struct text *t); /* at most LINK_MAX octets; what is longer, or leads elsewhere, is "/" */
+struct page admit_page(struct exchange *x); /* the frame of a page of an app's host */
 void admit_app_path(struct exchange *x); /* ADMIT_PREFIX... */
 /* What the app's server gets: no cookie of ours, no identity fields of the client's, ours instead. False: answered. */
 bool admit_plain(struct exchange *x) MUST_USE; /* where nobody has to sign in: nothing of ours goes there. False: no room */
@@ -97,6 +108,12 @@ bool admit_app_response(struct exchange *x) MUST_USE;
 void admit_denied(struct exchange *x, const struct conf_app *app, const struct policy_expr *allow, bool step_up_helps);
 /* For log and ledger: which part of allow let nobody in. Gives it. */
 struct bytes admit_note_denied(struct exchange *x, const struct policy_expr *allow, bool step_up_helps);
+
+/* --- admit_form.c --- */
+/* A form of a page of this host, which its server may not get now: kept until its sender has signed in. False: it is no such form, and nothing was done. */
+bool admit_keep_form(struct exchange *x) MUST_USE;
+bool admit_is_form_path(struct bytes path);
+void admit_form_page(struct exchange *x); /* to send it again */
 
 /* --- portal.c --- */
 void portal_answer(struct exchange *x);

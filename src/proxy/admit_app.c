@@ -33,12 +33,11 @@ static bool set_field(struct exchange *x, struct bytes name, struct bytes value)
 
 /* --- to the portal --- */
 
-/* Somebody who looks at a page, and not a script that would take the portal's page for its answer. */
-static bool is_navigation(const struct exchange *x)
+bool admit_is_navigation(const struct exchange *x)
 {
 	const struct http_field *mode = http_find_field(x->req.fields, x->req.field_count, BYTES("Sec-Fetch-Mode"));
 
-	if (x->req.upgrade.len || (x->req.method != HTTP_GET && x->req.method != HTTP_HEAD))
+	if (x->req.upgrade.len)
 		return false;
 	if (mode)
 		return bytes_eq(mode->value, BYTES("navigate"));
@@ -46,7 +45,12 @@ static bool is_navigation(const struct exchange *x)
 	       http_accept_find(x->req.fields, x->req.field_count, BYTES("text/html")).q > 0;
 }
 
-static void put_target(const struct exchange *x, struct text *t)
+static bool is_reading(const struct exchange *x)
+{
+	return x->req.method == HTTP_GET || x->req.method == HTTP_HEAD;
+}
+
+void admit_put_target(const struct exchange *x, struct text *t)
 {
 	unsigned char mem[LINK_MAX];
 	struct text to;
@@ -58,20 +62,31 @@ static void put_target(const struct exchange *x, struct text *t)
 		text_add(&to, x->req.raw_query);
 	}
 	/* What is too long begins at the front page. */
-	link_encode(t, to.failed || bytes_starts(text_bytes(&to), BYTES("//")) ? BYTES("/") : text_bytes(&to));
+	text_add(t, to.failed || bytes_starts(text_bytes(&to), BYTES("//")) ? BYTES("/") : text_bytes(&to));
 }
 
 void admit_to_sign_in(struct exchange *x)
 {
-	unsigned char nonce[AUTH_TOKEN_LEN], hash[SHA256_LEN], mem[LINK_MAX * 3 + 1024];
-	struct admit *a;
-	struct text to;
+	unsigned char mem[LINK_MAX];
+	struct text target;
 
-	if (!is_navigation(x)) {
+	if (admit_keep_form(x))
+		return;
+	if (!is_reading(x) || !admit_is_navigation(x)) {
 		exchange_refuse(x, 401, "sign-in");
 		return;
 	}
-	a = admit_of(x);
+	text_init(&target, mem, sizeof mem);
+	admit_put_target(x, &target);
+	admit_go_to_sign_in(x, text_bytes(&target));
+}
+
+void admit_go_to_sign_in(struct exchange *x, struct bytes target)
+{
+	unsigned char nonce[AUTH_TOKEN_LEN], hash[SHA256_LEN], mem[LINK_MAX * 3 + 1024];
+	struct admit *a = admit_of(x);
+	struct text to;
+
 	if (!a)
 		return;
 	/* One nonce for all tabs that are on their way. */
@@ -86,7 +101,7 @@ void admit_to_sign_in(struct exchange *x)
 	text_lit(&to, "/enter?host=");
 	link_encode(&to, x->req.host);
 	text_lit(&to, "&to=");
-	put_target(x, &to);
+	link_encode(&to, target);
 	text_lit(&to, "&n=");
 	base64url_put(&to, bytes_of(hash, sizeof hash));
 	admit_redirect(x, to.failed ? BYTES("/") : text_bytes(&to));
@@ -94,6 +109,26 @@ void admit_to_sign_in(struct exchange *x)
 }
 
 /* --- and back --- */
+
+/* The way from the portal ended here: a page that begins it anew. */
+static void refuse_entry(struct exchange *x, const char *reason)
+{
+	const struct conf_app *app = conf_app_by_host(x->engine->conf, x->req.host);
+	struct page p = admit_page(x);
+	struct admit *a = app ? admit_of(x) : NULL;
+
+	if (!a) {
+		if (!app)
+			exchange_refuse(x, 403, reason);
+		return;
+	}
+	x->refusal = reason;
+	text_lit(&a->head, "Content-Security-Policy: ");
+	page_csp_app(&a->head, p.gateway, false);
+	text_lit(&a->head, "\r\nReferrer-Policy: no-referrer\r\n");
+	page_app_over(&a->page, &p, app);
+	admit_reply(x, 403, BYTES("text/html; charset=utf-8"));
+}
 
 static void entered(struct exchange *x, const struct auth_answer *a)
 {
@@ -103,8 +138,12 @@ static void entered(struct exchange *x, const struct auth_answer *a)
 		admit_redirect(x, BYTES("/"));
 		return;
 	}
+	if (a->result == AUTH_NONE) {
+		refuse_entry(x, "enter-code");
+		return;
+	}
 	if (a->result != AUTH_OK || a->value_count < 2) {
-		exchange_refuse(x, a->result == AUTH_NONE ? 403 : 503, a->result == AUTH_NONE ? "enter-code" : "identity");
+		exchange_refuse(x, 503, "identity");
 		return;
 	}
 	to = arena_copy(&x->admit->arena, a->values[1]);
@@ -121,6 +160,10 @@ void admit_app_path(struct exchange *x)
 
 	if (!a)
 		return;
+	if (admit_is_form_path(x->req.path) && is_reading(x)) {
+		admit_form_page(x);
+		return;
+	}
 	if (!bytes_eq(x->req.path, BYTES(ADMIT_PREFIX "enter")) || x->req.method != HTTP_GET) {
 		exchange_refuse(x, 404, "no-route");
 		return;
@@ -134,7 +177,7 @@ void admit_app_path(struct exchange *x)
 		if (x->session)
 			admit_redirect(x, BYTES("/"));
 		else
-			exchange_refuse(x, 403, "enter-browser");
+			refuse_entry(x, "enter-browser");
 		return;
 	}
 	admit_ask(x, CALL_APP_ENTER, false, BYTES(""), args, 3, entered);
@@ -144,7 +187,7 @@ void admit_app_path(struct exchange *x)
 
 /* --- who may --- */
 
-static struct page page_for(struct exchange *x)
+struct page admit_page(struct exchange *x)
 {
 	const struct http_field *f = x->req.fields;
 	size_t n = x->req.field_count;
@@ -166,10 +209,10 @@ struct bytes admit_note_denied(struct exchange *x, const struct policy_expr *all
 void admit_denied(struct exchange *x, const struct conf_app *app, const struct policy_expr *allow, bool step_up_helps)
 {
 	struct bytes why = admit_note_denied(x, allow, step_up_helps);
-	struct page p = page_for(x);
+	struct page p = admit_page(x);
 	struct admit *a;
 
-	if (!is_navigation(x)) {
+	if (!is_reading(x) || !admit_is_navigation(x)) {
 		exchange_refuse(x, 403, x->refusal);
 		return;
 	}
@@ -222,11 +265,10 @@ static bool is_from_sibling(const struct exchange *x)
 {
 	const struct http_field *site = http_find_field(x->req.fields, x->req.field_count, BYTES("Sec-Fetch-Site"));
 	const struct http_field *origin = http_find_field(x->req.fields, x->req.field_count, BYTES("Origin"));
-	bool is_reading = x->req.method == HTTP_GET || x->req.method == HTTP_HEAD || x->req.method == HTTP_OPTIONS;
 	unsigned char mem[512];
 	struct text own;
 
-	if (is_reading && !x->req.upgrade.len)
+	if ((is_reading(x) || x->req.method == HTTP_OPTIONS) && !x->req.upgrade.len)
 		return false;
 	if (site && (bytes_eq(site->value, BYTES("same-site")) || bytes_eq(site->value, BYTES("cross-site"))))
 		return true;

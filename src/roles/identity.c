@@ -110,6 +110,7 @@ static void on_second(struct timer *t)
 
 	tick(id, false);
 	token_tick(id);
+	kept_tick(id);
 	for (size_t i = 0; i < FLOWS_MAX; i++)
 		if (id->flows[i].until_s && id->flows[i].until_s <= identity_now_s(id))
 			flow_end(&id->flows[i]);

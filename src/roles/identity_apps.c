@@ -43,6 +43,12 @@ static bool asks_for_session(const struct conf *c, struct bytes host)
 	return false;
 }
 
+bool identity_has_apps_at(const struct identity *id, struct bytes host)
+{
+	return !bytes_eq(host, id->conf->gateway.portal) && link_is_host(host) && host.len < sizeof((struct code *)0)->host &&
+	       (conf_app_by_host(id->conf, host) || asks_for_session(id->conf, host));
+}
+
 void call_app_code(struct identity *id, const struct asker *a, const struct auth_call *c)
 {
 	struct session *s = identity_portal_session(id, c->token);
@@ -55,8 +61,7 @@ void call_app_code(struct identity *id, const struct asker *a, const struct auth
 		identity_reply_result(id, a, AUTH_NONE);
 		return;
 	}
-	if (!link_is_host(c->args[0]) || c->args[0].len >= sizeof k->host || c->args[1].len != SHA256_LEN || !link_is_target(c->args[2]) ||
-		bytes_eq(c->args[0], id->conf->gateway.portal) || (!app && !asks_for_session(id->conf, c->args[0]))) {
+	if (!identity_has_apps_at(id, c->args[0]) || c->args[1].len != SHA256_LEN || !link_is_target(c->args[2])) {
 		identity_reply(id, a, &(struct auth_answer){ .result = AUTH_BAD, .values = { BYTES("host") }, .value_count = 1 });
 		return;
 	}

@@ -203,6 +203,8 @@ static void (*const functions[CALL_COUNT])(struct identity *id, const struct ask
 	[CALL_PASSKEY_ASK] = call_passkey_ask,
 	[CALL_PASSKEY_BEGIN] = call_passkey_begin,
 	[CALL_PASSKEY_PROVE] = call_passkey_prove,
+	[CALL_KEEP] = call_keep,
+	[CALL_KEPT] = call_kept,
 };
 
 void identity_call(struct identity *id, struct channel *from, const struct auth_call *c)

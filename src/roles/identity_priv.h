@@ -1,6 +1,6 @@
 /* identity's parts: the process (identity.c), what workers call (identity_calls.c and the tables below), sign-ins under way (identity_sign_in.c), factors
- * (identity_factors.c), apps' one-time codes (identity_apps.c), passwords through the hashers (identity_hash.c), tokens through the keeper
- * (identity_token.c), and what administrators ask (identity_admin.c). One thread. */
+ * (identity_factors.c), apps' one-time codes (identity_apps.c), forms that wait for a sign-in (identity_kept.c), passwords through the hashers
+ * (identity_hash.c), tokens through the keeper (identity_token.c), and what administrators ask (identity_admin.c). One thread. */
 #ifndef ROLES_IDENTITY_PRIV_H
 #define ROLES_IDENTITY_PRIV_H
 
@@ -21,6 +21,8 @@
 #define FLOW_TRIES  10	/* wrong codes; then it begins anew */
 #define CODES_MAX   4096
 #define CODE_S	    60
+#define KEPT_MAX    512 /* forms that wait for their sender to sign in */
+#define KEPT_OF_SOURCE 32 /* an office has one address */
 #define USER_SESSIONS_MAX 50 /* of the portal; who signs in once more loses the oldest, and nobody fills the table by himself */
 #define JOBS_MAX    64	 /* passwords that wait for a hasher; more are AUTH_BUSY */
 #define HASHERS_MAX 8
@@ -56,6 +58,17 @@ struct code {
 	uint32_t slot, generation; /* of the portal's session */
 	char host[254];
 	char *target; /* ours */
+};
+
+/* A form that waits. */
+struct kept {
+	unsigned char hash[32]; /* of the browser's nonce */
+	uint64_t until_s;	/* 0: free */
+	char host[254];
+	struct addr client;
+	char *target;	     /* ours */
+	unsigned char *body; /* ours: FORM_BODY_MAX, of which len are there */
+	size_t len;
 };
 
 struct identity;
@@ -113,6 +126,7 @@ struct identity {
 	uint64_t seen_kept_s; /* the store knows of requests up to then */
 	struct flow flows[FLOWS_MAX];
 	struct code codes[CODES_MAX];
+	struct kept kept[KEPT_MAX];
 	struct job jobs[JOBS_MAX], *free_jobs, *waiting, **waiting_last;
 	struct hasher hashers[HASHERS_MAX];
 	struct token_job tokens[TOKENS_MAX];
@@ -176,6 +190,15 @@ enum err recovery_renew(struct identity *id, int64_t user, struct text *codes) M
 /* identity_apps.c */
 void call_app_code(struct identity *id, const struct asker *a, const struct auth_call *c);
 void call_app_enter(struct identity *id, const struct asker *a, const struct auth_call *c);
+
+/* Whether codes are made for that host: an app's, or one of a route that asks for a session. */
+bool identity_has_apps_at(const struct identity *id, struct bytes host);
+
+/* identity_kept.c */
+void call_keep(struct identity *id, const struct asker *a, const struct auth_call *c);
+void call_kept(struct identity *id, const struct asker *a, const struct auth_call *c);
+void kept_tick(struct identity *id);
+void kept_end(struct kept *k);
 
 /* identity_account.c */
 void call_home(struct identity *id, const struct asker *a, const struct auth_call *c);

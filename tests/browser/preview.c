@@ -59,7 +59,7 @@ static void write_static(const char *folder, const struct sample *s)
 	page_csp(&t, &s->gateway);
 	write_file(folder, "csp.txt", text_bytes(&t));
 	t.len = 0;
-	page_csp_app(&t, &s->gateway);
+	page_csp_app(&t, &s->gateway, true);
 	write_file(folder, "csp-app.txt", text_bytes(&t));
 }
 

@@ -110,6 +110,21 @@ static inline void sample_say(struct sample_run *r, enum page_word w, const char
 	r->p.wrong = bytes_str(wrong);
 }
 
+static inline void sample_form(struct sample_run *r)
+{
+	static unsigned char mem[48 * 1024];
+	struct arena arena;
+
+	arena_init(&arena, mem, sizeof mem);
+	r->p.facts = &r->s->facts;
+	page_form_kept(&r->t, &r->p, BYTES("care.work.example.org"), BYTES("/record?id=7&tab=2"), BYTES("note=Slept+well%2C+%3Cb%3E&again=1&again=2"), &arena);
+	sample_done(r, "form-kept", true);
+	r->p.facts = &r->s->facts;
+	page_form_kept(&r->t, &r->p, BYTES("care.work.example.org"), BYTES(""), BYTES(""), &arena);
+	sample_done(r, "form-gone", true);
+	r->p.facts = NULL;
+}
+
 static inline void sample_signing_in(struct sample_run *r)
 {
 	page_sign_in(&r->t, &r->p, BYTES(""));
@@ -141,6 +156,7 @@ static inline void sample_signing_in(struct sample_run *r)
 	sample_done(r, "down", false);
 	page_app_over(&r->t, &r->p, &r->s->apps[1]);
 	sample_done(r, "app-over", true);
+	sample_form(r);
 }
 
 static inline void sample_signed_in(struct sample_run *r)

@@ -1,4 +1,5 @@
 /* A form, a Cookie field, an origin and a link, all of the same octets: what is taken holds what its header promises. */
+#include "base/utf8.h"
 #include "gateway/form.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -21,6 +22,13 @@ static void check_link(struct bytes in)
 	CHECK(!t.failed && form_parse(text_bytes(&t), &arena, &back) == OK && back.count == 1 && bytes_eq(form_get(&back, "to"), to));
 }
 
+/* A pair of a form that is to be sent again: a field of a page may hold it. */
+static void check_pair(void *ctx, struct bytes name, struct bytes value)
+{
+	++*(size_t *)ctx;
+	CHECK(utf8_is_valid(name) && utf8_is_valid(value) && bytes_find_byte(name, 0) == SIZE_MAX && bytes_find_byte(value, 0) == SIZE_MAX);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static unsigned char mem[2 * FORM_BODY_MAX];
@@ -30,6 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct arena arena;
 	struct form form;
 	struct text t;
+	size_t pairs;
 
 	arena_init(&arena, mem, sizeof mem);
 	if (form_parse(in, &arena, &form) == OK) {
@@ -39,6 +48,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			check_link(form.fields[i].value);
 		}
 	}
+	pairs = 0;
+	arena_init(&arena, mem, sizeof mem);
+	if (form_each(in, &arena, check_pair, &pairs))
+		CHECK(pairs <= FORM_PAIRS_MAX && pairs <= in.len);
 	if (cookie_token(f, 2, COOKIE_PORTAL, token)) {
 		text_init(&t, written, sizeof written);
 		cookie_write(&t, COOKIE_PORTAL, bytes_of(token, sizeof token), 0);

@@ -34,7 +34,12 @@ def echo_head(server, sock, head, rest):
         if name.startswith("h."):
             extra += f"{name[2:]}: {value}\r\n".encode()
     length = re.search(rb"(?i)\r\ncontent-length: (\d+)", head)
-    body = rest.exact(int(length.group(1))) if length else b""
+    body, size = rest, int(length.group(1)) if length else 0
+    while len(body) < size:
+        part = sock.recv(size - len(body))
+        if not part:
+            return False
+        body += part
     text = head + body
     sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n" + extra + b"Content-Length: %d\r\n\r\n" % len(text) + text)
     return True

@@ -69,6 +69,54 @@ static void test_form(void **state)
 	assert_int_equal(form_parse(bytes_of(large, FORM_BODY_MAX), &arena, &f), ERR_MEMORY);
 }
 
+static void join(void *ctx, struct bytes name, struct bytes value)
+{
+	text_fmt(ctx, "[%.*s|%.*s]", FMT(name), FMT(value));
+}
+
+/* Another's form: all pairs, in their order. */
+static void test_each(void **state)
+{
+	static const struct { const char *why; struct bytes in; bool want; const char *pairs; } cases[] = {
+		{ "an empty one",		LIT(""),		true,  "" },
+		{ "one field",			LIT("a=1"),		true,  "[a|1]" },
+		{ "a name twice, in order",	LIT("b=2&a=1&b=3"),	true,  "[b|2][a|1][b|3]" },
+		{ "decoded",			LIT("a%5B%5D=1+%2B"),	true,  "[a[]|1 +]" },
+		{ "no name",			LIT("=1"),		true,  "[|1]" },
+		{ "control characters",		LIT("a=%1b%0d%0a"),	true,  "[a|\x1b\r\n]" },
+		{ "UTF-8",			LIT("a=%C3%A9"),	true,  "[a|\xc3\xa9]" },
+		{ "no UTF-8",			LIT("a=%E9"),		false, NULL },
+		{ "no UTF-8 in a name",		LIT("%E9=a"),		false, NULL },
+		{ "NUL",			LIT("a=%00"),		false, NULL },
+		{ "NUL in a name",		LIT("a%00=1"),		false, NULL },
+		{ "half an escape",		LIT("a=%4"),		false, NULL },
+	};
+	static unsigned char mem[48 * 1024], large[FORM_BODY_MAX + 1], out[1024];
+	struct arena arena;
+	struct text t;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		arena_init(&arena, mem, sizeof mem);
+		text_init(&t, out, sizeof out);
+		print_message("%s\n", cases[i].why);
+		assert_int_equal(form_each(cases[i].in, &arena, join, &t), cases[i].want);
+		if (cases[i].want)
+			assert_true(bytes_eq(text_bytes(&t), bytes_str(cases[i].pairs)));
+	}
+	for (size_t i = 0; i < sizeof large; i++)
+		large[i] = i % 2 ? '&' : 'a';
+	arena_init(&arena, mem, sizeof mem);
+	assert_true(form_each(bytes_of(large, 2 * FORM_PAIRS_MAX), &arena, NULL, NULL));
+	assert_false(form_each(bytes_of(large, 2 * FORM_PAIRS_MAX + 1), &arena, NULL, NULL));
+	memset(large, '<', sizeof large); /* 6 octets each on a page */
+	assert_true(form_each(bytes_of(large, FORM_PAGE_MAX / 6 - 20), &arena, NULL, NULL));
+	assert_false(form_each(bytes_of(large, FORM_BODY_MAX), &arena, NULL, NULL));
+	memset(large, '+', sizeof large);
+	assert_true(form_each(bytes_of(large, FORM_BODY_MAX), &arena, NULL, NULL));
+	assert_false(form_each(bytes_of(large, FORM_BODY_MAX + 1), &arena, NULL, NULL));
+}
+
 static void test_cookie_token(void **state)
 {
 	static const struct { const char *why; struct http_field f[2]; bool want; } cases[] = {
@@ -308,7 +356,7 @@ static void test_link(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_form), cmocka_unit_test(test_cookie_token), cmocka_unit_test(test_cookie_write),
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_form), cmocka_unit_test(test_each), cmocka_unit_test(test_cookie_token), cmocka_unit_test(test_cookie_write),
 		cmocka_unit_test(test_cookie_lang), cmocka_unit_test(test_cookie_is_ours), cmocka_unit_test(test_csrf), cmocka_unit_test(test_origin),
 		cmocka_unit_test(test_hosts_and_targets), cmocka_unit_test(test_link) };
 
