@@ -453,6 +453,15 @@ size_t sessions_end_all(struct sessions *t, bool (*match)(void *ctx, const struc
 {
 	uint32_t before = t->count;
 
+	/* Of a hundred thousand the last would go on for seconds: all of them first where workers see it, then one by one what the disk is told. */
+	for (uint32_t i = 0; i < t->fresh; i++)
+		if (node_at(t, i)->is_live && match(ctx, session_at(t, i))) {
+			for (uint32_t c = node_at(t, i)->child; c != NONE; c = node_at(t, c)->older)
+				sessions_changed(t, session_at(t, c));
+			sessions_changed(t, session_at(t, i));
+		}
+	if (t->hooks.moved)
+		t->hooks.moved(t->hooks.ctx);
 	for (uint32_t i = 0; i < t->fresh; i++)
 		if (node_at(t, i)->is_live && match(ctx, session_at(t, i)))
 			sessions_end(t, session_at(t, i), why);

@@ -23,6 +23,7 @@ struct sessions;
 struct sessions_hooks {
 	void *ctx;
 	void (*ended)(void *ctx, const struct session *s, const char *why);
+	void (*moved)(void *ctx); /* of many that end at once: the board has all of them, and `ended` will be called for each. NULL: nobody asks */
 };
 
 /* board: all its live slots are moved on: sessions of an identity before this one are to be asked about again. most: the limit of sessions,

@@ -214,7 +214,7 @@ static bool restore(void *ctx, const struct store_session *x)
 
 static enum err identity_start(struct role_run *run)
 {
-	static const struct sessions_hooks hooks = { .ctx = &identity, .ended = session_ended };
+	static const struct sessions_hooks hooks = { .ctx = &identity, .ended = session_ended, .moved = tell_workers };
 	struct identity *id = &identity;
 	enum err e;
 

@@ -206,6 +206,48 @@ static void test_end_all_and_each(void **state)
 	sessions_free(&t);
 }
 
+struct fleet { struct { uint32_t slot, generation; } of[3]; unsigned moved, ended; };
+
+static void on_moved(void *ctx)
+{
+	struct fleet *f = ctx;
+
+	assert_int_equal(f->ended, 0);
+	for (size_t i = 0; i < COUNT_OF(f->of); i++)
+		assert_false(board_session_lives(board, f->of[i].slot, f->of[i].generation));
+	f->moved++;
+}
+
+static void on_ended_of_fleet(void *ctx, const struct session *s, const char *why)
+{
+	(void)s, (void)why;
+	((struct fleet *)ctx)->ended++;
+}
+
+/* Workers see the end of all before the disk is asked about the first. */
+static void test_end_all_is_seen_first(void **state)
+{
+	struct fleet f = { .moved = 0 };
+	const struct sessions_hooks own = { .ctx = &f, .ended = on_ended_of_fleet, .moved = on_moved };
+	struct session *s[3];
+	unsigned char token[32];
+	struct sessions *t = NULL;
+
+	(void)state;
+	assert_int_equal(sessions_new(board, 10, &own, &t), OK);
+	s[0] = add(t, 7, NULL, token);
+	s[1] = add(t, 7, s[0], token);
+	s[2] = add(t, 7, NULL, token);
+	for (size_t i = 0; i < COUNT_OF(s); i++) {
+		f.of[i].slot = s[i]->slot;
+		f.of[i].generation = s[i]->generation;
+	}
+	assert_int_equal(sessions_end_all(t, is_of_7, NULL, "revoked"), 3);
+	assert_int_equal(f.moved, 1);
+	assert_int_equal(f.ended, 3);
+	sessions_free(&t);
+}
+
 static void test_of_user(void **state)
 {
 	static const uint64_t since[] = { 5, 9, 1, 7, 9, 3 };
@@ -753,7 +795,7 @@ static void test_model(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { T(test_ways_to_a_session), T(test_upper_case_id), T(test_rotation), T(test_end), T(test_end_all_and_each),
+	const struct CMUnitTest tests[] = { T(test_ways_to_a_session), T(test_upper_case_id), T(test_rotation), T(test_end), T(test_end_all_and_each), T(test_end_all_is_seen_first),
 		T(test_of_user), T(test_of_app), T(test_limit_and_rest), T(test_new_identity), T(test_restore), T(test_seen), T(test_seen_in_2106), T(test_seen_lies),
 		T(test_app_keeps_portal), T(test_find_looks_at_the_time), T(test_memory), T(test_model) };
 
