@@ -42,7 +42,10 @@ void alert_fields_fini(struct alert_fields *f);
 /* What to do next, by class (alert/next.tbl): appends the step i (from 0) for people, one line without its end; false: there are no more.
  * Commands in it name the advisory and the client where these are plain (they come from packs and from strangers, and are copied into
  * shells), else the words CVE and CLIENT. */
-bool alert_put_next(struct text *t, enum hunt_class c, enum alert_lang language, size_t i, struct bytes advisory, struct bytes client);
+#define ALERT_SOURCE_GATEWAY "gateway" /* sluis.source of what is about people's sign-ins and sessions */
+enum alert_of { ALERT_OF_HUNT, ALERT_OF_GATEWAY };
+enum alert_of alert_of_source(struct bytes source);
+bool alert_put_next(struct text *t, enum hunt_class c, enum alert_of of, enum alert_lang language, size_t i, struct bytes advisory, struct bytes client);
 
 struct alert_mail {
 	const char *from, *to; /* bare addresses */

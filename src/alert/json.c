@@ -31,7 +31,7 @@ static void put_next(struct text *t, const struct alert *a)
 		size_t before = steps.len;
 
 		text_fmt(&steps, "%s%zu. ", i ? " " : "", i + 1);
-		if (!alert_put_next(&steps, a->class, ALERT_EN, i, advisory, f ? f->client : BYTES(""))) {
+		if (!alert_put_next(&steps, a->class, alert_of_source(bytes_str(a->source)), ALERT_EN, i, advisory, f ? f->client : BYTES(""))) {
 			steps.len = before;
 			break;
 		}

@@ -182,29 +182,43 @@ static void put_one(struct text *t, const struct alert_fields *f, enum alert_lan
 	text_byte(t, '\n');
 }
 
-/* With the first alert's advisory and client, and only where these are the same in all of its class: a command must not name another. */
-static void put_steps(struct text *t, const struct alert_fields *const *sorted, size_t count, enum alert_lang l)
+/* Those from..to have one class. With the advisory and client only where these are the same in all: a command must not name another. */
+static void put_steps_of(struct text *t, const struct alert_fields *const *sorted, size_t from, size_t to, enum alert_of of, enum alert_lang l)
 {
-	for (size_t i = 0; i < count;) {
-		struct bytes advisory = sorted[i]->advisories, client = sorted[i]->client;
-		enum hunt_class c = sorted[i]->class;
+	struct bytes advisory = BYTES(""), client = BYTES("");
+	size_t n = 0;
 
-		for (; i < count && sorted[i]->class == c; i++) {
-			advisory = bytes_eq(advisory, sorted[i]->advisories) ? advisory : BYTES("");
-			client = bytes_eq(client, sorted[i]->client) ? client : BYTES("");
-		}
-		text_fmt(t, "%s (%s)\n\n", word(l, M_NEXT), hunt_class_name(c));
-		for (size_t k = 0;; k++) {
-			size_t before = t->len;
+	for (size_t i = from; i < to; i++) {
+		if (alert_of_source(sorted[i]->source) != of)
+			continue;
+		advisory = n == 0 || bytes_eq(advisory, sorted[i]->advisories) ? sorted[i]->advisories : BYTES("");
+		client = n == 0 || bytes_eq(client, sorted[i]->client) ? sorted[i]->client : BYTES("");
+		n++;
+	}
+	if (n == 0)
+		return;
+	text_fmt(t, "%s (%s)\n\n", word(l, M_NEXT), hunt_class_name(sorted[from]->class));
+	for (size_t k = 0;; k++) {
+		size_t before = t->len;
 
-			text_fmt(t, "%zu. ", k + 1);
-			if (!alert_put_next(t, c, l, k, advisory, client)) {
-				t->len = before;
-				break;
-			}
-			text_byte(t, '\n');
+		text_fmt(t, "%zu. ", k + 1);
+		if (!alert_put_next(t, sorted[from]->class, of, l, k, advisory, client)) {
+			t->len = before;
+			break;
 		}
 		text_byte(t, '\n');
+	}
+	text_byte(t, '\n');
+}
+
+static void put_steps(struct text *t, const struct alert_fields *const *sorted, size_t count, enum alert_lang l)
+{
+	for (size_t i = 0, to; i < count; i = to) {
+		to = i + 1;
+		while (to < count && sorted[to]->class == sorted[i]->class)
+			to++;
+		put_steps_of(t, sorted, i, to, ALERT_OF_HUNT, l);
+		put_steps_of(t, sorted, i, to, ALERT_OF_GATEWAY, l);
 	}
 }
 

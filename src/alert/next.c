@@ -5,9 +5,10 @@
 
 static const struct {
 	enum hunt_class class;
+	enum alert_of of;
 	const char *texts[2];
 } steps[] = {
-#define NEXT(class, en, nl) { class, { en, nl } },
+#define NEXT(class, of, en, nl) { class, ALERT_OF_##of, { en, nl } },
 #include "alert/next.tbl"
 #undef NEXT
 };
@@ -23,14 +24,19 @@ static bool is_plain_id(struct bytes b)
 	return b.len && b.len <= 40;
 }
 
-bool alert_put_next(struct text *t, enum hunt_class c, enum alert_lang language, size_t i, struct bytes advisory, struct bytes client)
+enum alert_of alert_of_source(struct bytes source)
+{
+	return bytes_eq(source, BYTES(ALERT_SOURCE_GATEWAY)) ? ALERT_OF_GATEWAY : ALERT_OF_HUNT;
+}
+
+bool alert_put_next(struct text *t, enum hunt_class c, enum alert_of of, enum alert_lang language, size_t i, struct bytes advisory, struct bytes client)
 {
 	struct bytes left = BYTES("");
 	struct addr addr;
 	size_t n;
 
 	for (size_t k = 0; k < COUNT_OF(steps); k++)
-		if (steps[k].class == c && i-- == 0) {
+		if (steps[k].class == c && steps[k].of == of && i-- == 0) {
 			left = bytes_str(steps[k].texts[language == ALERT_NL]);
 			break;
 		}

@@ -111,6 +111,7 @@ static void on_second(struct timer *t)
 	tick(id, false);
 	token_tick(id);
 	kept_tick(id);
+	identity_alert_tick(id);
 	for (size_t i = 0; i < FLOWS_MAX; i++)
 		if (id->flows[i].until_s && id->flows[i].until_s <= identity_now_s(id))
 			flow_end(&id->flows[i]);
@@ -154,6 +155,14 @@ static enum err on_dir(struct role_run *run, struct channel *from, struct ipc_ms
 	return OK;
 }
 
+static enum err on_alerts(struct role_run *run, struct channel *from, struct ipc_msg *m)
+{
+	(void)run, (void)from;
+	if (!m->fds_lost) /* the file before is better than none */
+		appender_take(&identity.alerts, &m->fds[0]);
+	return OK;
+}
+
 /* The master has read the same bytes, so a mistake in them is ours. */
 static enum err on_config(struct role_run *run, struct channel *from, struct ipc_msg *m)
 {
@@ -165,7 +174,7 @@ static enum err on_config(struct role_run *run, struct channel *from, struct ipc
 		return ERR_SYNTAX;
 	TRY(role_conf_again(run, m->fds[0], &identity.conf));
 	identity.generation = generation;
-	return OK;
+	return identity_alert_start(&identity);
 }
 
 static enum err on_ask(struct role_run *run, struct channel *from, struct ipc_msg *m)
@@ -239,6 +248,7 @@ static enum err identity_start(struct role_run *run)
 		LOG(EV_IDENTITY_STORE, KV_STR("what", "open"), KV_STR("why", e == ERR_ORDER ? "it was written by a newer Sluis" : store_error(NULL)));
 		return e;
 	}
+	TRY(identity_alert_start(id));
 	hash_init(id);
 	e = store_sessions(id->store, restore, id);
 	if (e != OK)
@@ -262,6 +272,7 @@ static void identity_end(struct role_run *run)
 		__atomic_store_n(&identity.board->state, 0, __ATOMIC_RELEASE);
 	if (identity.sessions && identity.seen && identity.store)
 		tick(&identity, true);
+	identity_alert_end(&identity);
 	store_close(&identity.store);
 }
 
@@ -273,6 +284,7 @@ static const struct role role_identity = {
 		/* message              from               when                        handler */
 		{ MSG_IDENTITY_DIR,     FROM(ROLE_MASTER), WHEN_SETUP,                 on_dir },
 		{ MSG_BOARD,            FROM(ROLE_MASTER), WHEN_SETUP,                 on_board },
+		{ MSG_ALERTS,           FROM(ROLE_MASTER), WHEN_SETUP | WHEN_RUNNING,  on_alerts },
 		{ MSG_IDENTITY_CONFIG,  FROM(ROLE_MASTER), WHEN_RUNNING,               on_config },
 		{ MSG_IDENTITY_ADMIN,   FROM(ROLE_MASTER), WHEN_RUNNING,               identity_on_admin },
 		{ MSG_IDENTITY_ASK,     FROM(ROLE_WORKER), WHEN_RUNNING,               on_ask },
@@ -290,5 +302,6 @@ static const struct role role_identity = {
 
 int main(int argc, char **argv)
 {
+	appender_init(&identity.alerts);
 	return role_main(&role_identity, argc, argv);
 }

@@ -4,6 +4,7 @@
 #ifndef ROLES_IDENTITY_PRIV_H
 #define ROLES_IDENTITY_PRIV_H
 
+#include "alert/appender.h"
 #include "auth/call.h"
 #include "auth/facts.h"
 #include "auth/guess.h"
@@ -115,6 +116,8 @@ struct identity {
 	struct guess *guess;
 	struct board_sessions *board;
 	const struct board_seen *seen;
+	struct appender alerts;
+	struct alert_group *alert_group;
 	struct ledger_ring *records; /* NULL: there is no ledger */
 	struct channel *keeper;	     /* of the newest generation; NULL: none now */
 	bool has_key;
@@ -239,6 +242,14 @@ enum err token_on_signed(struct role_run *run, struct channel *from, struct ipc_
 /* Answers, later, with facts that have a token for the session's app. */
 void token_start(struct identity *id, const struct asker *a, struct session *s, const struct auth_facts *facts, const struct conf_app *app);
 void call_jwks(struct identity *id, const struct asker *a, const struct auth_call *c);
+
+/* identity_alert.c */
+struct identity_alert { const char *rule, *title, *note; enum hunt_class class; };
+enum err identity_alert_start(struct identity *id) MUST_USE;
+/* To the file of alerts, if there is one (detect:): the first at once, repeats of that rule and client as a sum. */
+void identity_alert(struct identity *id, const struct identity_alert *a, const struct addr *client, struct bytes user);
+void identity_alert_tick(struct identity *id); /* about once a second */
+void identity_alert_end(struct identity *id);
 
 /* identity_admin.c */
 enum err identity_on_admin(struct role_run *run, struct channel *from, struct ipc_msg *m) MUST_USE;

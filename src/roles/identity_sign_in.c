@@ -70,6 +70,10 @@ bool sign_in_may_try(struct identity *id, const struct asker *a, int64_t user, s
 	return false;
 }
 
+static const struct identity_alert guessing = { .rule = "sign-in-guessing", .class = HUNT_ATTEMPT,
+	.title = "Somebody guesses at passwords or codes of the portal",
+	.note = "user.name is the name that was tried last" };
+
 void sign_in_wrong(struct identity *id, const struct asker *a, int64_t user, struct bytes name, const struct addr *client, const char *method)
 {
 	uint64_t now_s = identity_now_s(id);
@@ -84,8 +88,10 @@ void sign_in_wrong(struct identity *id, const struct asker *a, int64_t user, str
 	text_init(&t, ip, sizeof ip);
 	addr_write_ip(client, &t);
 	/* Whether there is such a name is not said: the log may be read by more people than the store. */
-	if (is_alarm)
+	if (is_alarm) {
 		LOG(EV_SIGN_IN_ALARM, KV_BYTES("user", name), KV_BYTES("client", text_bytes(&t)), KV_STR("method", method));
+		identity_alert(id, &guessing, client, name);
+	}
 	identity_reply_result(id, a, AUTH_REFUSED);
 }
 

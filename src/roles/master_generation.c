@@ -727,5 +727,6 @@ enum err master_alerts(struct master *m, const struct conf *conf)
 	}
 	TRY(open_log(m, conf->detect.alerts, ROLE_WATCHER, MSG_ALERTS, &m->alerts));
 	share_alerts(m, conf);
+	(void)!master_identity_alerts(m);
 	return OK;
 }

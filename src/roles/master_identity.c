@@ -333,7 +333,15 @@ enum err master_identity_hand_over(struct child *c)
 	id->told = g->number;
 	TRY(child_send(c, MSG_IDENTITY_DIR, BYTES(""), id->dir));
 	TRY(child_send_board(c, BOARD_SESSIONS, 0, id->sessions, true));
-	return child_send_board(c, BOARD_SEEN, 0, id->seen, false);
+	TRY(child_send_board(c, BOARD_SEEN, 0, id->seen, false));
+	return master_identity_alerts(c->master);
+}
+
+enum err master_identity_alerts(struct master *m)
+{
+	struct child *c = &m->identity.process;
+
+	return c->master && c->control.fd >= 0 && m->alerts >= 0 ? child_send(c, MSG_ALERTS, BYTES(""), m->alerts) : OK;
 }
 
 enum err master_identity_hand_over_worker(struct child *worker)

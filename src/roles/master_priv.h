@@ -209,6 +209,7 @@ enum err master_identity_prepare(struct master *m, const struct generation *g, c
 enum err master_identity_start(struct master *m, const struct generation *g) MUST_USE;
 enum err master_identity_hand_over(struct child *c) MUST_USE; /* what identity or a hasher needs */
 enum err master_identity_hand_over_worker(struct child *worker) MUST_USE;
+enum err master_identity_alerts(struct master *m) MUST_USE; /* the file of alerts, if there are both */
 enum err master_identity_key(struct child *keeper) MUST_USE;
 void master_identity_config(struct master *m, const struct generation *g); /* came into use */
 void master_identity_ready(struct master *m); /* the process runs */

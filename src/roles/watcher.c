@@ -2,8 +2,7 @@
  * reads shared memory and appends to one file; it has no network, no channel to any other process, and nothing waits for it. What it
  * looks for are a hunt's indicators, so a request is put to the scan as the line that an appliance would have logged of it. */
 #include "roles/role.h"
-#include "alert/alert.h"
-#include "base/fd.h"
+#include "alert/appender.h"
 #include "base/log.h"
 #include "base/reader.h"
 #include "board/board.h"
@@ -17,7 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define LOOK_MS	     100
 #define CHUNK_MOST   (256u << 10)
@@ -51,33 +49,25 @@ struct watcher {
 	struct live *live;
 	struct alert_group *group;
 	struct timer timer;
-	struct text lines, ordered, out;
+	struct text lines, ordered;
 	struct place places[PLACES]; /* of lines */
 	size_t place_count;
 	struct webline line;
 	const char *path; /* of the log that the lines would stand in */
-	char host[256];
 	struct client clients[CLIENTS];
-	int alerts;
-	bool is_failing;
+	struct appender alerts;
 };
 
-static struct watcher w = { .alerts = -1 };
+static struct watcher w;
 static unsigned char chunk[CHUNK_MOST];
 
 /* --- what is found --- */
 
 static void on_alert(void *ctx, const struct alert *a)
 {
-	size_t before = w.out.len;
-
 	(void)ctx;
-	alert_put_json(&w.out, a, w.host, loop_real_us(w.run->loop));
-	if (!w.out.failed)
-		return;
-	LOG(EV_ALERT_LOST, KV_STR("why", "there is no more room for alerts that wait for the disk"));
-	w.out.len = before; /* no half line */
-	w.out.failed = false;
+	if (appender_put(&w.alerts, a, loop_real_us(w.run->loop)) != OK)
+		LOG(EV_ALERT_LOST, KV_STR("why", "there is no more room for alerts that wait for the disk"));
 }
 
 static void on_problem(void *ctx, const char *where, const char *what)
@@ -86,24 +76,10 @@ static void on_problem(void *ctx, const char *where, const char *what)
 	LOG(EV_INTERNAL, KV_STR("what", what), KV_STR("where", where));
 }
 
-/* What a full disk does not take stays in memory, up to the limit of the text, and is tried again. */
 static void write_alerts(void)
 {
-	while (w.out.len && w.alerts >= 0) {
-		ssize_t n = write(w.alerts, w.out.at, w.out.len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0) {
-			if (!w.is_failing)
-				LOG(EV_ALERT_UNWRITTEN, KV_ERRNO());
-			w.is_failing = true;
-			return;
-		}
-		memmove(w.out.at, w.out.at + n, w.out.len - (size_t)n);
-		w.out.len -= (size_t)n;
-		w.is_failing = false;
-	}
+	if (appender_write(&w.alerts) != OK)
+		LOG(EV_ALERT_UNWRITTEN, KV_ERRNO());
 }
 
 /* --- what the workers say --- */
@@ -256,11 +232,8 @@ static enum err on_board(struct role_run *run, struct channel *from, struct ipc_
 static enum err on_alerts(struct role_run *run, struct channel *from, struct ipc_msg *m)
 {
 	(void)run, (void)from;
-	if (m->fds_lost)
-		return OK; /* the file before is better than none */
-	fd_close(&w.alerts);
-	w.alerts = m->fds[0];
-	m->fds[0] = -1;
+	if (!m->fds_lost) /* the file before is better than none */
+		appender_take(&w.alerts, &m->fds[0]);
 	return OK;
 }
 
@@ -296,9 +269,8 @@ static enum err watcher_start(struct role_run *run)
 
 	w.run = run;
 	TRY(role_conf(run, &w.conf));
-	if (!w.conf->detect.is_on || w.alerts < 0)
+	if (!w.conf->detect.is_on || w.alerts.fd < 0)
 		return ERR_ORDER;
-	gethostname(w.host, sizeof(w.host) - 1);
 	TRY(read_packs());
 	w.path = live_path_of(w.layout, "access");
 	if (!w.path)
@@ -310,7 +282,6 @@ static enum err watcher_start(struct role_run *run)
 	w.live = w.group ? live_new(w.rules, w.layout, w.group, on_problem, NULL) : NULL;
 	text_init_growing(&w.lines, LINES_MOST);
 	text_init_growing(&w.ordered, LINES_MOST);
-	text_init_growing(&w.out, 64 * ALERT_LINE_MAX);
 	return w.live ? OK : ERR_MEMORY;
 }
 
@@ -344,5 +315,6 @@ static const struct role role_watcher = {
 
 int main(int argc, char **argv)
 {
+	appender_init(&w.alerts);
 	return role_main(&role_watcher, argc, argv);
 }

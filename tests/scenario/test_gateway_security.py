@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import socket
 import ssl
 import threading
 import time
@@ -831,3 +832,33 @@ def test_no_worker_remembers_a_token(world):
     while (found := left()) and time.monotonic() < deadline:
         time.sleep(0.1)  # connections end when the worker has read that they did
     assert not found, found
+
+
+def test_guessing_is_an_alert_where_alerts_go(world):
+    s = world.run(gateway(world, detect={"mode": "on"}))
+    add_user(s, "eva")
+    path = os.path.join(s.config["state_dir"], "alerts.jsonl")
+
+    def alerts():
+        if not os.path.exists(path):
+            return []
+        with open(path, encoding="utf-8") as f:
+            return [a for a in map(json.loads, f.read().split("\n")[:-1]) if a["rule.id"] == "sign-in-guessing"]
+
+    b = Browser(s)
+    for i in range(31):  # other names each time, so that nobody waits: an address that has used up its thirty
+        b.sign_in(f"nobody{i}", "what it is not 1")
+    [alert] = wait_for(alerts, "an alert")
+    assert (alert["sluis.alert"], alert["sluis.class"], alert["sluis.source"], alert["source.ip"]) == ("first", "attempt", "gateway", "127.0.0.1")
+    assert "sluis isolate 127.0.0.1" in alert["sluis.next"] and "mitigat" not in alert["sluis.next"]
+    assert "what it is not" not in json.dumps(alert)
+    os.rename(path, path + ".1")  # as a log that is rotated
+    with socket.socket(socket.AF_UNIX) as c:
+        c.connect(s.socket)
+        c.sendall(b'{"command":"reopen"}\n')
+        assert json.loads(c.makefile().readline())["ok"]
+    assert ask(s, "user.unlock", name="eva")["ok"]
+    for i in range(11):
+        Browser(s).sign_in("eva", "what it is not 1")
+        wait_for(lambda: ask(s, "user.unlock", name="eva")["ok"], "a moment without a wait")
+    wait_for(lambda: os.path.exists(path), "the file to be opened anew")
