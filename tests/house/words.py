@@ -27,7 +27,7 @@ for name, en, nl in words:
         bad.append(f"{name} is not used")
 for path, macro, used in (("alert/mail.tbl", "MAIL", (src / "alert/mail.c").read_text()), ("alert/next.tbl", "NEXT", "")):
     text = (src / path).read_text()
-    rows = re.findall(rf"^{macro}\((\w+),\s*" + string + r",\s*" + string + r"\)$", text, re.M)
+    rows = re.findall(rf"^{macro}\((\w+)(?:, [A-Z]+)?,\s*" + string + r",\s*" + string + r"\)$", text, re.M)
     if not rows or len(rows) != len(re.findall(rf"^{macro}\(", text, re.M)):
         bad.append(f"a line of {path} is not {macro}(NAME, \"English\", \"Dutch\")")
     for name, en, nl in rows:
