@@ -1,6 +1,5 @@
 # ./dev test and ./dev fuzz. Sourced by dev.
 FUZZ_SECONDS=${FUZZ_SECONDS:-2}
-BESIDE="advisory assess cli detect_docs gateway gateway_docs gateway_security hunt hunt_mutations hunt_rules plan policy respond user_commands"
 ALONE="pages passkey_script portal_browser" # a browser needs the whole machine
 
 cmd_test() {
@@ -28,21 +27,15 @@ cmd_test() {
 	fi
 	# Scenarios: real processes, real peers. Memory is measured on the release build.
 	cmd_build >build-test/release.log 2>&1 || { cat build-test/release.log; failed=$((failed + 1)); }
-	# Both halves mostly wait, so they run side by side. BESIDE has those that measure nothing of the machine and share nothing with others.
-	local name beside=() others=() alone=()
-	for name in $BESIDE; do
-		beside+=("tests/scenario/test_$name.py"); others+=("--ignore=tests/scenario/test_$name.py")
-	done
+	# They mostly wait, so two files run side by side, each in its order; the longest begin (tests/scenario/conftest.py).
+	local name others=() alone=()
 	for name in $ALONE; do
 		alone+=("tests/scenario/test_$name.py"); others+=("--ignore=tests/scenario/test_$name.py")
 	done
-	SLUIS_BUILD=$PWD/build-test "$PYTHON" -m pytest -q -p no:cacheprovider "${beside[@]}" >build-test/scenario-beside.log 2>&1 &
-	local other=$!
-	SLUIS_BUILD=$PWD/build-test "$PYTHON" -m pytest -q -p no:cacheprovider "${others[@]}" tests/scenario 2>&1 | tee build-test/scenario.log || true
-	wait "$other" || true
-	cat build-test/scenario-beside.log
+	SLUIS_BUILD=$PWD/build-test "$PYTHON" -m pytest -q -p no:cacheprovider -n 2 --dist loadfile --durations=60 "${others[@]}" tests/scenario 2>&1 |
+		tee build-test/scenario.log || true
 	SLUIS_BUILD=$PWD/build-test "$PYTHON" -m pytest -q -p no:cacheprovider "${alone[@]}" 2>&1 | tee build-test/scenario-alone.log || true
-	for log in build-test/scenario.log build-test/scenario-beside.log build-test/scenario-alone.log; do
+	for log in build-test/scenario.log build-test/scenario-alone.log; do
 		p=$(grep -oE '[0-9]+ passed' "$log" | tail -1 | cut -d' ' -f1 || true)
 		f=$({ grep -oE '[0-9]+ (failed|error|errors|skipped)' "$log" || true; } | awk '{n+=$1} END{print n+0}')
 		passed=$((passed + ${p:-0})); failed=$((failed + ${f:-0}))
