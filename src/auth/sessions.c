@@ -412,6 +412,17 @@ void sessions_changed(struct sessions *t, struct session *s)
 	next_epoch(t);
 }
 
+void sessions_news(struct sessions *t, struct session *s)
+{
+	CHECK(sessions_at(t, s->slot) == s);
+	__atomic_store_n(&t->board->news[s->slot], sessions_news_of(t, s) + 1, __ATOMIC_RELEASE);
+}
+
+uint32_t sessions_news_of(const struct sessions *t, const struct session *s)
+{
+	return __atomic_load_n(&t->board->news[s->slot], __ATOMIC_RELAXED); /* one writer */
+}
+
 void sessions_rotate(struct sessions *t, struct session *s, unsigned char token[AUTH_TOKEN_LEN])
 {
 	CHECK(sessions_at(t, s->slot) == s);

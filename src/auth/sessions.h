@@ -14,6 +14,10 @@ struct session {
 	uint32_t parent_slot, parent_generation; /* of an app's session; generation 0: it is a portal's */
 	/* of identity's, for this session: a secret that waits for its first code; a challenge that waits for its passkey */
 	bool has_pending_totp, has_challenge;
+	/* Of a key of the device: challenges that may be answered, the latest first; the short cookie before the one that is kept. */
+	struct { unsigned char value[32]; uint64_t until_s; } device_challenges[2];
+	unsigned char device_before[32];
+	uint64_t device_before_until_s, device_grace_s, device_told_s;
 	unsigned char pending_totp[TOTP_SECRET_LEN], challenge[32];
 	uint64_t challenge_until_s;
 };
@@ -47,6 +51,9 @@ void sessions_rotate(struct sessions *t, struct session *s, unsigned char token[
 /* Workers are to ask again about it (its facts have changed, or the times in kept were changed by hand); the token stays. Of a portal's: its apps'
  * sessions are not touched. The board's epoch grows here and at a rotation too. */
 void sessions_changed(struct sessions *t, struct session *s);
+/* Likewise, but nothing that is under way is cut: something besides its rights is to be known. */
+void sessions_news(struct sessions *t, struct session *s);
+uint32_t sessions_news_of(const struct sessions *t, const struct session *s); /* the number that says so, for facts */
 /* With those of its apps. s is gone. */
 void sessions_end(struct sessions *t, struct session *s, const char *why);
 /* All for which match says yes; how many ended, those of their apps counted too. */
