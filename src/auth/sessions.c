@@ -486,6 +486,16 @@ struct session *sessions_of_app(struct sessions *t, const struct session *portal
 	return NULL;
 }
 
+size_t sessions_bound(struct sessions *t, const struct session *s)
+{
+	uint32_t portal = is_portal(s) ? s->slot : s->parent_slot;
+	size_t n = session_at(t, portal)->kept.is_device_bound;
+
+	for (uint32_t i = node_at(t, portal)->child; i != NONE; i = node_at(t, i)->older)
+		n += session_at(t, i)->kept.is_device_bound;
+	return n;
+}
+
 size_t sessions_of_user(struct sessions *t, int64_t user, struct session **out, size_t most)
 {
 	size_t n = 0;

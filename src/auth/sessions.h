@@ -61,6 +61,8 @@ size_t sessions_end_all(struct sessions *t, bool (*match)(void *ctx, const struc
 void sessions_each(struct sessions *t, bool (*one)(void *ctx, struct session *s), void *ctx); /* until false; one may not add or end */
 /* The session that was entered from a portal's at that host. NULL: none. */
 struct session *sessions_of_app(struct sessions *t, const struct session *portal, struct bytes host);
+/* How many are bound to a key of the device: of the portal's that s is, or belongs to, and those of its apps. */
+size_t sessions_bound(struct sessions *t, const struct session *s);
 /* Of a user: portal sessions, latest first; how many there are. */
 size_t sessions_of_user(struct sessions *t, int64_t user, struct session **out, size_t most);
 /* Takes over when workers last saw each (a time in the future is now: workers are not trusted), and ends those that are over or were idle too long. An

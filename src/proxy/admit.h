@@ -92,8 +92,8 @@ bool admit_is_device_path(const struct exchange *x); /* answered whatever sessio
 void admit_device_path(struct exchange *x);
 /* The session changed by an answer, as admit_set_token; and its browser may bind it to a key. */
 void admit_set_session(struct exchange *x, const char *cookie, const struct auth_answer *a);
-/* The browser may bind the session to a key: a line of the answer's head, where identity gave a challenge for it; or that line's value, in x's arena. */
-void admit_device_offer(struct exchange *x, const struct auth_facts *f);
+/* The browser has not bound x->session to a key, and may: once more a line of the answer's head; or that line's value, in x's arena. */
+void admit_device_offer(struct exchange *x);
 struct bytes admit_device_offer_value(struct exchange *x);
 /* Whether x->session is not bound, or the request has its short cookie. */
 bool admit_device_shown(struct exchange *x) MUST_USE;

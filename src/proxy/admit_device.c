@@ -13,6 +13,7 @@
 #define DEVICE_REFRESH	DEVICE_PREFIX "refresh"
 #define WAIT_S		10 /* that a browser may take to register, before a page says that it does not */
 #define TOLD_S		60
+#define AGAIN_S		20 /* from its begin a session's browser is not offered it again: each time costs it one of few signatures */
 
 bool admit_is_device_path(const struct exchange *x)
 {
@@ -45,7 +46,13 @@ static bool has_offer(const struct exchange *x, const struct auth_facts *f)
 	return f->device_challenge_until_s > x->real_us / 1000000;
 }
 
-void admit_device_offer(struct exchange *x, const struct auth_facts *f)
+/* What another site's link led here registers without our cookies (SameSite), and would be in vain. */
+static bool is_offered_again(const struct exchange *x)
+{
+	return x->real_us / 1000000 >= x->session->facts.begun_s + AGAIN_S && !is_from_elsewhere(x);
+}
+
+static void offer(struct exchange *x, const struct auth_facts *f)
 {
 	struct text *t = &x->admit->head;
 
@@ -56,13 +63,19 @@ void admit_device_offer(struct exchange *x, const struct auth_facts *f)
 	text_lit(t, "\r\n");
 }
 
+void admit_device_offer(struct exchange *x)
+{
+	if (x->session && is_offered_again(x))
+		offer(x, &x->session->facts);
+}
+
 void admit_set_session(struct exchange *x, const char *cookie, const struct auth_answer *a)
 {
 	struct auth_facts f;
 
 	admit_set_token(x, cookie, a->token);
 	if (admit_facts(a, &f))
-		admit_device_offer(x, &f);
+		offer(x, &f);
 }
 
 struct bytes admit_device_offer_value(struct exchange *x)
@@ -71,8 +84,7 @@ struct bytes admit_device_offer_value(struct exchange *x)
 	struct text t;
 	void *mem;
 
-	/* What another site's link led here registers without our cookies (SameSite), and would be in vain. */
-	if (!x->session || !has_offer(x, &x->session->facts) || !mode || !bytes_eq(mode->value, BYTES("navigate")) || is_from_elsewhere(x))
+	if (!x->session || !has_offer(x, &x->session->facts) || !is_offered_again(x) || !mode || !bytes_eq(mode->value, BYTES("navigate")))
 		return BYTES("");
 	mem = arena_alloc_raw(&x->arena, 160);
 	if (!mem)
@@ -131,9 +143,12 @@ static void device_told(struct exchange *x, const struct auth_answer *a)
 {
 	bool is_refresh = bytes_eq(x->req.path, BYTES(DEVICE_REFRESH));
 	struct text *head = &x->admit->head;
+	uint64_t lasts_s;
 
-	if (a->result == AUTH_OK && a->token.len && a->value_count > 0) {
-		admit_set_token(x, COOKIE_DEVICE, a->token);
+	if (a->result == AUTH_OK && a->token.len && a->value_count > 1 && bytes_u64(a->values[1], &lasts_s) == OK && lasts_s <= UINT32_MAX) {
+		text_lit(head, "Set-Cookie: ");
+		cookie_write(head, COOKIE_DEVICE, a->token, (uint32_t)lasts_s);
+		text_lit(head, "\r\n");
 		put_instructions(x, a->values[0]);
 		reply_json(x);
 	} else if (a->result == AUTH_MORE && a->value_count > 0) {
@@ -254,8 +269,7 @@ static void device_page(struct exchange *x, const struct conf_app *app, bool is_
 	text_lit(&a->head, "Content-Security-Policy: ");
 	page_csp_app(&a->head, g);
 	text_lit(&a->head, "\r\nReferrer-Policy: same-origin\r\n");
-	if (x->session)
-		admit_device_offer(x, &x->session->facts);
+	admit_device_offer(x);
 	page_device(&a->page, &p, app ? app->name : x->req.host, is_waiting);
 	admit_reply(x, 403, BYTES("text/html; charset=utf-8"));
 }

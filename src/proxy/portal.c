@@ -92,8 +92,7 @@ void portal_send(struct exchange *x, unsigned status)
 {
 	struct text *t = &x->admit->head;
 
-	if (x->session)
-		admit_device_offer(x, &x->session->facts);
+	admit_device_offer(x);
 	text_lit(t, "Content-Security-Policy: ");
 	page_csp(t, &x->engine->conf->gateway);
 	text_lit(t, "\r\nReferrer-Policy: same-origin\r\nCross-Origin-Opener-Policy: same-origin\r\nCross-Origin-Resource-Policy: same-origin\r\n"

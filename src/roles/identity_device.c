@@ -10,8 +10,10 @@
 #include "crypto/sha256.h"
 
 #define CHALLENGE_S 300
-#define OFFER_S	    300 /* from a session's begin: later nobody binds it, for a cookie may have been copied by then */
+#define OFFER_S	    900 /* from a session's begin: later nobody binds it, for a cookie may have been copied by then */
 #define COOKIE_S    600
+#define EACH_S	    180 /* Chromium signs 6 times in 9 minutes for all hosts of a domain together: half of that is for refreshing */
+#define EARLY_S	    120 /* it refreshes so long before a cookie ends */
 #define BEFORE_S    30 /* requests that were under way with the short cookie before */
 #define GRACE_S	    10 /* and those without one, when the session was bound */
 #define TOLD_S	    60
@@ -90,15 +92,27 @@ static void refuse(struct identity *id, const struct asker *a, struct bytes why)
 	identity_reply(id, a, &(struct auth_answer){ .result = AUTH_DENIED, .values = { why }, .value_count = 1 });
 }
 
+/* More sessions, longer cookies: one that the browser may not renew would shut its owner out. */
+static uint64_t cookie_s(struct identity *id, struct session *s)
+{
+	uint64_t all = EARLY_S + (uint64_t)sessions_bound(id->sessions, s) * EACH_S;
+
+	return all > COOKIE_S ? all : COOKIE_S;
+}
+
 /* Another short cookie, on disk and on its way. What was fails with the store: the browser asks again. */
 static void give_cookie(struct identity *id, const struct asker *a, struct session *s, const struct store_session *before)
 {
-	unsigned char token[AUTH_TOKEN_LEN];
+	uint64_t lasts_s = cookie_s(id, s);
+	unsigned char token[AUTH_TOKEN_LEN], digits[24];
 	bool is_new = !before->is_device_bound;
+	struct text t;
 
+	text_init(&t, digits, sizeof digits);
+	text_u64(&t, lasts_s);
 	random_bytes(token, sizeof token);
 	sha256_of(bytes_of(token, sizeof token), s->kept.device_hash);
-	s->kept.device_until_s = identity_now_s(id) + COOKIE_S;
+	s->kept.device_until_s = identity_now_s(id) + lasts_s;
 	if (store_session_device(id->store, &s->kept, is_new) != OK) {
 		LOG(EV_IDENTITY_STORE, KV_STR("what", "session_device"), KV_STR("why", store_error(id->store)));
 		s->kept = *before;
@@ -108,8 +122,8 @@ static void give_cookie(struct identity *id, const struct asker *a, struct sessi
 		s->device_before_until_s = is_new ? 0 : identity_now_s(id) + BEFORE_S < before->device_until_s ? identity_now_s(id) + BEFORE_S : before->device_until_s;
 		s->device_grace_s = is_new ? identity_now_s(id) + GRACE_S : 0;
 		sessions_news(id->sessions, s);
-		identity_reply(id, a, &(struct auth_answer){ .result = AUTH_OK, .token = bytes_of(token, sizeof token), .values = { bytes_str(s->kept.id) },
-			.value_count = 1 });
+		identity_reply(id, a, &(struct auth_answer){ .result = AUTH_OK, .token = bytes_of(token, sizeof token), .values = { bytes_str(s->kept.id),
+			text_bytes(&t) }, .value_count = 2 });
 	}
 	secret_wipe(token, sizeof token);
 }
