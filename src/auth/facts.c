@@ -5,6 +5,8 @@
 
 enum { HAS_MFA = 1, DEVICE_BOUND = 2, MUST_CHANGE = 4 };
 
+#define HASH_LEN sizeof(((struct auth_facts *)0)->device_hash)
+
 static void put(struct text *t, struct bytes b)
 {
 	if (b.len > UINT16_MAX)
@@ -18,6 +20,36 @@ static struct bytes take(struct reader *r)
 	return reader_take(r, reader_u16(r));
 }
 
+static void put_device(struct text *t, const struct auth_facts *f)
+{
+	text_put_u64(t, f->device_until_s);
+	text_put_u64(t, f->device_before_until_s);
+	text_put_u64(t, f->device_grace_s);
+	text_put_u64(t, f->device_challenge_until_s);
+	text_add(t, bytes_of(f->device_hash, HASH_LEN));
+	text_add(t, bytes_of(f->device_before, HASH_LEN));
+	text_add(t, bytes_of(f->device_challenge, HASH_LEN));
+}
+
+static void take_hash(struct reader *r, unsigned char out[HASH_LEN])
+{
+	struct bytes b = reader_take(r, HASH_LEN);
+
+	if (b.len == HASH_LEN)
+		memcpy(out, b.at, HASH_LEN);
+}
+
+static void take_device(struct reader *r, struct auth_facts *f)
+{
+	f->device_until_s = reader_u64(r);
+	f->device_before_until_s = reader_u64(r);
+	f->device_grace_s = reader_u64(r);
+	f->device_challenge_until_s = reader_u64(r);
+	take_hash(r, f->device_hash);
+	take_hash(r, f->device_before);
+	take_hash(r, f->device_challenge);
+}
+
 void auth_facts_write(struct text *t, const struct auth_facts *f)
 {
 	text_put_u32(t, f->slot);
@@ -28,6 +60,9 @@ void auth_facts_write(struct text *t, const struct auth_facts *f)
 	text_put_u32(t, f->idle_s);
 	text_put_u64(t, f->jwt_until_s);
 	text_put_u8(t, (uint8_t)((f->has_mfa ? HAS_MFA : 0) | (f->is_device_bound ? DEVICE_BOUND : 0) | (f->must_change ? MUST_CHANGE : 0)));
+	text_put_u32(t, f->news);
+	text_put_u64(t, f->begun_s);
+	put_device(t, f);
 	text_add(t, bytes_of(f->id, AUTH_ID_LEN));
 	put(t, f->method);
 	put(t, f->user);
@@ -55,6 +90,9 @@ enum err auth_facts_parse(struct bytes b, struct auth_facts *out)
 	f.idle_s = reader_u32(&r);
 	f.jwt_until_s = reader_u64(&r);
 	flags = reader_u8(&r);
+	f.news = reader_u32(&r);
+	f.begun_s = reader_u64(&r);
+	take_device(&r, &f);
 	id = reader_take(&r, AUTH_ID_LEN);
 	f.method = take(&r);
 	f.user = take(&r);

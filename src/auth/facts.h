@@ -5,7 +5,7 @@
 
 #include "base/text.h"
 
-#define AUTH_FACTS_MAX	2048 /* octets, without the JSON Web Token */
+#define AUTH_FACTS_MAX	2304 /* octets, without the JSON Web Token */
 #define AUTH_GROUPS_MAX 64   /* of one user */
 #define AUTH_ID_LEN	16   /* characters of a session's public name, which is no secret */
 
@@ -16,6 +16,12 @@ struct auth_facts {
 	uint32_t idle_s;	    /* ends after so long without a request; 0: no such limit */
 	bool has_mfa, is_device_bound;
 	bool must_change; /* an administrator chose the password: nothing else before another one is set */
+	uint32_t news; /* on the board: another number there, and these facts are old */
+	/* Of the key of the device (auth/dbsc.h). A bound session: SHA-256 of the short cookie, and of the one before, each with its end; until
+	 * device_grace_s requests come without. One that may still be bound: the challenge for that, and its end. Else zeros. */
+	unsigned char device_hash[32], device_before[32], device_challenge[32];
+	uint64_t device_until_s, device_before_until_s, device_grace_s, device_challenge_until_s;
+	uint64_t begun_s; /* this session, which may be an app's */
 	char id[AUTH_ID_LEN + 1];
 	struct bytes method;  /* "password", "password totp", "passkey", ... */
 	struct bytes user;    /* its name, as in the portal */

@@ -65,14 +65,14 @@ static bool has_word(struct bytes words, struct bytes word)
 	return false;
 }
 
-/* RFC 8176 2. A passkey that may be copied to other devices is no hardware's. */
+/* RFC 8176 2. A passkey may be copied to other devices: no hardware's is claimed. */
 static void put_methods(struct text *t, const struct auth_facts *f)
 {
 	const struct { const char *name; bool is_so; } all[] = {
 		{ "pwd", has_word(f->method, BYTES("password")) },
 		{ "otp", has_word(f->method, BYTES("totp")) || has_word(f->method, BYTES("recovery")) },
-		{ "hwk", has_word(f->method, BYTES("passkey")) && f->is_device_bound },
-		{ "swk", has_word(f->method, BYTES("passkey")) && !f->is_device_bound },
+		{ "swk", has_word(f->method, BYTES("passkey")) },
+		{ "pop", f->is_device_bound }, /* of the session's key, not of a passkey */
 		{ "mfa", f->has_mfa },
 	};
 	const char *comma = "";

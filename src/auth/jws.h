@@ -15,8 +15,8 @@ void jws_kid(const unsigned char public_key[JWS_PUBLIC_LEN], char out[JWS_KID_LE
 void jws_key_set(struct text *t, const unsigned char public_key[JWS_PUBLIC_LEN]);
 struct jws_claims {
 	struct bytes issuer, audience; /* "https://work.example.org", "https://intranet.work.example.org" */
-	/* sub: the user; name, email (where there are), groups, sid: the session's id, amr from method (RFC 8176: pwd, otp, mfa, and hwk, or swk of a
-	 * passkey that is not bound to its device) */
+	/* sub: the user; name, email (where there are), groups, sid: the session's id, amr (RFC 8176): pwd, otp, swk of a passkey, pop of a session
+	 * that is bound to a key of the device, mfa */
 	const struct auth_facts *facts;
 	uint64_t now_s, until_s;
 };

@@ -412,6 +412,17 @@ void sessions_changed(struct sessions *t, struct session *s)
 	next_epoch(t);
 }
 
+void sessions_news(struct sessions *t, struct session *s)
+{
+	CHECK(sessions_at(t, s->slot) == s);
+	__atomic_store_n(&t->board->news[s->slot], sessions_news_of(t, s) + 1, __ATOMIC_RELEASE);
+}
+
+uint32_t sessions_news_of(const struct sessions *t, const struct session *s)
+{
+	return __atomic_load_n(&t->board->news[s->slot], __ATOMIC_RELAXED); /* one writer */
+}
+
 void sessions_rotate(struct sessions *t, struct session *s, unsigned char token[AUTH_TOKEN_LEN])
 {
 	CHECK(sessions_at(t, s->slot) == s);
@@ -482,6 +493,16 @@ struct session *sessions_of_app(struct sessions *t, const struct session *portal
 		if (bytes_eq(bytes_str(session_at(t, i)->kept.host), host))
 			return session_at(t, i);
 	return NULL;
+}
+
+size_t sessions_bound(struct sessions *t, const struct session *s)
+{
+	uint32_t portal = is_portal(s) ? s->slot : s->parent_slot;
+	size_t n = session_at(t, portal)->kept.is_device_bound;
+
+	for (uint32_t i = node_at(t, portal)->child; i != NONE; i = node_at(t, i)->older)
+		n += session_at(t, i)->kept.is_device_bound;
+	return n;
 }
 
 size_t sessions_of_user(struct sessions *t, int64_t user, struct session **out, size_t most)

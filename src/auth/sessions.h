@@ -14,6 +14,10 @@ struct session {
 	uint32_t parent_slot, parent_generation; /* of an app's session; generation 0: it is a portal's */
 	/* of identity's, for this session: a secret that waits for its first code; a challenge that waits for its passkey */
 	bool has_pending_totp, has_challenge;
+	/* Of a key of the device: challenges that may be answered, the latest first; the short cookie before the one that is kept. */
+	struct { unsigned char value[32]; uint64_t until_s; } device_challenges[2];
+	unsigned char device_before[32];
+	uint64_t device_before_until_s, device_grace_s, device_told_s;
 	unsigned char pending_totp[TOTP_SECRET_LEN], challenge[32];
 	uint64_t challenge_until_s;
 };
@@ -48,6 +52,9 @@ void sessions_rotate(struct sessions *t, struct session *s, unsigned char token[
 /* Workers are to ask again about it (its facts have changed, or the times in kept were changed by hand); the token stays. Of a portal's: its apps'
  * sessions are not touched. The board's epoch grows here and at a rotation too. */
 void sessions_changed(struct sessions *t, struct session *s);
+/* Likewise, but nothing that is under way is cut: something besides its rights is to be known. */
+void sessions_news(struct sessions *t, struct session *s);
+uint32_t sessions_news_of(const struct sessions *t, const struct session *s); /* the number that says so, for facts */
 /* With those of its apps. s is gone. */
 void sessions_end(struct sessions *t, struct session *s, const char *why);
 /* All for which match says yes; how many ended, those of their apps counted too. */
@@ -55,6 +62,8 @@ size_t sessions_end_all(struct sessions *t, bool (*match)(void *ctx, const struc
 void sessions_each(struct sessions *t, bool (*one)(void *ctx, struct session *s), void *ctx); /* until false; one may not add or end */
 /* The session that was entered from a portal's at that host. NULL: none. */
 struct session *sessions_of_app(struct sessions *t, const struct session *portal, struct bytes host);
+/* How many are bound to a key of the device: of the portal's that s is, or belongs to, and those of its apps. */
+size_t sessions_bound(struct sessions *t, const struct session *s);
 /* Of a user: portal sessions, latest first; how many there are. */
 size_t sessions_of_user(struct sessions *t, int64_t user, struct session **out, size_t most);
 /* Takes over when workers last saw each (a time in the future is now: workers are not trusted), and ends those that are over or were idle too long. An

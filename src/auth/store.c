@@ -36,7 +36,7 @@ static const char schema[] =
 	"CREATE TABLE session(id TEXT NOT NULL PRIMARY KEY, parent TEXT NOT NULL, user INTEGER NOT NULL REFERENCES user ON DELETE CASCADE,"
 	" hash BLOB NOT NULL, host TEXT NOT NULL, method TEXT NOT NULL, agent TEXT NOT NULL, client BLOB NOT NULL, port INTEGER NOT NULL,"
 	" since INTEGER NOT NULL, seen INTEGER NOT NULL, until INTEGER NOT NULL, proved INTEGER NOT NULL, idle INTEGER NOT NULL,"
-	" mfa INTEGER NOT NULL, bound INTEGER NOT NULL) STRICT;"
+	" mfa INTEGER NOT NULL, bound INTEGER NOT NULL, device_key BLOB, device_hash BLOB, device_until INTEGER NOT NULL DEFAULT 0) STRICT;"
 	"CREATE INDEX session_user ON session(user);"
 	"CREATE TABLE sign_in(id INTEGER PRIMARY KEY AUTOINCREMENT, user INTEGER NOT NULL REFERENCES user ON DELETE CASCADE, at INTEGER NOT NULL,"
 	" client BLOB NOT NULL, method TEXT NOT NULL, outcome INTEGER NOT NULL) STRICT;"
@@ -47,9 +47,14 @@ static const char schema[] =
 	"CREATE INDEX source_at ON source(at);"
 	"CREATE TABLE app(user INTEGER NOT NULL REFERENCES user ON DELETE CASCADE, app TEXT NOT NULL, favourite INTEGER NOT NULL,"
 	" used INTEGER NOT NULL, turn INTEGER NOT NULL, PRIMARY KEY(user, app)) STRICT, WITHOUT ROWID;"
-	"PRAGMA user_version=1;";
+	"PRAGMA user_version=2;";
+/* From each version to the next. */
+static const char *const steps[STORE_SCHEMA] = {
+	[1] = "ALTER TABLE session ADD COLUMN device_key BLOB; ALTER TABLE session ADD COLUMN device_hash BLOB;"
+	      "ALTER TABLE session ADD COLUMN device_until INTEGER NOT NULL DEFAULT 0; PRAGMA user_version=2;",
+};
 
-_Static_assert(STORE_SCHEMA == 1, "the schema's last line");
+_Static_assert(STORE_SCHEMA == 2, "the schema's last line");
 
 static char open_why[STORE_WHY_MAX]; /* of the last store_open that failed */
 
@@ -241,7 +246,7 @@ static enum err pragma(struct store *s, const char *sql, int64_t *number, bool *
 }
 
 /* Before anything is written: is it ours, and of a time that we know? */
-static enum err look_at_version(struct store *s, bool *is_new)
+static enum err look_at_version(struct store *s, int64_t *out)
 {
 	int64_t version = 0, tables = 0;
 
@@ -249,16 +254,29 @@ static enum err look_at_version(struct store *s, bool *is_new)
 	TRY(pragma(s, "SELECT count(*) FROM sqlite_schema", &tables, NULL));
 	if (version > STORE_SCHEMA)
 		return store_why(s, ERR_ORDER, "was written by a newer Sluis", "install that one, or put a backup of before in its place");
-	*is_new = version == 0 && tables == 0;
-	if (version != STORE_SCHEMA && !*is_new)
+	if (version < 0 || (version == 0 && tables != 0))
 		return store_why(s, ERR_IO, "is a database that Sluis did not write", "take it away");
+	*out = version;
 	return OK;
+}
+
+/* Makes the tables, or brings those of before to where they are now. An old file is written too: that it can be is known now. */
+static enum err bring_up(struct store *s, int64_t version)
+{
+	TRY(run(s, "BEGIN IMMEDIATE"));
+	if (version == 0)
+		TRY(run(s, schema));
+	for (int64_t v = version; v > 0 && v < STORE_SCHEMA; v++)
+		TRY(run(s, steps[v]));
+	if (version == STORE_SCHEMA)
+		TRY(run(s, "PRAGMA user_version=2"));
+	return run(s, "COMMIT");
 }
 
 static enum err set_up(struct store *s)
 {
-	bool is_new, is_wal = false;
-	int64_t has_keys = 0;
+	bool is_wal = false;
+	int64_t has_keys = 0, version;
 
 	/* DEFENSIVE: SQL cannot write to the schema's own tables. cell_size_check: a damaged page is an error, not a wrong row. */
 	sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, (int *)NULL);
@@ -266,16 +284,14 @@ static enum err set_up(struct store *s)
 	sqlite3_db_config(s->db, SQLITE_DBCONFIG_ENABLE_VIEW, 0, (int *)NULL);
 	TRY(run(s, "PRAGMA temp_store=MEMORY; PRAGMA mmap_size=0; PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;"
 		   "PRAGMA secure_delete=ON; PRAGMA cache_size=-8192; PRAGMA foreign_keys=ON;"));
-	TRY(look_at_version(s, &is_new));
+	TRY(look_at_version(s, &version));
 	TRY(pragma(s, "PRAGMA journal_mode=WAL", NULL, &is_wal));
 	TRY(pragma(s, "PRAGMA foreign_keys", &has_keys, NULL));
 	if (!is_wal || !has_keys)
 		return store_why(s, ERR_IO, "SQLite has no write-ahead log or no foreign keys", "install the SQLite of the distribution");
 	TRY(run(s, "PRAGMA synchronous=FULL; PRAGMA journal_size_limit=16777216;")); /* the log shrinks again after a large change */
 	s->is_full = true;
-	TRY(run(s, "BEGIN IMMEDIATE")); /* an old file is written too: that it can be is known now */
-	TRY(is_new ? run(s, schema) : run(s, "PRAGMA user_version=1"));
-	TRY(run(s, "COMMIT"));
+	TRY(bring_up(s, version));
 	for (int i = 0; i < STATEMENT_COUNT; i++)
 		TRY(store_of(s, sqlite3_prepare_v3(s->db, statements[i].sql, -1, SQLITE_PREPARE_PERSISTENT, &s->statements[i], NULL)));
 	return OK;

@@ -45,6 +45,8 @@ struct store_session {
 	uint64_t since_s, seen_s, until_s, proved_s;
 	uint32_t idle_s;
 	bool has_mfa, is_device_bound;
+	unsigned char device_key[64], device_hash[32]; /* bound: x and y of the device's key; SHA-256 of the short cookie */
+	uint64_t device_until_s;		       /* the short cookie's end */
 };
 struct store_passkey {
 	struct bytes id, public_key; /* credential id; COSE_Key as it came */
@@ -95,6 +97,8 @@ enum err store_passkeys(struct store *s, int64_t user, bool (*one)(void *ctx, co
 /* --- sessions ---
  * On disk when the call returns: that one ended, and that its token was replaced. Not waited for: that one began or was seen. */
 enum err store_session_put(struct store *s, const struct store_session *x) MUST_USE; /* new, or in place of the one of that id */
+/* The session is bound to a key from here on (is_new; on disk when the call returns), or has another short cookie: device_* of *x. */
+enum err store_session_device(struct store *s, const struct store_session *x, bool is_new) MUST_USE;
 enum err store_session_remove(struct store *s, const char *id) MUST_USE; /* none there: OK */
 enum err store_session_seen(struct store *s, const char *id, uint64_t seen_s) MUST_USE;
 /* Portal sessions first. */

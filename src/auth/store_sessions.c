@@ -81,6 +81,19 @@ enum err store_session_seen(struct store *s, const char *id, uint64_t seen_s)
 	return store_change(&q, SQL_SESSION_SEEN);
 }
 
+enum err store_session_device(struct store *s, const struct store_session *x, bool is_new)
+{
+	enum statement n = is_new ? SQL_SESSION_BIND : SQL_SESSION_DEVICE;
+	struct query q = store_ask(s, n);
+
+	ask_text(&q, bytes_str(x->id));
+	ask_blob(&q, x->device_hash, sizeof(x->device_hash));
+	ask_u64(&q, x->device_until_s);
+	if (is_new)
+		ask_blob(&q, x->device_key, sizeof(x->device_key));
+	return store_change(&q, n);
+}
+
 static enum err read_session(struct query *q, struct store_session *x)
 {
 	*x = (struct store_session){
@@ -101,6 +114,11 @@ static enum err read_session(struct query *q, struct store_session *x)
 	row_string(q, 5, x->method, sizeof(x->method));
 	row_string(q, 6, x->agent, sizeof(x->agent));
 	row_fixed(q, 7, x->client.ip, sizeof(x->client.ip));
+	if (x->is_device_bound) { /* without a key it is no session that Sluis wrote */
+		row_fixed(q, 16, x->device_key, sizeof(x->device_key));
+		row_fixed(q, 17, x->device_hash, sizeof(x->device_hash));
+		x->device_until_s = row_u64(q, 18, INT64_MAX);
+	}
 	return row_check(q, "session", x->user);
 }
 

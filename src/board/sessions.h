@@ -13,6 +13,7 @@ struct board_sessions {
 	uint64_t epoch;				   /* grows with each session that ends */
 	uint32_t state;				   /* 1: identity can answer; 0: it cannot (the store fails, or it starts) */
 	uint32_t generation[BOARD_SESSION_SLOTS]; /* odd: a session lives there; even: none */
+	uint32_t news[BOARD_SESSION_SLOTS];	   /* grows when something else is to be known of it: asked for again, and nothing is cut */
 };
 struct board_seen {
 	uint32_t seen_s[BOARD_SESSION_SLOTS]; /* unix seconds, modulo 2^32; 0: never */
@@ -22,6 +23,11 @@ static inline bool board_session_lives(const struct board_sessions *b, uint32_t 
 {
 	return slot < BOARD_SESSION_SLOTS && (generation & 1) &&
 	       __atomic_load_n(&b->generation[slot], __ATOMIC_ACQUIRE) == generation;
+}
+/* Whether what is known of the session is the latest: read before identity is asked, or told by it with its facts. */
+static inline bool board_session_is_news(const struct board_sessions *b, uint32_t slot, uint32_t news)
+{
+	return slot >= BOARD_SESSION_SLOTS || __atomic_load_n(&b->news[slot], __ATOMIC_ACQUIRE) != news;
 }
 static inline void board_session_seen(struct board_seen *b, uint32_t slot, uint64_t now_s)
 {

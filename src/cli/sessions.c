@@ -26,12 +26,14 @@ static void print_list(const struct cli *cli, const json_t *list)
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const json_t *s = json_array_get(list, i);
 		const char *host = people_text(s, "host");
+		char how[128];
 
 		columns_add(&c, bytes_str(people_text(s, "id")), 0);
 		columns_add(&c, bytes_str(people_text(s, "user")), 0);
 		columns_add(&c, bytes_str(*host ? host : cli_word(cli, W_SES_PORTAL)), 0);
 		columns_add(&c, bytes_str(people_text(s, "address")), 0);
-		columns_add(&c, bytes_str(people_text(s, "method")), 0);
+		snprintf(how, sizeof how, "%s%s", people_text(s, "method"), json_is_true(json_object_get(s, "device_bound")) ? cli_word(cli, W_SES_BOUND) : "");
+		columns_add(&c, bytes_str(how), 0);
 		add_when(&c, cli, s, "since");
 		add_when(&c, cli, s, "seen");
 		add_when(&c, cli, s, "until");

@@ -108,6 +108,7 @@ static void read_app(struct loader *l, const struct map *m, struct conf_app *app
 	app->allow = map_condition(m, "allow", when, &app->allow_text);
 	app->mfa = map_condition(m, "mfa", when, &app->mfa_text);
 	app->idle_s = map_node(m, "idle") ? map_s(m, "idle") : 0;
+	app->device_binding = map_choice(m, "device_binding") ? (enum conf_binding)(map_choice(m, "device_binding") - 1) : l->conf->gateway.device_binding;
 	read_fields(l, m, app);
 	app->with_token = map_bool(m, "token");
 	app->server_host = read_server_host(l, m);

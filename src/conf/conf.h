@@ -112,6 +112,8 @@ struct conf_route { /* the most specific wins: exact host, wildcard, none; then 
 #define CONF_APPS_MAX 1000
 #define CONF_LOGO_MAX (64u << 10) /* octets */
 #define CONF_ICON_MAX (32u << 10)
+/* Sessions that are bound to a key of the device: in the order of the words in keys.tbl. */
+enum conf_binding { CONF_BINDING_OFF, CONF_BINDING_PREFER, CONF_BINDING_REQUIRE };
 struct conf_field { /* a request field for servers, made from an expression over the session */
 	struct bytes name;
 	struct policy_expr *value;
@@ -125,6 +127,7 @@ struct conf_app {
 	struct policy_expr *allow, *mfa;
 	struct bytes allow_text, mfa_text; /* as written */
 	uint32_t idle_s; /* 0: the portal's */
+	enum conf_binding device_binding;
 	const struct conf_field *fields;
 	size_t field_count;
 	bool with_token; /* a signed JSON Web Token in Sluis-Token */
@@ -143,6 +146,7 @@ struct conf_gateway {
 	uint32_t idle_s, absolute_s;
 	uint32_t keep_forms_s; /* 0: none is kept */
 	uint32_t sessions_max;
+	enum conf_binding device_binding; /* of the portal, and of routes that ask for a session */
 	uint32_t hashers; /* processes that hash passwords */
 	struct policy_expr *allow, *mfa; /* who may sign in; when a second factor is needed */
 	struct bytes allow_text, mfa_text;

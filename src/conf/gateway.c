@@ -81,6 +81,7 @@ void conf_read_gateway(struct loader *l, const struct map *top)
 	g->hashers = (uint32_t)map_number(&m, "hashers");
 	g->allow = map_condition(&m, "allow", "people sign in", &g->allow_text);
 	g->mfa = map_condition(&m, "mfa", "people sign in", &g->mfa_text);
+	g->device_binding = (enum conf_binding)map_choice(&m, "device_binding");
 	conf_read_apps(l, &m);
 }
 

@@ -100,7 +100,9 @@ static void put_refresh(struct text *t, const struct page *p, const struct page_
 		after = left - (left / 2 < 120 ? left / 2 : 120);
 		to = "/still-there";
 	}
-	if (after)
+	if (after && !*to) /* to itself */
+		text_fmt(t, "<meta http-equiv=\"refresh\" content=\"%llu\">\n", (unsigned long long)after);
+	else if (after)
 		text_fmt(t, "<meta http-equiv=\"refresh\" content=\"%llu; url=%s\">\n", (unsigned long long)after, to);
 }
 

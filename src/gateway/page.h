@@ -71,6 +71,9 @@ void page_denied(struct text *t, const struct page *p, const struct conf_app *ap
 void page_still_there(struct text *t, const struct page *p, uint64_t ends_s); /* POST /stay, POST /sign-out; refreshes to / when it has ended */
 void page_signed_out(struct text *t, const struct page *p);
 void page_message(struct text *t, const struct page *p, enum page_word title, enum page_word text, unsigned status); /* any other: 404, 400, 429, 503 */
+/* Of an app's host, or the portal's: the session must be bound to a key of the device for that app. is_waiting: its browser may be about to; the page goes to
+ * itself again. Else which browsers can. Its policy is page_csp_app's. */
+void page_device(struct text *t, const struct page *p, struct bytes app, bool is_waiting);
 /* A page of an app's host, where there is no style to fetch from: the sign-in's way could not be gone on with (its code is over). All links lead to the
  * portal; /go/APP begins anew. Only gateway and lang of *p are looked at. Its policy is page_csp_app's. */
 void page_app_over(struct text *t, const struct page *p, const struct conf_app *app);

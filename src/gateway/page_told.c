@@ -123,3 +123,24 @@ void page_app_over(struct text *t, const struct page *p, const struct conf_app *
 	text_lit(t, "</a></p>\n");
 	page_end(t, &bare, &h);
 }
+
+void page_device(struct text *t, const struct page *p, struct bytes app, bool is_waiting)
+{
+	const struct page bare = { .gateway = p->gateway, .lang = p->lang, .now_s = p->now_s };
+	const struct page_head h = { .title = is_waiting ? PW_DEVICE_WAIT : PW_DEVICE, .about = app, .look = "narrow", .base = p->gateway->origin,
+		.refresh_s = is_waiting, .refresh_to = "" };
+
+	page_begin(t, &bare, &h);
+	put_element(t, &bare, "p class=\"lead\"", is_waiting ? PW_DEVICE_WAIT_LEAD : PW_DEVICE_LEAD);
+	if (!is_waiting) {
+		put_element(t, &bare, "h2", PW_DENIED_HELPS);
+		put_element(t, &bare, "p", PW_DEVICE_WHICH);
+		put_element(t, &bare, "p", PW_DEVICE_AGAIN);
+	}
+	text_lit(t, "<p class=\"after\"><a class=\"back\" href=\"");
+	text_html(t, p->gateway->origin);
+	text_lit(t, "/\">");
+	put(t, &bare, PW_TO_HOME);
+	text_lit(t, "</a></p>\n");
+	page_end(t, &bare, &h);
+}

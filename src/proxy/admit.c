@@ -316,7 +316,7 @@ bool admit_facts(const struct auth_answer *a, struct auth_facts *out)
 
 /* --- who asks --- */
 
-static const char *cookie_of(const struct exchange *x)
+const char *admit_cookie(const struct exchange *x)
 {
 	return bytes_eq(x->req.host, x->engine->conf->gateway.portal) ? COOKIE_PORTAL : COOKIE_APP;
 }
@@ -329,12 +329,16 @@ static bool is_alive(const struct exchange *x, const struct admit_session *s)
 	       (!s->facts.jwt.len || s->facts.jwt_until_s > now_s + JWT_SPARE_S);
 }
 
-static void use_session(struct exchange *x)
+/* False: it waits, or has been answered. */
+static bool use_session(struct exchange *x)
 {
 	x->session = x->client->session;
 	x->input.session = x->session ? &x->session->policy : NULL;
+	if (x->session && !admit_device_shown(x))
+		return admit_device_lacking(x);
 	if (x->session && !bytes_eq(x->req.path, BYTES("/still-there"))) /* a page that only looks when the session ends is no use of it */
 		admit_seen(x);
+	return true;
 }
 
 void admit_seen(struct exchange *x)
@@ -383,7 +387,8 @@ static void session_told(struct exchange *x, const struct auth_answer *a)
 	} else if (!is_alive(x, x->client->session)) { /* it ended while the answer was on its way */
 		admit_forget(x);
 	}
-	use_session(x);
+	if (!use_session(x))
+		return;
 	if (x->session && exchange_is_isolated(x)) {
 		exchange_refuse_isolated(x, 403);
 		return;
@@ -397,17 +402,16 @@ bool admit_begin(struct exchange *x)
 	unsigned char token[AUTH_TOKEN_LEN], hash[SHA256_LEN];
 	struct admit *a;
 
-	if (!c->io.tls || !cookie_token(x->req.fields, x->req.field_count, cookie_of(x), token))
+	if (!c->io.tls || admit_is_device_path(x) || !cookie_token(x->req.fields, x->req.field_count, admit_cookie(x), token))
 		return true; /* cookies of ours go over TLS alone */
 	x->has_secret = c->had_secret = true;
 	sha256_begin(x->engine->sha);
 	sha256_add(x->engine->sha, bytes_of(token, sizeof token));
 	sha256_end(x->engine->sha, hash);
 	if (c->session && secret_eq(bytes_of(c->session->hash, sizeof hash), bytes_of(hash, sizeof hash)) && bytes_eq(c->session->host, x->req.host) &&
-		is_alive(x, c->session)) {
+		is_alive(x, c->session) && !board_session_is_news(x->engine->sessions, c->session->facts.slot, c->session->facts.news)) {
 		secret_wipe(token, sizeof token);
-		use_session(x);
-		return true;
+		return use_session(x);
 	}
 	a = admit_of(x);
 	if (a) {
@@ -468,6 +472,10 @@ bool admit_decide(struct exchange *x)
 		return true;
 	if (!x->client->io.tls) {
 		exchange_refuse(x, 403, "no-tls");
+		return false;
+	}
+	if (admit_is_device_path(x)) {
+		admit_device_path(x);
 		return false;
 	}
 	if (is_portal) {

@@ -24,6 +24,7 @@ struct admit_session {
 	unsigned char hash[SHA256_LEN]; /* of its token */
 	struct bytes host; /* that identity was asked about: a connection may carry requests to others */
 	struct auth_facts facts;
+	uint64_t device_told_s; /* identity heard that it came without the device's key; 0: not yet */
 	struct policy_session policy;
 	size_t size;
 	unsigned char mem[];
@@ -90,11 +91,31 @@ bool admit_facts(const struct auth_answer *a, struct auth_facts *out);
 /* "https://HOST[:PORT]" as browsers see it. */
 void admit_origin(const struct exchange *x, struct text *t, struct bytes host);
 
+const char *admit_cookie(const struct exchange *x); /* the session's, at this host */
+
+/* --- admit_device.c --- */
+bool admit_is_device_path(const struct exchange *x); /* answered whatever session there is */
+void admit_device_path(struct exchange *x);
+/* The session changed by an answer, as admit_set_token; and its browser may bind it to a key. */
+void admit_set_session(struct exchange *x, const char *cookie, const struct auth_answer *a);
+/* The browser has not bound x->session to a key, and may: once more a line of the answer's head; or that line's value, in x's arena. */
+void admit_device_offer(struct exchange *x);
+struct bytes admit_device_offer_value(struct exchange *x);
+/* Whether x->session is not bound, or the request has its short cookie. */
+bool admit_device_shown(struct exchange *x) MUST_USE;
+/* It has not: nobody has signed in. False: it waits, or was answered. */
+bool admit_device_lacking(struct exchange *x) MUST_USE;
+/* Whether x->session is bound where the app (NULL: a route) demands it. False: answered. */
+bool admit_device_fits(struct exchange *x, const struct conf_app *app) MUST_USE;
+/* Before somebody is sent to sign in: notes it where the key alone is missing. True: answered with a page that tries again. */
+bool admit_device_nobody(struct exchange *x) MUST_USE;
+
 /* --- admit_app.c --- */
 /* Nobody has signed in who may go on to this host: to the portal and back, or 401 where that is of no use. */
 void admit_to_sign_in(struct exchange *x);
 void admit_go_to_sign_in(struct exchange *x, struct bytes target); /* a page of this host: then back to target */
-/* Somebody who looks at a page, and not a script that would take the portal's page for its answer. Of any method. */
+/* Whether it is somebody at a page, and not a script that would take the portal's page for its answer; and whether a page is asked for, and nothing sent. */
+bool admit_wants_page(const struct exchange *x);
 bool admit_is_navigation(const struct exchange *x);
 void admit_put_target(const struct exchange *x, struct text *t); /* at most LINK_MAX octets; what is longer, or leads elsewhere, is "/" */
 struct page admit_page(struct exchange *x); /* the frame of a page of an app's host */

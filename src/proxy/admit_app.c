@@ -33,7 +33,12 @@ static bool set_field(struct exchange *x, struct bytes name, struct bytes value)
 
 /* --- to the portal --- */
 
-bool admit_is_navigation(const struct exchange *x)
+static bool is_reading(const struct exchange *x)
+{
+	return x->req.method == HTTP_GET || x->req.method == HTTP_HEAD;
+}
+
+bool admit_wants_page(const struct exchange *x)
 {
 	const struct http_field *mode = http_find_field(x->req.fields, x->req.field_count, BYTES("Sec-Fetch-Mode"));
 
@@ -45,9 +50,9 @@ bool admit_is_navigation(const struct exchange *x)
 	       http_accept_find(x->req.fields, x->req.field_count, BYTES("text/html")).q > 0;
 }
 
-static bool is_reading(const struct exchange *x)
+bool admit_is_navigation(const struct exchange *x)
 {
-	return x->req.method == HTTP_GET || x->req.method == HTTP_HEAD;
+	return is_reading(x) && admit_wants_page(x);
 }
 
 void admit_put_target(const struct exchange *x, struct text *t)
@@ -70,10 +75,14 @@ void admit_to_sign_in(struct exchange *x)
 	unsigned char mem[LINK_MAX];
 	struct text target;
 
-	if (admit_keep_form(x))
+	if (admit_device_nobody(x) || admit_keep_form(x))
 		return;
-	if (!is_reading(x) || !admit_is_navigation(x)) {
-		exchange_refuse(x, 401, "sign-in");
+	if (!admit_is_navigation(x)) {
+		if (x->lacks_device && x->admit->head.len) { /* it takes a short cookie away that is none */
+			text_lit(&x->admit->head, "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\nReferrer-Policy: no-referrer\r\n");
+			x->local_head = text_bytes(&x->admit->head);
+		}
+		exchange_refuse(x, 401, x->lacks_device ? "device-key" : "sign-in");
 		return;
 	}
 	text_init(&target, mem, sizeof mem);
@@ -147,7 +156,8 @@ static void entered(struct exchange *x, const struct auth_answer *a)
 		return;
 	}
 	to = arena_copy(&x->admit->arena, a->values[1]);
-	admit_set_token(x, COOKIE_APP, a->token);
+	admit_set_session(x, COOKIE_APP, a);
+	admit_set_token(x, COOKIE_DEVICE, BYTES("")); /* of a session before */
 	admit_set_token(x, COOKIE_ENTER, BYTES(""));
 	admit_redirect(x, link_is_target(to) ? to : BYTES("/"));
 }
@@ -212,7 +222,7 @@ void admit_denied(struct exchange *x, const struct conf_app *app, const struct p
 	struct page p = admit_page(x);
 	struct admit *a;
 
-	if (!is_reading(x) || !admit_is_navigation(x)) {
+	if (!admit_is_navigation(x)) {
 		exchange_refuse(x, 403, x->refusal);
 		return;
 	}
@@ -382,7 +392,7 @@ bool admit_app_request(struct exchange *x, const struct conf_app *app)
 		admit_to_sign_in(x);
 		return false;
 	}
-	if (!may(x, app))
+	if (!admit_device_fits(x, app) || !may(x, app))
 		return false;
 	if (is_from_sibling(x)) {
 		exchange_refuse(x, 403, "cross-site");
@@ -487,6 +497,19 @@ static bool own_location(struct exchange *x)
 	return push_edit(x, (struct http1_edit){ .name = BYTES("Location"), .value = text_bytes(&t), .replaces = true, .on_response = true });
 }
 
+/* Sessions of that kind on this host are ours alone: an app's could take the place of one, for their names are one list for all hosts of a domain. */
+static bool own_device(struct exchange *x)
+{
+	const struct bytes names[] = { BYTES("Secure-Session-Registration"), BYTES("Secure-Session-Challenge") };
+	struct bytes offer = admit_device_offer_value(x);
+
+	for (size_t i = 0; i < COUNT_OF(names); i++)
+		if (http_find_field(x->res.fields, x->res.field_count, names[i]) &&
+			!push_edit(x, (struct http1_edit){ .name = names[i], .removes = true, .on_response = true }))
+			return false;
+	return !offer.len || push_edit(x, (struct http1_edit){ .name = names[0], .value = offer, .on_response = true });
+}
+
 bool admit_app_response(struct exchange *x)
 {
 	/* Nothing behind a sign-in is for caches that others share; and "cookies" there would be those of the portal as well. */
@@ -496,5 +519,5 @@ bool admit_app_response(struct exchange *x)
 	if (http_find_field(x->res.fields, x->res.field_count, BYTES("Clear-Site-Data")) &&
 		!push_edit(x, (struct http1_edit){ .name = BYTES("Clear-Site-Data"), .removes = true, .on_response = true }))
 		return false;
-	return own_cookies(x) && own_location(x);
+	return own_cookies(x) && own_location(x) && own_device(x);
 }

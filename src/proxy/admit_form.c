@@ -22,7 +22,7 @@ static bool is_keepable(const struct exchange *x)
 
 	text_init(&own, mem, sizeof mem);
 	admit_origin(x, &own, x->req.host);
-	return x->engine->conf->gateway.keep_forms_s && x->req.method == HTTP_POST && admit_is_navigation(x) && type &&
+	return x->engine->conf->gateway.keep_forms_s && x->req.method == HTTP_POST && admit_wants_page(x) && type &&
 	       bytes_starts(type->value, BYTES("application/x-www-form-urlencoded")) && x->req.framing == HTTP_BODY_LENGTH && x->req.length > 0 &&
 	       x->req.length <= FORM_BODY_MAX && x->up_left == x->req.length && !x->req.expects_continue &&
 	       !own.failed && origin_is_ours(x->req.fields, x->req.field_count, text_bytes(&own));

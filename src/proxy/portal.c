@@ -92,6 +92,7 @@ void portal_send(struct exchange *x, unsigned status)
 {
 	struct text *t = &x->admit->head;
 
+	admit_device_offer(x);
 	text_lit(t, "Content-Security-Policy: ");
 	page_csp(t, &x->engine->conf->gateway);
 	text_lit(t, "\r\nReferrer-Policy: same-origin\r\nCross-Origin-Opener-Policy: same-origin\r\nCross-Origin-Resource-Policy: same-origin\r\n"
@@ -270,6 +271,8 @@ static void to_sign_in(struct exchange *x, bool is_post)
 	struct bytes here = x->req.target;
 	struct text t;
 
+	if (admit_device_nobody(x))
+		return;
 	text_init(&t, mem, sizeof mem);
 	text_lit(&t, "/sign-in");
 	if (!is_post && x->req.path.len > 1 && link_local(here).len) {
@@ -317,6 +320,8 @@ static void formed(struct exchange *x)
 
 	/* Before there is a token, the origin says it alone: there is nothing yet that could be forged. */
 	if (paths[i].who != ANYBODY && !csrf_fits(token, given)) {
+		if (x->lacks_device)
+			x->refusal = "device-key";
 		portal_message(x, 403, PW_T_BAD, PW_E_FORM);
 		return;
 	}

@@ -81,7 +81,7 @@ static void password_told(struct exchange *x, const struct auth_answer *a)
 	struct page p = portal_page(x);
 
 	if (a->result == AUTH_OK) {
-		admit_set_token(x, COOKIE_PORTAL, a->token);
+		admit_set_session(x, COOKIE_PORTAL, a);
 		portal_go(x, BYTES("/account?done=password"));
 		return;
 	}

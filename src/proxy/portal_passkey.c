@@ -139,7 +139,7 @@ static void done_told(struct exchange *x, const struct auth_answer *a)
 	struct bytes next = link_local(portal_field(x, "next"));
 
 	if (a->result == AUTH_OK && a->token.len) {
-		admit_set_token(x, COOKIE_PORTAL, a->token);
+		admit_set_session(x, COOKIE_PORTAL, a);
 		portal_set_flow(x, BYTES(""));
 		text_lit(t, "{\"ok\":true,\"next\":");
 		json_put_string(t, next.len ? next : BYTES("/"));

@@ -44,7 +44,7 @@ static void go_on_to(struct exchange *x, struct bytes path)
 static bool signed_in(struct exchange *x, const struct auth_answer *a)
 {
 	if (a->result == AUTH_OK && a->token.len) {
-		admit_set_token(x, COOKIE_PORTAL, a->token);
+		admit_set_session(x, COOKIE_PORTAL, a);
 		portal_set_flow(x, BYTES(""));
 		if (a->value_count > 1 && a->values[1].len) { /* recovery codes: shown now or never */
 			struct auth_facts facts;
@@ -263,6 +263,7 @@ static void signed_out_told(struct exchange *x, const struct auth_answer *a)
 		return;
 	}
 	admit_set_token(x, COOKIE_PORTAL, BYTES(""));
+	admit_set_token(x, COOKIE_DEVICE, BYTES(""));
 	text_lit(&x->admit->head, "Clear-Site-Data: \"cache\", \"storage\"\r\n");
 	portal_go(x, BYTES("/signed-out"));
 }
@@ -334,5 +335,7 @@ void portal_enter(struct exchange *x)
 		portal_go(x, t.failed ? BYTES("/step-up") : text_bytes(&t));
 		return;
 	}
+	if (!admit_device_fits(x, app))
+		return;
 	admit_ask(x, CALL_APP_CODE, false, portal_token(x), args, 3, code_told);
 }

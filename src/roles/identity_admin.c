@@ -442,9 +442,10 @@ static bool list_session(void *ctx, struct session *s)
 	arena_reset(&w->id->scratch);
 	text_init(&t, ip, sizeof ip);
 	addr_write_ip(&k->client, &t);
-	if (!part_add(w->part, json_pack("{s:s,s:o,s:s,s:o,s:s,s:s,s:b,s:I,s:I,s:I}", "id", k->id, "user",
+	if (!part_add(w->part, json_pack("{s:s,s:o,s:s,s:o,s:s,s:s,s:b,s:b,s:I,s:I,s:I}", "id", k->id, "user",
 		string_of(store_user_get(w->id->store, k->user, &w->id->scratch, &u) == OK ? u.name : BYTES("?")), "host", k->host, "address",
-		string_of(text_bytes(&t)), "agent", k->agent, "method", k->method, "mfa", k->has_mfa, "since", (json_int_t)k->since_s, "seen",
+		string_of(text_bytes(&t)), "agent", k->agent, "method", k->method, "mfa", k->has_mfa, "device_bound",
+		k->is_device_bound, "since", (json_int_t)k->since_s, "seen",
 		(json_int_t)k->seen_s, "until", (json_int_t)k->until_s)))
 		return false;
 	snprintf(w->part->more, sizeof w->part->more, "%u", s->slot);

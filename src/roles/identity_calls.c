@@ -51,7 +51,7 @@ enum err identity_facts(struct identity *id, const struct session *s, struct aut
 
 	TRY(store_user_get(id->store, s->kept.user, &id->arena, &u));
 	*out = (struct auth_facts){ .slot = s->slot, .generation = s->generation, .since_s = p->kept.since_s, .until_s = s->kept.until_s,
-		.proved_s = p->kept.proved_s, .idle_s = s->kept.idle_s, .has_mfa = p->kept.has_mfa, .is_device_bound = p->kept.is_device_bound,
+		.proved_s = p->kept.proved_s, .idle_s = s->kept.idle_s, .has_mfa = p->kept.has_mfa, .is_device_bound = s->kept.is_device_bound, /* each by itself */
 		.must_change = u.must_change, .method = bytes_str(p->kept.method), .user = u.name, .display = u.display, .mail = u.mail,
 		.language = u.language };
 	memcpy(out->id, p->kept.id, sizeof out->id);
@@ -103,6 +103,7 @@ void identity_reply_session(struct identity *id, const struct asker *a, struct s
 		token_start(id, a, s, &facts, app);
 		return;
 	}
+	identity_device_facts(id, s, &facts);
 	text_init(&t, mem, sizeof mem);
 	auth_facts_write(&t, &facts);
 	answer.values[0] = text_bytes(&t);
@@ -205,6 +206,9 @@ static void (*const functions[CALL_COUNT])(struct identity *id, const struct ask
 	[CALL_PASSKEY_PROVE] = call_passkey_prove,
 	[CALL_KEEP] = call_keep,
 	[CALL_KEPT] = call_kept,
+	[CALL_DEVICE_REGISTER] = call_device_register,
+	[CALL_DEVICE_REFRESH] = call_device_refresh,
+	[CALL_DEVICE_MISSING] = call_device_missing,
 };
 
 void identity_call(struct identity *id, struct channel *from, const struct auth_call *c)

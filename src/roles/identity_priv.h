@@ -1,6 +1,7 @@
 /* identity's parts: the process (identity.c), what workers call (identity_calls.c and the tables below), sign-ins under way (identity_sign_in.c), factors
- * (identity_factors.c), apps' one-time codes (identity_apps.c), forms that wait for a sign-in (identity_kept.c), passwords through the hashers
- * (identity_hash.c), tokens through the keeper (identity_token.c), and what administrators ask (identity_admin.c). One thread. */
+ * (identity_factors.c), apps' one-time codes (identity_apps.c), forms that wait for a sign-in (identity_kept.c), keys of devices (identity_device.c),
+ * passwords through the hashers (identity_hash.c), tokens through the keeper (identity_token.c), alerts (identity_alert.c), and what administrators ask
+ * (identity_admin.c). One thread. */
 #ifndef ROLES_IDENTITY_PRIV_H
 #define ROLES_IDENTITY_PRIV_H
 
@@ -222,6 +223,13 @@ void call_passkey_remove(struct identity *id, const struct asker *a, const struc
 void call_passkey_ask(struct identity *id, const struct asker *a, const struct auth_call *c);
 void call_passkey_begin(struct identity *id, const struct asker *a, const struct auth_call *c);
 void call_passkey_prove(struct identity *id, const struct asker *a, const struct auth_call *c);
+
+/* identity_device.c */
+/* What workers are told of the device's key; a challenge where there is to be one. */
+void identity_device_facts(struct identity *id, struct session *s, struct auth_facts *f);
+void call_device_register(struct identity *id, const struct asker *a, const struct auth_call *c);
+void call_device_refresh(struct identity *id, const struct asker *a, const struct auth_call *c);
+void call_device_missing(struct identity *id, const struct asker *a, const struct auth_call *c);
 
 /* identity_hash.c */
 struct job *job_new(struct identity *id, const struct asker *a, struct bytes password); /* NULL: too many wait, or the password is too long */

@@ -138,6 +138,7 @@ enum err token_on_signed(struct role_run *run, struct channel *from, struct ipc_
 	jws_finish(&j->text, signature.at);
 	facts.jwt = text_bytes(&j->text);
 	facts.jwt_until_s = j->until_s;
+	identity_device_facts(id, s, &facts);
 	text_init(&t, mem, sizeof mem - 64);
 	auth_facts_write(&t, &facts);
 	if (t.failed || j->text.failed)

@@ -76,6 +76,8 @@ static void test_answer(void **state)
 static void test_facts(void **state)
 {
 	struct auth_facts in = { .slot = 3, .generation = 5, .since_s = 1, .until_s = 2, .idle_s = 60, .has_mfa = true, .id = "0123456789abcdef",
+		.news = 9, .device_until_s = 10, .device_before_until_s = 11, .device_grace_s = 12, .device_challenge_until_s = 13, .begun_s = 14,
+		.device_hash = { 1 }, .device_before = { 2 }, .device_challenge = { [31] = 3 },
 		.user = LIT("eva"), .method = LIT("password"), .groups = { LIT("staff"), LIT("care") }, .group_count = 2 }, out;
 	unsigned char mem[AUTH_FACTS_MAX];
 	struct text t;
@@ -86,6 +88,9 @@ static void test_facts(void **state)
 	assert_int_equal(auth_facts_parse(text_bytes(&t), &out), OK);
 	assert_string_equal(out.id, in.id);
 	assert_true(out.has_mfa && !out.is_device_bound && bytes_eq(out.groups[1], BYTES("care")));
+	assert_true(out.news == 9 && out.device_until_s == 10 && out.device_before_until_s == 11 && out.device_grace_s == 12);
+	assert_true(out.device_challenge_until_s == 13 && out.begun_s == 14);
+	assert_true(out.device_hash[0] == 1 && out.device_before[0] == 2 && out.device_challenge[31] == 3);
 	for (size_t n = 0; n < t.len; n++)
 		assert_int_not_equal(auth_facts_parse(bytes_of(mem, n), &out), OK);
 }

@@ -183,10 +183,10 @@ static void test_methods(void **state)
 		{ LIT("password totp"), true, false, "pwd otp mfa" },
 		{ LIT("password recovery"), true, false, "pwd otp mfa" },
 		{ LIT("password totp recovery"), true, false, "pwd otp mfa" },
-		{ LIT("passkey"), true, true, "hwk mfa" },
+		{ LIT("passkey"), true, true, "swk pop mfa" },
 		{ LIT("passkey"), true, false, "swk mfa" },
-		{ LIT("password passkey"), true, true, "pwd hwk mfa" },
-		{ LIT("password"), false, true, "pwd" },
+		{ LIT("password passkey"), true, true, "pwd swk pop mfa" },
+		{ LIT("password"), false, true, "pwd pop" },
 		{ LIT("passwordless"), false, false, "" },
 		{ LIT(""), false, false, "" },
 	};

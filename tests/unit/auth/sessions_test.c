@@ -144,6 +144,32 @@ static void test_rotation(void **state)
 	sessions_free(&t);
 }
 
+/* News are heard of, and cut nothing: the session's life on the board is the same. */
+static void test_news(void **state)
+{
+	struct sessions *t = make(10);
+	unsigned char token[AUTH_TOKEN_LEN], app_token[AUTH_TOKEN_LEN], other[AUTH_TOKEN_LEN];
+	struct session *p = add(t, 1, NULL, token), *a = add(t, 1, p, app_token), *b = add(t, 2, NULL, other);
+	uint32_t generation = p->generation, news = sessions_news_of(t, p), news_of_app = sessions_news_of(t, a);
+	uint64_t epoch = board->epoch;
+
+	(void)state;
+	assert_false(board_session_is_news(board, p->slot, news));
+	sessions_news(t, p);
+	assert_true(board_session_is_news(board, p->slot, news));
+	assert_false(board_session_is_news(board, p->slot, sessions_news_of(t, p)));
+	assert_false(board_session_is_news(board, a->slot, news_of_app));
+	assert_true(board_session_is_news(board, BOARD_SESSION_SLOTS, 0));
+	assert_true(p->generation == generation && board_session_lives(board, p->slot, generation) && board->epoch == epoch);
+	assert_ptr_equal(find(t, token), p);
+	assert_int_equal(sessions_bound(t, p), 0);
+	a->kept.is_device_bound = b->kept.is_device_bound = true;
+	assert_true(sessions_bound(t, p) == 1 && sessions_bound(t, a) == 1 && sessions_bound(t, b) == 1);
+	p->kept.is_device_bound = true;
+	assert_true(sessions_bound(t, p) == 2 && sessions_bound(t, a) == 2);
+	sessions_free(&t);
+}
+
 static void test_end(void **state)
 {
 	unsigned char token[32], app[3][32], other[32];
@@ -795,7 +821,8 @@ static void test_model(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { T(test_ways_to_a_session), T(test_upper_case_id), T(test_rotation), T(test_end), T(test_end_all_and_each), T(test_end_all_is_seen_first),
+	const struct CMUnitTest tests[] = { T(test_ways_to_a_session), T(test_upper_case_id), T(test_rotation), T(test_news), T(test_end), T(test_end_all_and_each),
+		T(test_end_all_is_seen_first),
 		T(test_of_user), T(test_of_app), T(test_limit_and_rest), T(test_new_identity), T(test_restore), T(test_seen), T(test_seen_in_2106), T(test_seen_lies),
 		T(test_app_keeps_portal), T(test_find_looks_at_the_time), T(test_memory), T(test_model) };
 

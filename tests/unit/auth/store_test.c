@@ -431,6 +431,63 @@ static void test_sessions(void **state)
 	assert_int_equal(store_session_put(store, &x), ERR_NOT_FOUND); /* no such user */
 }
 
+static void bind_key(struct store_session *x, unsigned char with)
+{
+	memset(x->device_key, with, sizeof x->device_key);
+	memset(x->device_hash, with + 1, sizeof x->device_hash);
+	x->device_until_s = NOW + with;
+}
+
+/* A key of the device outlives a restart, and another token of the session; its short cookie may change, but not that of a session without a key. */
+static void test_device(void **state)
+{
+	int64_t id = add("eva");
+	struct store_session p = session(id, 1, "");
+	struct found f;
+
+	(void)state;
+	assert_int_equal(store_session_put(store, &p), OK);
+	bind_key(&p, 5);
+	assert_int_equal(store_session_device(store, &p, false), ERR_NOT_FOUND);
+	assert_int_equal(store_session_device(store, &p, true), OK);
+	p.is_device_bound = true;
+	p.hash[0] = 77;
+	assert_int_equal(store_session_put(store, &p), OK);
+	reopen();
+	f = sessions(0);
+	assert_true(f.n == 1 && f.last.is_device_bound && f.last.hash[0] == 77 && f.last.device_until_s == NOW + 5);
+	assert_memory_equal(f.last.device_key, p.device_key, sizeof p.device_key);
+	assert_memory_equal(f.last.device_hash, p.device_hash, sizeof p.device_hash);
+	bind_key(&p, 9);
+	assert_int_equal(store_session_device(store, &p, false), OK);
+	reopen();
+	f = sessions(0);
+	assert_true(f.last.device_hash[0] == 10 && f.last.device_until_s == NOW + 9 && f.last.device_key[0] == 5);
+	assert_int_equal(store_session_device(store, &(struct store_session){ .id = "none" }, true), ERR_NOT_FOUND);
+}
+
+/* A file of the version before: what is in it stays, and sessions can be bound. */
+static void test_version_before(void **state)
+{
+	int64_t id = add("eva");
+	struct store_session p = session(id, 1, "");
+	struct found f;
+
+	(void)state;
+	assert_int_equal(store_session_put(store, &p), OK);
+	by_hand("ALTER TABLE session DROP COLUMN device_key; ALTER TABLE session DROP COLUMN device_hash;"
+		"ALTER TABLE session DROP COLUMN device_until; PRAGMA user_version=1");
+	reopen();
+	f = sessions(0);
+	assert_true(f.n == 1 && !f.last.is_device_bound);
+	assert_string_equal(f.last.id, p.id);
+	bind_key(&p, 5);
+	assert_int_equal(store_session_device(store, &p, true), OK);
+	reopen();
+	f = sessions(0);
+	assert_true(f.last.is_device_bound && f.last.device_key[0] == 5);
+}
+
 static void test_transaction(void **state)
 {
 	int64_t id = add("eva");
@@ -770,7 +827,7 @@ static void test_wrong_files(void **state)
 
 	(void)state;
 	is_refused("another has it", dir, ERR_IO, "another process has it open");
-	by_hand("PRAGMA user_version=2");
+	by_hand("PRAGMA user_version=3");
 	is_refused("a newer one", dir, ERR_ORDER, "newer Sluis");
 	by_hand("PRAGMA user_version=0");
 	is_refused("not ours", dir, ERR_IO, "did not write");
@@ -1041,7 +1098,7 @@ static void test_jail(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { T(test_names), T(test_user), T(test_user_changes), T(test_texts), T(test_list), T(test_totp),
-		T(test_killed), T(test_recovery), T(test_passkeys), T(test_sessions), T(test_transaction), T(test_many_sessions),
+		T(test_killed), T(test_recovery), T(test_passkeys), T(test_sessions), T(test_device), T(test_version_before), T(test_transaction), T(test_many_sessions),
 		T(test_remove_user), T(test_sign_ins), T(test_sources), T(test_favourites), T(test_recent), T(test_wrong_rows), T(test_wrong_files),
 		T(test_damage),
 		T(test_modes), T(test_full_disk), T(test_read_only), T(test_jail) };

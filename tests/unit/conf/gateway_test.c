@@ -106,6 +106,8 @@ static const struct mistake gateway_cases[] = {
 		"4:36: '30' is not a time; write a time with its unit, like 500ms, 10s, 5m, 1h or 365d\n" },
 	{ "absolute, too short", HEAD "gateway: {portal: a.example, absolute: 4m}\n", "4:40: absolute must be from 5m to 30d\n" },
 	{ "absolute, too long", HEAD "gateway: {portal: a.example, absolute: 31d}\n", "4:40: absolute must be from 5m to 30d\n" },
+	{ "a binding that is none", HEAD "gateway: {portal: a.example, device_binding: always}\n",
+		"4:46: 'always' is not known for 'device_binding'; write off, prefer or require\n" },
 	{ "no sessions", HEAD "gateway: {portal: a.example, sessions: 0}\n", "4:40: sessions must be from 1 to 262144\n" },
 	{ "more than the board holds", HEAD "gateway: {portal: a.example, sessions: 262145}\n", "4:40: sessions must be from 1 to 262144\n" },
 	{ "nobody to verify passwords", HEAD "gateway: {portal: a.example, hashers: 0}\n", "4:39: hashers must be from 1 to 8\n" },
@@ -314,6 +316,8 @@ static void defaults(void **state)
 	assert_non_null(g->mfa);
 	assert_bytes(g->allow_text, "true");
 	assert_bytes(g->mfa_text, "true");
+	assert_int_equal(g->device_binding, CONF_BINDING_OFF);
+	assert_int_equal(g->apps[0].device_binding, CONF_BINDING_OFF);
 	assert_int_equal(g->at.line, 5);
 	assert_int_equal(g->app_count, 1);
 	assert_bytes(g->apps[0].id, "wiki");
@@ -340,9 +344,9 @@ static const char full[] =
 	"listeners:\n  plain: {address: '127.0.0.1:80', redirect_to_https: 443}\n  web: {address: '127.0.0.1:8443', " TLS "}\n  more: {address: '127.0.0.1:9443', " TLS "}\n"
 	"pools: {one: {servers: ['127.0.0.1:81']}, two: {servers: ['127.0.0.1:82']}}\ncontact: Desk\n"
 	"gateway:\n  portal: Work.Example.org\n  title: Work\n  support: Anna\n  notice: {nl: Hallo}\n  logo: logo.svg\n  colour: '#0A5c36'\n"
-	"  idle: 15m\n  absolute: 12h\n  sessions: 5000\n  hashers: 2\n  allow: user.groups == \"staff\"\n  mfa: |\n    not (client.ip in {10.0.0.0/8})\n"
+	"  idle: 15m\n  absolute: 12h\n  sessions: 5000\n  hashers: 2\n  device_binding: prefer\n  allow: user.groups == \"staff\"\n  mfa: |\n    not (client.ip in {10.0.0.0/8})\n"
 	"  apps:\n    wiki:\n      name: Wiki\n      description: How we work\n      group: Daily\n      host: Wiki.example.org\n      pool: two\n"
-	"      allow: user.name matches \"^e\"\n      mfa: 'true'\n      idle: 10m\n      fields: {X-User: user.name, X-From: client.ip, X-Path: http.path}\n"
+	"      allow: user.name matches \"^e\"\n      mfa: 'true'\n      idle: 10m\n      device_binding: require\n      fields: {X-User: user.name, X-From: client.ip, X-Path: http.path}\n"
 	"      token: true\n      server_host: Wiki.internal:8080\n      icon: logo.png\n      help: Ask Piet\n"
 	"    abc: {host: abc.example.org, pool: one}\n"
 	"routes:\n- {host: '*.dev.example.org', require: session, allow: user.groups == \"dev\", pool: one}\n- {pool: two}\n";
@@ -379,6 +383,9 @@ static void everything(void **state)
 	assert_bytes(a->allow_text, "user.name matches \"^e\"");
 	assert_non_null(a->mfa);
 	assert_int_equal(a->idle_s, 600);
+	assert_int_equal(g->device_binding, CONF_BINDING_PREFER);
+	assert_int_equal(a->device_binding, CONF_BINDING_REQUIRE);
+	assert_int_equal(g->apps[1].device_binding, CONF_BINDING_PREFER); /* the gateway's */
 	assert_int_equal(a->field_count, 3);
 	assert_bytes(a->fields[1].name, "X-From");
 	assert_true(a->with_token);
