@@ -141,6 +141,8 @@ static inline void sample_signing_in(struct sample_run *r)
 	sample_done(r, "down", false);
 	page_app_over(&r->t, &r->p, &r->s->apps[1]);
 	sample_done(r, "app-over", true);
+	page_device(&r->t, &r->p, r->s->apps[1].name, false);
+	sample_done(r, "device", true);
 }
 
 static inline void sample_signed_in(struct sample_run *r)
