@@ -157,6 +157,8 @@ static inline void sample_signing_in(struct sample_run *r)
 	page_app_over(&r->t, &r->p, &r->s->apps[1]);
 	sample_done(r, "app-over", true);
 	sample_form(r);
+	page_device(&r->t, &r->p, r->s->apps[1].name, false);
+	sample_done(r, "device", true);
 }
 
 static inline void sample_signed_in(struct sample_run *r)
