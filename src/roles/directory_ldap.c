@@ -48,6 +48,9 @@ enum err ldap_start(struct directory *d)
 	/* Nothing of the machine's own configuration of LDAP counts, whose files we could not read later. */
 	if (setenv("LDAPNOINIT", "1", 1) < 0)
 		return ERR_MEMORY;
+	/* The first call sets the library up, which looks up this machine's own name. */
+	if (ldap_set_option(NULL, LDAP_OPT_REFERRALS, LDAP_OPT_OFF) != LDAP_OPT_SUCCESS)
+		return ERR_MEMORY;
 	for (size_t i = 0; i < d->conf->gateway.ldap_count; i++) {
 		const struct conf_ldap *p = &d->conf->gateway.ldap[i];
 		AUTO(fd_close) int fd = -1;
@@ -163,7 +166,11 @@ static int connect_server(struct question *q, LDAP **out)
 	if (rc == LDAP_SUCCESS && fd_nonblock(fd) != OK) /* libldap lets it block after TLS; its time limits need one that does not */
 		rc = LDAP_LOCAL_ERROR;
 	if (rc != LDAP_SUCCESS) {
-		down(q, ld, q->p->tls == CONF_LDAP_PLAIN ? "connection" : "tls", rc);
+		if (q->p->tls == CONF_LDAP_PLAIN || rc == LDAP_TIMEOUT)
+			down(q, ld, "connection", rc);
+		else
+			directory_refuse(q->a, DIRECTORY_DOWN, directory_text(q->d, "%.*s: no TLS (%s): does it have TLS on that port, and a certificate of an authority in "
+				"'ca', for the name in 'servers'?", FMT(s->name), ldap_err2string(rc)));
 		hang_up(&ld);
 		return rc == LDAP_TIMEOUT || rc < 0 ? rc : q->p->tls == CONF_LDAP_PLAIN ? rc : LDAP_CONNECT_ERROR; /* one that has no StartTLS is as good as none */
 	}

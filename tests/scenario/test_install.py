@@ -8,7 +8,7 @@ import subprocess
 from certs import Authority
 from harness import BUILD, PATIENCE, ROOT, Process, free_port, get, wait_for
 
-ROLES = ("worker", "keeper", "dialer", "prober", "scribe", "watcher", "identity", "hasher")
+ROLES = ("worker", "keeper", "dialer", "prober", "scribe", "watcher", "identity", "hasher", "directory")
 
 
 def uid_of(pid):
