@@ -453,6 +453,18 @@ static int search_person(struct question *q, struct bytes subject, bool *is_ther
 	return LDAP_SUCCESS;
 }
 
+/* A wrong password and no more: that is no news for the error log. Active Directory has numbers for what else it may be ("data 775": locked). */
+static bool is_plainly_wrong(LDAP *ld, int rc)
+{
+	char *told = NULL;
+	bool is;
+
+	(void)ldap_get_option(ld, LDAP_OPT_DIAGNOSTIC_MESSAGE, &told);
+	is = rc == LDAP_INVALID_CREDENTIALS && (!told || !*told || strstr(told, "data 52e") || strstr(told, "data 525"));
+	ldap_memfree(told);
+	return is;
+}
+
 /* As the person, on a connection of its own: the service's stays the service's. */
 static int try_password(struct question *q, struct bytes password, bool *fits)
 {
@@ -466,7 +478,7 @@ static int try_password(struct question *q, struct bytes password, bool *fits)
 	case LDAP_SUCCESS: *fits = true; break;
 	case LDAP_INVALID_CREDENTIALS: case LDAP_CONSTRAINT_VIOLATION: case LDAP_UNWILLING_TO_PERFORM: case LDAP_INAPPROPRIATE_AUTH:
 	case LDAP_INSUFFICIENT_ACCESS: case LDAP_NO_SUCH_OBJECT:
-		rc = wrong(q, why(q, ld, "sign-in", rc));
+		rc = wrong(q, is_plainly_wrong(ld, rc) ? BYTES("") : why(q, ld, "sign-in", rc));
 		break;
 	default: down(q, ld, "sign-in", rc);
 	}
