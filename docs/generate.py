@@ -35,7 +35,7 @@ PLACES = {"top": "", "admin": "admin", "log": "log", "limits": "limits", "canoni
           "client_certificates": "listeners.NAME.tls.client_certificates", "pool": "pools.NAME",
           "server": "pools.NAME.servers[]", "check": "pools.NAME.check", "eject": "pools.NAME.eject",
           "retry": "pools.NAME.retry", "pool_tls": "pools.NAME.tls", "route": "routes[]", "policy": "policies[]",
-          "policy_tests": "policies[].tests", "gateway": "gateway", "notice": "gateway.notice", "app": "gateway.apps.ID",
+          "policy_tests": "policies[].tests", "gateway": "gateway", "notice": "gateway.notice", "ldap": "gateway.ldap.NAME", "app": "gateway.apps.ID",
           "detect": "detect", "monitor": "monitor", "alert": "monitor.alerts[]", "rule_set": "a rule set (rules/NAME.yaml)",
           "request_file": "requests for sluis policy test", "request": "requests[]", "request_session": "requests[].session", "request_response": "requests[].response",
           "expect": "requests[].expect"}
@@ -83,7 +83,7 @@ def schema():
               ("listener", "tls"): "listener_tls", ("listener_tls", "client_certificates"): "client_certificates",
               ("pool", "check"): "check", ("pool", "eject"): "eject", ("pool", "retry"): "retry", ("pool", "tls"): "pool_tls", ("policy", "tests"): "policy_tests",
               ("top", "detect"): "detect", ("top", "monitor"): "monitor", ("top", "gateway"): "gateway"}
-    named = {("top", "sets"): "set", ("top", "listeners"): "listener", ("top", "pools"): "pool", ("gateway", "apps"): "app"}
+    named = {("top", "sets"): "set", ("top", "listeners"): "listener", ("top", "pools"): "pool", ("gateway", "apps"): "app", ("gateway", "ldap"): "ldap"}
     lists = {("top", "routes"): "route", ("top", "policies"): "policy", ("listener_tls", "certificates"): "certificate"}
     short = {("pool", "servers"): "server", ("monitor", "alerts"): "alert"}  # a text, or a map with more
     either = {("gateway", "notice"): "notice"}
@@ -211,7 +211,7 @@ def man_sluisd():
     section(out, "SYNOPSIS", ".B sluisd", "\\fB\\-c\\fR \\fIFILE\\fR [\\fB\\-\\-rules\\fR \\fIDIR\\fR]")
     section(out, "DESCRIPTION", roff("sluisd balances HTTP over servers. It reads the configuration, opens listening sockets and starts "
             "sluis-worker (one per core: the network), sluis-keeper (private keys), sluis-dialer (connections to servers), "
-            "sluis-prober (health checks), sluis-scribe (the ledger), with detect: on sluis-watcher (signs of an attack in requests), and with gateway: sluis-identity (users and sessions) and sluis-hasher (passwords). Each of them confines itself to what it needs before the first byte from outside "
+            "sluis-prober (health checks), sluis-scribe (the ledger), with detect: on sluis-watcher (signs of an attack in requests), and with gateway: sluis-identity (users and sessions) and sluis-hasher (passwords), with gateway.ldap sluis-directory (people of directories). Each of them confines itself to what it needs before the first byte from outside "
             "reaches it. sluisd stays in the foreground and logs to standard error unless log.error names a file."))
     section(out, "OPTIONS")
     for what, meaning in (("-c, --config FILE", "The configuration."), ("--rules DIR", "Where the shipped rules are."),

@@ -24,11 +24,12 @@ static const struct { bool is_durable; const char *sql; } statements[] = {
 #undef STATEMENT
 };
 
+#define ORIGIN_INDEX "CREATE UNIQUE INDEX user_subject ON user(origin, subject) WHERE origin <> '';"
 static const char schema[] =
 	"CREATE TABLE user(id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, display TEXT NOT NULL, mail TEXT NOT NULL,"
 	" language TEXT NOT NULL DEFAULT '', groups TEXT NOT NULL, hash TEXT NOT NULL, disabled INTEGER NOT NULL DEFAULT 0,"
 	" must_change INTEGER NOT NULL, totp BLOB, totp_last INTEGER NOT NULL DEFAULT 0, handle BLOB NOT NULL UNIQUE, made INTEGER NOT NULL,"
-	" last INTEGER NOT NULL DEFAULT 0) STRICT;"
+	" last INTEGER NOT NULL DEFAULT 0, origin TEXT NOT NULL DEFAULT '', subject TEXT NOT NULL DEFAULT '', looked INTEGER NOT NULL DEFAULT 0) STRICT;" ORIGIN_INDEX
 	"CREATE TABLE recovery(user INTEGER NOT NULL REFERENCES user ON DELETE CASCADE, hash BLOB NOT NULL, PRIMARY KEY(user, hash)) STRICT, WITHOUT ROWID;"
 	"CREATE TABLE passkey(id BLOB NOT NULL PRIMARY KEY, user INTEGER NOT NULL REFERENCES user ON DELETE CASCADE, key BLOB NOT NULL,"
 	" name TEXT NOT NULL, count INTEGER NOT NULL, backed_up INTEGER NOT NULL, made INTEGER NOT NULL, used INTEGER NOT NULL) STRICT;"
@@ -48,13 +49,16 @@ static const char schema[] =
 	"CREATE TABLE app(user INTEGER NOT NULL REFERENCES user ON DELETE CASCADE, app TEXT NOT NULL, favourite INTEGER NOT NULL,"
 	" used INTEGER NOT NULL, turn INTEGER NOT NULL, PRIMARY KEY(user, app)) STRICT, WITHOUT ROWID;"
 	"PRAGMA user_version=2;";
-/* From each version to the next. */
-static const char *const steps[STORE_SCHEMA] = {
-	[1] = "ALTER TABLE session ADD COLUMN device_key BLOB; ALTER TABLE session ADD COLUMN device_hash BLOB;"
+
+/* From each version to the next: all of it in one transaction, at the first start of a Sluis that needs it. */
+static const char *const upgrades[] = {
+	[1] = "ALTER TABLE user ADD COLUMN origin TEXT NOT NULL DEFAULT ''; ALTER TABLE user ADD COLUMN subject TEXT NOT NULL DEFAULT '';"
+	      "ALTER TABLE user ADD COLUMN looked INTEGER NOT NULL DEFAULT 0;" ORIGIN_INDEX
+	      "ALTER TABLE session ADD COLUMN device_key BLOB; ALTER TABLE session ADD COLUMN device_hash BLOB;"
 	      "ALTER TABLE session ADD COLUMN device_until INTEGER NOT NULL DEFAULT 0; PRAGMA user_version=2;",
 };
 
-_Static_assert(STORE_SCHEMA == 2, "the schema's last line");
+_Static_assert(STORE_SCHEMA == 2 && STORE_SCHEMA == COUNT_OF(upgrades), "the schema's last line, and the last upgrade");
 
 static char open_why[STORE_WHY_MAX]; /* of the last store_open that failed */
 
@@ -267,7 +271,7 @@ static enum err bring_up(struct store *s, int64_t version)
 	if (version == 0)
 		TRY(run(s, schema));
 	for (int64_t v = version; v > 0 && v < STORE_SCHEMA; v++)
-		TRY(run(s, steps[v]));
+		TRY(run(s, upgrades[v]));
 	if (version == STORE_SCHEMA)
 		TRY(run(s, "PRAGMA user_version=2"));
 	return run(s, "COMMIT");

@@ -1,12 +1,13 @@
 /* identity's parts: the process (identity.c), what workers call (identity_calls.c and the tables below), sign-ins under way (identity_sign_in.c), factors
  * (identity_factors.c), apps' one-time codes (identity_apps.c), forms that wait for a sign-in (identity_kept.c), keys of devices (identity_device.c),
- * passwords through the hashers (identity_hash.c), tokens through the keeper (identity_token.c), alerts (identity_alert.c), and what administrators ask
- * (identity_admin.c). One thread. */
+ * passwords through the hashers (identity_hash.c), tokens through the keeper (identity_token.c), directories of people (identity_directory.c,
+ * identity_people.c), alerts (identity_alert.c), and what administrators ask (identity_admin.c). One thread. */
 #ifndef ROLES_IDENTITY_PRIV_H
 #define ROLES_IDENTITY_PRIV_H
 
 #include "alert/appender.h"
 #include "auth/call.h"
+#include "auth/directory.h"
 #include "auth/facts.h"
 #include "auth/guess.h"
 #include "auth/jws.h"
@@ -32,6 +33,11 @@
 #define TOKENS_MAX  256	 /* signatures on their way */
 #define TOKEN_WAIT_S 15	 /* for a signature; then its place is another's */
 #define TOKEN_S	    600	 /* how long a token for servers is good; workers ask again before */
+#define DIRECTORIES_MAX 24 /* processes, of three generations */
+#define DIRECTORY_JOBS_MAX 128
+#define DIRECTORY_WAIT_MS 8000 /* for a process that asks; workers give up after 15 s */
+#define REFUSALS_MAX 512 /* that wait for their time */
+#define REFUSAL_STEP_MS 500 /* with directories: a refusal tells nobody by its time who kept the password */
 #define ARENA_SIZE  (256 * 1024)
 
 /* Who is owed an answer. channel NULL: gone. */
@@ -40,6 +46,7 @@ struct asker {
 	uint32_t request;
 	enum auth_call_id call;
 	bool is_admin;
+	uint64_t asked_ms; /* when the question came */
 };
 
 /* A sign-in whose first factor was right. */
@@ -108,6 +115,40 @@ struct token_job {
 	struct text text; /* its first two parts */
 };
 
+enum directory_job_state { DIRECTORY_JOB_FREE, DIRECTORY_JOB_NEW, DIRECTORY_JOB_WAITS, DIRECTORY_JOB_ASKED };
+/* A question on its way to a directory. */
+struct directory_job {
+	enum directory_job_state state;
+	struct asker asker; /* channel NULL: nobody is owed an answer */
+	uint32_t request;   /* another each time */
+	enum directory_kind kind;
+	bool is_lookup; /* waits behind people who sign in */
+	uint64_t since_ms;
+	char provider[64];
+	unsigned char body[DIRECTORY_BODY_MAX]; /* until it is sent */
+	size_t body_len;
+	/* Once, whatever came of it: DIRECTORY_DOWN where it could not be asked, or its process has ended. a looks into memory that goes with the return. */
+	void (*done)(struct identity *id, struct directory_job *j, const struct directory_answer *a);
+	/* what done needs */
+	struct addr client;
+	char name[PASSWORD_MOST + 1]; /* as typed, in lower case, cut */
+	char agent[STORE_TEXT_MAX + 1];
+	int64_t user; /* 0: nobody of that name */
+	size_t next;  /* which provider to ask if this one knows nobody */
+	unsigned char password[PASSWORD_MOST];
+	size_t password_len;
+};
+struct refusal {
+	struct asker asker;
+	struct timer due; /* is_waiting until then */
+	bool is_waiting;
+	struct identity *id;
+};
+struct directory_process {
+	struct channel *channel;
+	struct directory_job *job; /* what it works at */
+};
+
 struct identity {
 	struct role_run *run;
 	struct conf *conf; /* the one in use */
@@ -135,6 +176,11 @@ struct identity {
 	struct hasher hashers[HASHERS_MAX];
 	struct token_job tokens[TOKENS_MAX];
 	uint32_t token_serial;
+	struct directory_process directories[DIRECTORIES_MAX];
+	struct directory_job directory_jobs[DIRECTORY_JOBS_MAX];
+	uint32_t directory_serial;
+	struct { uint64_t told_s, not_before_s; } providers[CONF_DIRECTORIES_MAX]; /* by place in conf: when it was logged that it is down; no lookups until */
+	struct refusal refusals[REFUSALS_MAX];
 	struct arena arena;   /* of one call */
 	struct arena scratch; /* of one expression */
 };
@@ -177,6 +223,7 @@ void sign_in_finish(struct identity *id, const struct asker *a, const struct sto
 void sign_in_wrong(struct identity *id, const struct asker *a, int64_t user, struct bytes name, const struct addr *client, const char *method);
 /* False: it has been answered (AUTH_WAIT, AUTH_BUSY). */
 bool sign_in_may_try(struct identity *id, const struct asker *a, int64_t user, struct bytes name, const struct addr *client);
+void sign_in_forget_asker(struct identity *id, const struct channel *c);
 void sign_in_write_agent(char out[STORE_TEXT_MAX + 1], struct bytes agent);
 
 /* identity_factors.c */
@@ -258,6 +305,30 @@ enum err identity_alert_start(struct identity *id) MUST_USE;
 void identity_alert(struct identity *id, const struct identity_alert *a, const struct addr *client, struct bytes user);
 void identity_alert_tick(struct identity *id); /* about once a second */
 void identity_alert_end(struct identity *id);
+
+/* identity_directory.c */
+/* A question to a provider; a: who is owed the answer, or NULL. Fill in done and what it needs, then start it: it is identity's from there on. NULL: too
+ * many wait, or the arguments are too long. */
+struct directory_job *directory_job_new(struct identity *id, const struct asker *a, enum directory_kind kind, struct bytes provider, const struct bytes *args,
+	size_t n);
+void directory_start(struct identity *id, struct directory_job *j);
+enum err directory_on_answer(struct role_run *run, struct channel *from, struct ipc_msg *m) MUST_USE;
+void directory_peer(struct identity *id, struct channel *c);
+void directory_peer_gone(struct identity *id, struct channel *c);
+void directory_forget_asker(struct identity *id, const struct channel *c);
+void directory_hand_out(struct identity *id); /* another configuration is in use: its processes get what waits */
+void directory_tick(struct identity *id);     /* once a second */
+
+/* identity_people.c: who comes from elsewhere */
+#define ORIGIN_MAX (STORE_ORIGIN_MAX + 1)
+bool people_origin(char out[ORIGIN_MAX], const char *kind, struct bytes provider); /* "ldap:corp"; false: too long */
+/* Makes or renews the row of who a provider says is there: name, display, mail and groups. *u is as it is then (the arena's). ERR_DENIED: it is not
+ * taken, and the log says why; ERR_IO: the store fails. */
+enum err people_take(struct identity *id, const char *origin, const struct directory_person *who, struct store_user *u) MUST_USE;
+/* A password goes to a directory: j is what sign-ins of local users would have. user 0: of nobody's row. */
+void people_sign_in(struct identity *id, const struct asker *a, const struct auth_call *c, const char *name, const struct store_user *u);
+bool people_is_of_directory(const struct store_user *u); /* ldap:, whatever the configuration says */
+void people_tick(struct identity *id); /* once a second: who is to be looked up again */
 
 /* identity_admin.c */
 enum err identity_on_admin(struct role_run *run, struct channel *from, struct ipc_msg *m) MUST_USE;
