@@ -6,7 +6,7 @@
 
 #include "base/text.h"
 
-#define DIRECTORY_BODY_MAX   16384
+#define DIRECTORY_BODY_MAX   4096 /* IPC_BODY_MAX; a person with more than fits is refused, and the log says that take_groups narrows it */
 #define DIRECTORY_ASK_LEAST  6
 #define DIRECTORY_ANSWER_LEAST 7
 #define DIRECTORY_ARGS_MAX   4
