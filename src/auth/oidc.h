@@ -7,7 +7,6 @@
 
 #include "auth/directory.h"
 
-#define OIDC_URL_MAX	 1024  /* octets of an endpoint */
 #define OIDC_CODE_MAX	 2048
 #define OIDC_BODY_MAX	 (256 * 1024)
 #define OIDC_TOKEN_MAX	 (64 * 1024)
@@ -25,18 +24,6 @@ enum oidc_algorithm { OIDC_RS256, OIDC_RS384, OIDC_RS512, OIDC_PS256, OIDC_PS384
 #define OIDC_ALGORITHMS_DEFAULT (OIDC_BIT(OIDC_RS256) | OIDC_BIT(OIDC_PS256) | OIDC_BIT(OIDC_ES256) | OIDC_BIT(OIDC_EDDSA))
 /* "RS256" and so on. ERR_NOT_FOUND: not one of these; "none" and those with a shared key (HS256, ...) are never. */
 enum err oidc_algorithm_by_name(struct bytes name, enum oidc_algorithm *out) MUST_USE;
-
-/* --- URLs of endpoints --- */
-
-struct oidc_url {
-	bool is_http;	   /* else https */
-	struct bytes host; /* as written; of IPv6 without its brackets */
-	uint16_t port;
-	struct bytes rest; /* path and query; may be empty */
-};
-/* "https://HOST[:PORT][/PATH][?QUERY]": no user, no fragment, printable ASCII, at most OIDC_URL_MAX octets. http is taken where the host is a loopback
- * address (127.0.0.0/8, ::1). ERR_SYNTAX. */
-enum err oidc_url_read(struct bytes url, struct oidc_url *out) MUST_USE;
 
 /* --- metadata: ISSUER/.well-known/openid-configuration --- */
 

@@ -1,13 +1,14 @@
 /* What a provider may say of itself, and what its token endpoint may answer. */
 #include "auth/oidc.h"
+#include "net/url.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void check_url(struct bytes url)
 {
-	struct oidc_url u;
+	struct url u;
 
-	CHECK(oidc_url_read(url, &u) == OK && u.host.len && u.port);
+	CHECK(url_read(url, &u) == OK && u.host.len && u.port);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -15,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct bytes in = bytes_of(data, size);
 	struct oidc_metadata m;
 	struct oidc_answer a;
-	struct oidc_url u;
+	struct url u;
 	const char *why = NULL;
 
 	if (oidc_metadata_read(in, BYTES("https://id.example.org"), &m, &why) == OK) {
@@ -36,7 +37,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	} else {
 		CHECK(why);
 	}
-	if (oidc_url_read(in, &u) == OK)
-		CHECK(u.host.len && u.port && size <= OIDC_URL_MAX);
+	if (url_read(in, &u) == OK)
+		CHECK(u.host.len && u.port && size <= URL_MAX);
 	return 0;
 }
