@@ -56,5 +56,7 @@ void directory_ask_write(struct text *t, const struct directory_ask *a); /* t fa
 enum err directory_ask_parse(struct bytes body, struct directory_ask *out) MUST_USE; /* views; ERR_SYNTAX: stop the sender */
 void directory_answer_write(struct text *t, const struct directory_answer *a);
 enum err directory_answer_parse(struct bytes body, struct directory_answer *out) MUST_USE;
+/* Whether a is what a question of that kind may be answered with: ERR_SYNTAX else, for who asked. why is cut at 255 octets. */
+bool directory_answer_fits(const struct directory_answer *a, enum directory_kind kind);
 
 #endif

@@ -109,6 +109,12 @@ static void take_conf(struct site *s, const char *dir)
 		absolute(dir, c->keys[i], name);
 		note(s, name, SITE_KEY);
 	}
+	for (size_t i = 0; i < c->secret_count; i++) {
+		char name[4096];
+
+		absolute(dir, c->secrets[i], name);
+		note(s, name, SITE_KEY);
+	}
 }
 
 bool site_load(const struct cli *cli, struct site *s)

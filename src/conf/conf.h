@@ -81,6 +81,7 @@ struct conf_pool_tls {
 };
 struct conf_pool {
 	struct bytes name;
+	bool is_directory; /* made for a provider of gateway.ldap or gateway.oidc: no route and no app can name it */
 	enum conf_algorithm algorithm;
 	struct policy_expr *hash_key;
 	struct conf_server *servers;
@@ -133,6 +134,25 @@ struct conf_app {
 	struct bytes help; /* for who may not: whom to ask */
 	struct conf_mark at;
 };
+#define CONF_DIRECTORIES_MAX 8
+enum conf_ldap_tls { CONF_LDAPS, CONF_STARTTLS, CONF_LDAP_PLAIN };
+struct conf_ldap { /* a directory that people sign in from */
+	struct bytes name; /* the key under ldap: */
+	uint16_t pool;	   /* of its servers: ldap.NAME */
+	enum conf_ldap_tls tls;
+	struct bytes ca_pem;
+	struct bytes bind_dn; /* empty: searches as nobody */
+	bool has_password;
+	uint16_t secret; /* with has_password: index in conf's secrets */
+	struct bytes base, filter;
+	struct bytes subject, user_name, display, mail; /* attributes; subject may be "dn" */
+	struct bytes groups_attribute, group_base, group_filter, group_name; /* attribute, or base: one is empty */
+	bool is_narrowed; /* only these groups are taken */
+	const struct bytes *take;
+	size_t take_count;
+	uint32_t refresh_s, timeout_ms;
+	struct conf_mark at;
+};
 struct conf_gateway {
 	bool is_on; /* else the rest is not filled */
 	struct bytes portal; /* its host */
@@ -143,6 +163,9 @@ struct conf_gateway {
 	uint32_t idle_s, absolute_s;
 	uint32_t sessions_max;
 	uint32_t hashers; /* processes that hash passwords */
+	uint32_t directories; /* processes that ask directories; of interest where there is one */
+	struct conf_ldap *ldap; /* in the order of asking */
+	size_t ldap_count;
 	struct policy_expr *allow, *mfa; /* who may sign in; when a second factor is needed */
 	struct bytes allow_text, mfa_text;
 	struct conf_app *apps; /* as they stand in the file */
@@ -221,6 +244,9 @@ struct conf {
 	struct bytes *keys; /* paths of private keys, by number */
 	struct conf_mark *keys_at; /* where each stands first */
 	size_t key_count;
+	struct bytes *secrets; /* paths of files with passwords for other services, by number: no part of the bundle */
+	struct conf_mark *secrets_at;
+	size_t secret_count;
 };
 
 /* Reads text (named file in messages). OK, or ERR_SYNTAX with at least one error in *errors (which live in
@@ -231,6 +257,7 @@ void conf_free(struct conf **c);
 /* The app of that host (lower case, as http_request.host), or of that id; NULL: there is none, or no gateway. No allocation, O(log n). */
 const struct conf_app *conf_app_by_host(const struct conf *c, struct bytes host);
 const struct conf_app *conf_app_by_id(const struct conf *c, struct bytes id);
+const struct conf_ldap *conf_ldap_by_name(const struct conf *c, struct bytes name); /* NULL: there is none */
 /* Adds what a higher room finds wrong with c (tls_check), in file order. hint may be NULL. */
 PRINTF(6, 7) void conf_note(struct conf *c, struct conf_errors *errors, struct conf_mark at, bool is_warning, const char *hint,
 	const char *fmt, ...);

@@ -81,6 +81,7 @@ void conf_read_gateway(struct loader *l, const struct map *top)
 	g->allow = map_condition(&m, "allow", "people sign in", &g->allow_text);
 	g->mfa = map_condition(&m, "mfa", "people sign in", &g->mfa_text);
 	conf_read_apps(l, &m);
+	conf_read_directories(l, &m);
 }
 
 static void expr_free(struct policy_expr *e)

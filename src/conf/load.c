@@ -187,7 +187,7 @@ void conf_read_listeners(struct loader *l, const struct map *top)
 			"there is no listener");
 }
 
-static bool is_name(struct bytes b)
+bool conf_is_host(struct bytes b)
 {
 	for (size_t i = 0; i < b.len; i++) {
 		unsigned char c = ascii_lower(b.at[i]);
@@ -223,7 +223,7 @@ static void read_server(struct loader *l, yaml_node_t *n, struct conf_server *s)
 		return;
 	}
 	colon = bytes_find_byte(address, ':');
-	if (colon == SIZE_MAX || !is_name(bytes_cut(address, 0, colon)) || bytes_u64(bytes_cut(address, colon + 1, address.len), &port) != OK || port == 0 || port > 65535) {
+	if (colon == SIZE_MAX || !conf_is_host(bytes_cut(address, 0, colon)) || bytes_u64(bytes_cut(address, colon + 1, address.len), &port) != OK || port == 0 || port > 65535) {
 		conf_fail(l, &n->start_mark, "write 10.0.0.1:8080, [2001:db8::1]:8080 or name.example.org:8080",
 			"'%.*s' is not an address or name with a port", FMT(address));
 		return;
@@ -364,9 +364,9 @@ size_t conf_find_pool(struct loader *l, struct bytes name, const yaml_mark_t *at
 	size_t n = 0;
 
 	for (size_t i = 0; i < l->conf->pool_count; i++) {
-		if (bytes_eq(l->conf->pools[i].name, name))
+		if (bytes_eq(l->conf->pools[i].name, name) && !l->conf->pools[i].is_directory)
 			return i;
-		if (n < COUNT_OF(names))
+		if (n < COUNT_OF(names) && !l->conf->pools[i].is_directory)
 			names[n++] = (const char *)l->conf->pools[i].name.at; /* arena_copy ends it with NUL */
 	}
 	best = conf_nearest(name, names, n);

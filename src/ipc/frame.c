@@ -20,7 +20,7 @@ static const struct {
 
 const char *role_name(enum role_id r)
 {
-	static const char *const names[ROLE_COUNT] = { "master", "worker", "keeper", "dialer", "prober", "scribe", "watcher", "identity", "hasher" };
+	static const char *const names[ROLE_COUNT] = { "master", "worker", "keeper", "dialer", "prober", "scribe", "watcher", "identity", "hasher", "directory" };
 
 	return (unsigned)r < ROLE_COUNT ? names[r] : "none";
 }

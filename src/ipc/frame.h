@@ -10,7 +10,7 @@
 #define IPC_BODY_MAX 4096 /* larger things travel as a sealed memfd */
 #define IPC_FDS_MAX  4
 
-enum role_id { ROLE_MASTER, ROLE_WORKER, ROLE_KEEPER, ROLE_DIALER, ROLE_PROBER, ROLE_SCRIBE, ROLE_WATCHER, ROLE_IDENTITY, ROLE_HASHER, ROLE_COUNT };
+enum role_id { ROLE_MASTER, ROLE_WORKER, ROLE_KEEPER, ROLE_DIALER, ROLE_PROBER, ROLE_SCRIBE, ROLE_WATCHER, ROLE_IDENTITY, ROLE_HASHER, ROLE_DIRECTORY, ROLE_COUNT };
 const char *role_name(enum role_id r);
 
 /* Every message between processes. MSG(symbol, "name", least, most, fds, "from -> to: what it says"). */

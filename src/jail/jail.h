@@ -22,7 +22,7 @@ struct jail {
 
 #define JAIL_END (-1)
 /* The lists, one per role (jail/lists.c): a new system call is a line there. */
-extern const int jail_base[], jail_worker[], jail_keeper[], jail_dialer[], jail_prober[], jail_scribe[], jail_watcher[], jail_identity[], jail_hasher[], jail_check[],
+extern const int jail_base[], jail_worker[], jail_keeper[], jail_dialer[], jail_prober[], jail_scribe[], jail_watcher[], jail_identity[], jail_hasher[], jail_directory[], jail_check[],
 	jail_tree[], jail_ledger[], jail_monitor[], jail_sender[],
 	jail_hunter[];
 

@@ -64,6 +64,12 @@ const int jail_hasher[] = {
 	JAIL_END,
 };
 
+const int jail_directory[] = {
+	/* what the dialer connected; a question that takes too long ends the process */
+	SYS_shutdown, SYS_setsockopt, SYS_getsockopt, SYS_getsockname, SYS_getpeername, SYS_setitimer,
+	JAIL_END,
+};
+
 const int jail_check[] = {
 	SYS_openat, SYS_newfstatat, SYS_readlink, SYS_getdents64, SYS_pread64, SYS_ioctl, SYS_getcwd, SYS_access, SYS_faccessat,
 	JAIL_END,

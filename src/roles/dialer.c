@@ -1,5 +1,5 @@
-/* dialer: the only process that opens connections, and only to configured servers that are not isolated. A worker
- * or the prober names a pool and a server by number and gets a connected descriptor. It asks DNS for the names of
+/* dialer: the only process that opens connections, and only to configured servers that are not isolated. A worker,
+ * the prober or a directory names a pool and a server by number and gets a connected descriptor. It asks DNS for the names of
  * servers, again and again, and tells the workers when addresses have changed. */
 #include "roles/role.h"
 #include "base/log.h"
@@ -129,6 +129,8 @@ static void record_open(struct dial *d)
 		r.state = LEDGER_OPEN;
 		r.conn = d->conn;
 		r.owner = d->channel->index;
+	} else if (d->channel->role == ROLE_DIRECTORY) {
+		r.outcome = BYTES("directory");
 	} else {
 		uint64_t now = loop_now_ms(loop);
 
@@ -152,7 +154,7 @@ static void record_unused(struct dial *d)
 
 static bool is_refused(const struct dial *d)
 {
-	return conf->ledger.mode == CONF_LEDGER_STRICT && records && d->channel->role == ROLE_WORKER &&
+	return conf->ledger.mode == CONF_LEDGER_STRICT && records && d->channel->role != ROLE_PROBER &&
 		(__atomic_load_n(&ledger->state, __ATOMIC_RELAXED) != LEDGER_WRITES || ledger_ring_is_full(records));
 }
 
@@ -396,6 +398,8 @@ static enum err on_dial(struct role_run *run, struct channel *from, struct ipc_m
 	(void)run;
 	if (!reader_done(&r) || pool >= conf->pool_count || server >= conf->pools[pool].server_count)
 		return ERR_DENIED; /* only configured servers: anything else is not a worker of ours */
+	if (from->role != ROLE_PROBER && conf->pools[pool].is_directory != (from->role == ROLE_DIRECTORY))
+		return ERR_DENIED; /* who speaks with browsers has no way to directories, and who asks those none to apps */
 	if (p->count >= DIALS_PER_CHANNEL)
 		return refuse_more(from, request);
 	d = calloc(1, sizeof *d);
@@ -631,7 +635,7 @@ static const struct role role_dialer = {
 	.hears =
 		(const struct call[]){
 			/* message   from                                   when          handler */
-			{ MSG_DIAL, FROM(ROLE_WORKER) | FROM(ROLE_PROBER), WHEN_RUNNING, on_dial },
+			{ MSG_DIAL, FROM(ROLE_WORKER) | FROM(ROLE_PROBER) | FROM(ROLE_DIRECTORY), WHEN_RUNNING, on_dial },
 			{ MSG_BOARD, FROM(ROLE_MASTER), WHEN_SETUP, on_board },
 			{ MSG_ISOLATION, FROM(ROLE_MASTER), WHEN_SETUP | WHEN_RUNNING, on_isolation },
 			{ 0 },

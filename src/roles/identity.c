@@ -110,6 +110,7 @@ static void on_second(struct timer *t)
 
 	tick(id, false);
 	token_tick(id);
+	directory_tick(id);
 	for (size_t i = 0; i < FLOWS_MAX; i++)
 		if (id->flows[i].until_s && id->flows[i].until_s <= identity_now_s(id))
 			flow_end(&id->flows[i]);
@@ -164,6 +165,7 @@ static enum err on_config(struct role_run *run, struct channel *from, struct ipc
 		return ERR_SYNTAX;
 	TRY(role_conf_again(run, m->fds[0], &identity.conf));
 	identity.generation = generation;
+	directory_hand_out(&identity);
 	return OK;
 }
 
@@ -184,6 +186,8 @@ static enum err identity_peer(struct role_run *run, struct channel *c)
 		hash_peer(&identity, c);
 	else if (c->role == ROLE_KEEPER)
 		token_peer(&identity, c);
+	else if (c->role == ROLE_DIRECTORY)
+		directory_peer(&identity, c);
 	else if (c->role != ROLE_WORKER)
 		return ERR_DENIED;
 	return OK;
@@ -196,7 +200,10 @@ static void identity_peer_gone(struct role_run *run, struct channel *c)
 		hash_peer_gone(&identity, c);
 	if (c->role == ROLE_KEEPER)
 		token_peer_gone(&identity, c);
+	if (c->role == ROLE_DIRECTORY)
+		directory_peer_gone(&identity, c);
 	hash_forget_asker(&identity, c);
+	directory_forget_asker(&identity, c);
 	token_forget_asker(&identity, c);
 }
 
@@ -276,6 +283,7 @@ static const struct role role_identity = {
 		{ MSG_IDENTITY_ADMIN,   FROM(ROLE_MASTER), WHEN_RUNNING,               identity_on_admin },
 		{ MSG_IDENTITY_ASK,     FROM(ROLE_WORKER), WHEN_RUNNING,               on_ask },
 		{ MSG_HASHED,           FROM(ROLE_HASHER), WHEN_RUNNING,               hash_on_hashed },
+		{ MSG_DIRECTORY_ANSWER, FROM(ROLE_DIRECTORY), WHEN_RUNNING,            directory_on_answer },
 		{ MSG_TOKEN_PUBLIC_IS,  FROM(ROLE_KEEPER), WHEN_RUNNING,               token_on_public },
 		{ MSG_TOKEN_SIGNED,     FROM(ROLE_KEEPER), WHEN_RUNNING,               token_on_signed },
 		{ 0 },

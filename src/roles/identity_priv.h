@@ -1,10 +1,11 @@
 /* identity's parts: the process (identity.c), what workers call (identity_calls.c and the tables below), sign-ins under way (identity_sign_in.c), factors
  * (identity_factors.c), apps' one-time codes (identity_apps.c), passwords through the hashers (identity_hash.c), tokens through the keeper
- * (identity_token.c), and what administrators ask (identity_admin.c). One thread. */
+ * (identity_token.c), directories of people (identity_directory.c), and what administrators ask (identity_admin.c). One thread. */
 #ifndef ROLES_IDENTITY_PRIV_H
 #define ROLES_IDENTITY_PRIV_H
 
 #include "auth/call.h"
+#include "auth/directory.h"
 #include "auth/facts.h"
 #include "auth/guess.h"
 #include "auth/jws.h"
@@ -28,6 +29,9 @@
 #define TOKENS_MAX  256	 /* signatures on their way */
 #define TOKEN_WAIT_S 15	 /* for a signature; then its place is another's */
 #define TOKEN_S	    600	 /* how long a token for servers is good; workers ask again before */
+#define DIRECTORIES_MAX 24 /* processes, of three generations */
+#define DIRECTORY_JOBS_MAX 128
+#define DIRECTORY_WAIT_MS 15000 /* for a process that asks */
 #define ARENA_SIZE  (256 * 1024)
 
 /* Who is owed an answer. channel NULL: gone. */
@@ -93,6 +97,34 @@ struct token_job {
 	struct text text; /* its first two parts */
 };
 
+enum directory_job_state { DIRECTORY_JOB_FREE, DIRECTORY_JOB_NEW, DIRECTORY_JOB_WAITS, DIRECTORY_JOB_ASKED };
+/* A question on its way to a directory. */
+struct directory_job {
+	enum directory_job_state state;
+	struct asker asker; /* channel NULL: nobody is owed an answer */
+	uint32_t request;   /* another each time */
+	enum directory_kind kind;
+	bool is_lookup; /* waits behind people who sign in */
+	uint64_t since_ms;
+	char provider[64];
+	unsigned char body[DIRECTORY_BODY_MAX]; /* until it is sent */
+	size_t body_len;
+	/* Once, whatever came of it: DIRECTORY_DOWN where it could not be asked, or its process has ended. a looks into memory that goes with the return. */
+	void (*done)(struct identity *id, struct directory_job *j, const struct directory_answer *a);
+	/* what done needs */
+	struct addr client;
+	char name[PASSWORD_MOST + 1]; /* as typed, in lower case, cut */
+	char agent[STORE_TEXT_MAX + 1];
+	int64_t user; /* 0: nobody of that name */
+	size_t next;  /* which provider to ask if this one knows nobody */
+	unsigned char password[PASSWORD_MOST];
+	size_t password_len;
+};
+struct directory_process {
+	struct channel *channel;
+	struct directory_job *job; /* what it works at */
+};
+
 struct identity {
 	struct role_run *run;
 	struct conf *conf; /* the one in use */
@@ -117,6 +149,9 @@ struct identity {
 	struct hasher hashers[HASHERS_MAX];
 	struct token_job tokens[TOKENS_MAX];
 	uint32_t token_serial;
+	struct directory_process directories[DIRECTORIES_MAX];
+	struct directory_job directory_jobs[DIRECTORY_JOBS_MAX];
+	uint32_t directory_serial;
 	struct arena arena;   /* of one call */
 	struct arena scratch; /* of one expression */
 };
@@ -216,6 +251,19 @@ enum err token_on_signed(struct role_run *run, struct channel *from, struct ipc_
 /* Answers, later, with facts that have a token for the session's app. */
 void token_start(struct identity *id, const struct asker *a, struct session *s, const struct auth_facts *facts, const struct conf_app *app);
 void call_jwks(struct identity *id, const struct asker *a, const struct auth_call *c);
+
+/* identity_directory.c */
+/* A question to a provider; a: who is owed the answer, or NULL. Fill in done and what it needs, then start it: it is identity's from there on. NULL: too
+ * many wait, or the arguments are too long. */
+struct directory_job *directory_job_new(struct identity *id, const struct asker *a, enum directory_kind kind, struct bytes provider, const struct bytes *args,
+	size_t n);
+void directory_start(struct identity *id, struct directory_job *j);
+enum err directory_on_answer(struct role_run *run, struct channel *from, struct ipc_msg *m) MUST_USE;
+void directory_peer(struct identity *id, struct channel *c);
+void directory_peer_gone(struct identity *id, struct channel *c);
+void directory_forget_asker(struct identity *id, const struct channel *c);
+void directory_hand_out(struct identity *id); /* another configuration is in use: its processes get what waits */
+void directory_tick(struct identity *id);     /* once a second */
 
 /* identity_admin.c */
 enum err identity_on_admin(struct role_run *run, struct channel *from, struct ipc_msg *m) MUST_USE;

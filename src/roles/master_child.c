@@ -140,11 +140,12 @@ static bool may_talk(const struct child *a, const struct child *b)
 	static const unsigned peers[ROLE_COUNT] = {
 		[ROLE_WORKER] = FROM(ROLE_KEEPER) | FROM(ROLE_DIALER) | FROM(ROLE_IDENTITY),
 		[ROLE_KEEPER] = FROM(ROLE_WORKER) | FROM(ROLE_PROBER) | FROM(ROLE_SCRIBE) | FROM(ROLE_IDENTITY),
-		[ROLE_DIALER] = FROM(ROLE_WORKER) | FROM(ROLE_PROBER),
+		[ROLE_DIALER] = FROM(ROLE_WORKER) | FROM(ROLE_PROBER) | FROM(ROLE_DIRECTORY),
 		[ROLE_PROBER] = FROM(ROLE_DIALER) | FROM(ROLE_KEEPER),
 		[ROLE_SCRIBE] = FROM(ROLE_KEEPER),
-		[ROLE_IDENTITY] = FROM(ROLE_WORKER) | FROM(ROLE_KEEPER) | FROM(ROLE_HASHER),
+		[ROLE_IDENTITY] = FROM(ROLE_WORKER) | FROM(ROLE_KEEPER) | FROM(ROLE_HASHER) | FROM(ROLE_DIRECTORY),
 		[ROLE_HASHER] = FROM(ROLE_IDENTITY),
+		[ROLE_DIRECTORY] = FROM(ROLE_DIALER) | FROM(ROLE_IDENTITY),
 	};
 	const struct generation *g = a->gen ? a->gen : b->gen;
 
@@ -154,12 +155,12 @@ static bool may_talk(const struct child *a, const struct child *b)
 	return !g || (a->role != ROLE_IDENTITY && b->role != ROLE_IDENTITY) || g->conf->gateway.is_on;
 }
 
-/* What to knows other as. The scribe numbers keepers by their generations, and so does identity, and workers by both. */
+/* What to knows other as. The scribe numbers keepers by their generations, and so does identity, and workers and directories by both. */
 static uint16_t index_for(const struct child *to, const struct child *other)
 {
 	if (to->gen || !other->gen)
 		return other->index;
-	if (other->role == ROLE_WORKER)
+	if (other->role == ROLE_WORKER || other->role == ROLE_DIRECTORY)
 		return (uint16_t)((other->gen->number & 0xff) << 8 | (other->index & 0xff));
 	return (uint16_t)other->gen->number;
 }
@@ -414,6 +415,10 @@ static enum err hand_over_of_generation(struct child *c)
 		TRY(hand_over_keeper(c));
 	if (c->role == ROLE_WATCHER)
 		TRY(hand_over_watcher(c));
+	for (size_t i = 0; c->role == ROLE_DIRECTORY && i < g->conf->secret_count; i++) {
+		lseek(g->secret_fds[i], 0, SEEK_SET); /* one before may have read it */
+		TRY(send_numbered(c, MSG_SECRET, i, g->secret_fds[i]));
+	}
 	if (c->role == ROLE_DIALER)
 		TRY(child_send_board(c, BOARD_ISOLATION, 0, master_isolation_board(), false));
 	if (c->role == ROLE_PROBER)

@@ -82,6 +82,8 @@ static void generation_free(struct generation **at)
 	}
 	for (size_t i = 0; g->key_fds && i < g->conf->key_count; i++)
 		fd_close(&g->key_fds[i]);
+	for (size_t i = 0; g->secret_fds && i < g->conf->secret_count; i++)
+		fd_close(&g->secret_fds[i]);
 	if (g->board)
 		munmap(g->board, board_size(BOARD_MASTER));
 	if (g->health)
@@ -93,6 +95,7 @@ static void generation_free(struct generation **at)
 	conf_free(&g->conf);
 	text_fini(&g->kept);
 	free(g->key_fds);
+	free(g->secret_fds);
 	free(g->listener_fds);
 	free(g->children);
 	free(g);
@@ -155,16 +158,35 @@ static enum err load(struct generation *g, const struct origin *from, json_t *er
 
 /* As a copy that never changes: a keeper that is started again, or a configuration that comes back, needs the key as it
  * was, also when a new one was written into the same file. The kernel copies; the master reads none of it. */
-static enum err open_key(struct generation *g, size_t i, const char *path, json_t *errors)
+static enum err open_copy(struct generation *g, struct bytes name, struct conf_mark at, const char *what, json_t *errors, int *out)
 {
+	char path[8192];
+
+	if (name.len && name.at[0] == '/')
+		snprintf(path, sizeof(path), "%.*s", FMT(name));
+	else
+		snprintf(path, sizeof(path), "%s/%.*s", g->master->base_dir, FMT(name));
 	AUTO(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	enum err e = fd < 0 ? ERR_IO : memfd_of_file("sluis-key", fd, TLS_KEY_FILE_MAX, &g->key_fds[i]);
+	enum err e = fd < 0 ? ERR_IO : memfd_of_file("sluis-key", fd, TLS_KEY_FILE_MAX, out);
 
 	if (e == ERR_LIMIT)
 		errno = EFBIG;
 	if (e != OK)
-		add_system_error(errors, bytes_str(g->master->file), g->conf->keys_at[i], "cannot open the private key", g->conf->keys[i]);
+		add_system_error(errors, bytes_str(g->master->file), at, what, name);
 	return e;
+}
+
+/* Also where a configuration comes back: a password that the service has changed meanwhile is not worth keeping. */
+static enum err open_secrets(struct generation *g, json_t *errors)
+{
+	g->secret_fds = calloc(g->conf->secret_count + 1, sizeof(int));
+	if (!g->secret_fds)
+		return ERR_MEMORY;
+	for (size_t i = 0; i < g->conf->secret_count; i++)
+		g->secret_fds[i] = -1;
+	for (size_t i = 0; i < g->conf->secret_count; i++)
+		TRY(open_copy(g, g->conf->secrets[i], g->conf->secrets_at[i], "cannot open the file of the password", errors, &g->secret_fds[i]));
+	return OK;
 }
 
 static enum err open_keys(struct generation *g, const struct origin *from, json_t *errors)
@@ -175,20 +197,13 @@ static enum err open_keys(struct generation *g, const struct origin *from, json_
 	for (size_t i = 0; i < g->conf->key_count; i++)
 		g->key_fds[i] = -1;
 	for (size_t i = 0; i < g->conf->key_count; i++) {
-		struct bytes name = g->conf->keys[i];
-		char path[8192];
-
 		if (from->keys && i < from->key_count) {
 			g->key_fds[i] = fcntl(from->keys[i], F_DUPFD_CLOEXEC, 0);
 			if (g->key_fds[i] < 0)
 				return ERR_IO;
 			continue;
 		}
-		if (name.len && name.at[0] == '/')
-			snprintf(path, sizeof(path), "%.*s", FMT(name));
-		else
-			snprintf(path, sizeof(path), "%s/%.*s", g->master->base_dir, FMT(name));
-		TRY(open_key(g, i, path, errors));
+		TRY(open_copy(g, g->conf->keys[i], g->conf->keys_at[i], "cannot open the private key", errors, &g->key_fds[i]));
 	}
 	return OK;
 }
@@ -327,22 +342,28 @@ static unsigned workers_wanted(const struct conf *conf)
 	return n < 1 ? 1 : n > BOARD_WORKERS_MAX ? BOARD_WORKERS_MAX : (unsigned)n;
 }
 
+static unsigned directories_wanted(const struct conf *conf)
+{
+	return conf->gateway.is_on && conf->gateway.ldap_count ? conf->gateway.directories : 0;
+}
+
 static enum err make_children(struct generation *g)
 {
 	static const enum role_id singles[] = { ROLE_KEEPER, ROLE_DIALER, ROLE_PROBER, ROLE_WATCHER };
-	unsigned workers = workers_wanted(g->conf), single_count = COUNT_OF(singles) - !g->conf->detect.is_on;
+	unsigned workers = workers_wanted(g->conf), single_count = COUNT_OF(singles) - !g->conf->detect.is_on, others = single_count + directories_wanted(g->conf);
 
-	g->children = calloc(single_count + workers, sizeof(*g->children));
+	g->children = calloc(others + workers, sizeof(*g->children));
 	if (!g->children)
 		return ERR_MEMORY;
-	for (size_t i = 0; i < single_count + workers; i++) {
+	for (size_t i = 0; i < others + workers; i++) {
 		struct child *c = &g->children[g->child_count++];
-		bool is_worker = i >= single_count;
+		bool is_worker = i >= others;
 		void *at;
 
-		*c = (struct child){ .master = g->master, .gen = g, .ring = -1, .requests = -1, .role = is_worker ? ROLE_WORKER : singles[i],
-			.index = (uint16_t)(is_worker ? i - single_count : 0), .control = { .fd = -1 }, .board = -1 };
-		if (c->role != ROLE_KEEPER && c->role != ROLE_WATCHER)
+		*c = (struct child){ .master = g->master, .gen = g, .ring = -1, .requests = -1,
+			.role = is_worker ? ROLE_WORKER : i < single_count ? singles[i] : ROLE_DIRECTORY,
+			.index = (uint16_t)(is_worker ? i - others : i < single_count ? 0 : i - single_count), .control = { .fd = -1 }, .board = -1 };
+		if (c->role != ROLE_KEEPER && c->role != ROLE_WATCHER && c->role != ROLE_DIRECTORY)
 			TRY(master_ledger_ring(c));
 		if (!is_worker)
 			continue;
@@ -385,6 +406,7 @@ static enum err prepare(struct generation *g, const struct origin *from, json_t 
 	TRY(load(g, from, errors));
 	TRY(use_isolation(g, errors));
 	TRY(open_keys(g, from, errors));
+	TRY(open_secrets(g, errors));
 	TRY(open_listeners(g, errors));
 	if (g->master->access_log < 0 && g->conf->access_log.len && master_access_log(g->master, g->conf) != OK) {
 		add_system_error(errors, bytes_str(g->master->file), (struct conf_mark){ 0 }, "cannot open the access log", g->conf->access_log);

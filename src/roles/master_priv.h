@@ -50,7 +50,7 @@ struct generation {
 	struct text text; /* the main file */
 	struct text kept; /* the bundle that it was read from, which conf looks into; empty: read from the disk */
 	int bundle;
-	int *key_fds, *listener_fds; /* by their numbers in conf; listener_fds are master->sockets' own */
+	int *key_fds, *secret_fds, *listener_fds; /* by their numbers in conf; listener_fds are master->sockets' own */
 	int admin_fd;		     /* the same for admin_address; -1: none */
 	int master_board, health_board;
 	struct board_master *board;

@@ -121,6 +121,7 @@ static bool may_write(enum role_id role, const struct ledger_record *r)
 	case ROLE_SCRIBE:
 	case ROLE_WATCHER:
 	case ROLE_HASHER:
+	case ROLE_DIRECTORY:
 	case ROLE_COUNT: break;
 	}
 	return false;

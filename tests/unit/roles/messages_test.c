@@ -39,17 +39,18 @@ static const enum msg_type while_running[] = { MSG_PEER, MSG_ACCESS_LOG, MSG_DRA
 
 static const struct {
 	enum role_id role;
-	enum role_id peers[3];
+	enum role_id peers[4];
 	size_t peer_count;
 } programs[] = {
 	{ ROLE_WORKER, { ROLE_KEEPER, ROLE_DIALER, ROLE_IDENTITY }, 3 },
 	{ ROLE_KEEPER, { ROLE_WORKER, ROLE_SCRIBE, ROLE_IDENTITY }, 3 },
-	{ ROLE_DIALER, { ROLE_WORKER, ROLE_PROBER }, 2 },
+	{ ROLE_DIALER, { ROLE_WORKER, ROLE_PROBER, ROLE_DIRECTORY }, 3 },
 	{ ROLE_PROBER, { ROLE_DIALER }, 1 },
 	{ ROLE_SCRIBE, { ROLE_KEEPER }, 1 },
 	{ ROLE_WATCHER, { ROLE_MASTER }, 0 },
-	{ ROLE_IDENTITY, { ROLE_WORKER, ROLE_KEEPER, ROLE_HASHER }, 3 },
+	{ ROLE_IDENTITY, { ROLE_WORKER, ROLE_KEEPER, ROLE_HASHER, ROLE_DIRECTORY }, 4 },
 	{ ROLE_HASHER, { ROLE_IDENTITY }, 1 },
+	{ ROLE_DIRECTORY, { ROLE_DIALER, ROLE_IDENTITY }, 2 },
 };
 
 struct child {
