@@ -14,6 +14,7 @@
 #include "net/addr.h"
 
 #define STORE_USER_NAME_MAX 64
+#define STORE_SID_LEN	    16
 #define STORE_TEXT_MAX	    200 /* octets of a display name, mail, group, user agent, passkey's name */
 
 struct store;
@@ -45,6 +46,7 @@ struct store_session {
 	uint64_t since_s, seen_s, until_s, proved_s;
 	uint32_t idle_s;
 	bool has_mfa, is_device_bound;
+	unsigned char sid[STORE_SID_LEN]; /* of the session at the provider that it was made at: a hash; zeros: of none */
 };
 struct store_passkey {
 	struct bytes id, public_key; /* credential id; COSE_Key as it came */

@@ -82,6 +82,7 @@ void conf_read_gateway(struct loader *l, const struct map *top)
 	g->mfa = map_condition(&m, "mfa", "people sign in", &g->mfa_text);
 	conf_read_apps(l, &m);
 	conf_read_directories(l, &m);
+	conf_read_oidc(l, &m);
 }
 
 static void expr_free(struct policy_expr *e)
