@@ -69,7 +69,7 @@ static bool has_word(struct bytes words, struct bytes word)
 static void put_methods(struct text *t, const struct auth_facts *f)
 {
 	const struct { const char *name; bool is_so; } all[] = {
-		{ "pwd", has_word(f->method, BYTES("password")) },
+		{ "pwd", has_word(f->method, BYTES("password")) || has_word(f->method, BYTES("ldap")) },
 		{ "otp", has_word(f->method, BYTES("totp")) || has_word(f->method, BYTES("recovery")) },
 		{ "hwk", has_word(f->method, BYTES("passkey")) && f->is_device_bound },
 		{ "swk", has_word(f->method, BYTES("passkey")) && !f->is_device_bound },

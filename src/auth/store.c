@@ -24,11 +24,13 @@ static const struct { bool is_durable; const char *sql; } statements[] = {
 #undef STATEMENT
 };
 
+#define NO_SID	     "x'00000000000000000000000000000000'" /* STORE_SID_LEN octets */
+#define ORIGIN_INDEX "CREATE UNIQUE INDEX user_subject ON user(origin, subject) WHERE origin <> '';"
 static const char schema[] =
 	"CREATE TABLE user(id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, display TEXT NOT NULL, mail TEXT NOT NULL,"
 	" language TEXT NOT NULL DEFAULT '', groups TEXT NOT NULL, hash TEXT NOT NULL, disabled INTEGER NOT NULL DEFAULT 0,"
 	" must_change INTEGER NOT NULL, totp BLOB, totp_last INTEGER NOT NULL DEFAULT 0, handle BLOB NOT NULL UNIQUE, made INTEGER NOT NULL,"
-	" last INTEGER NOT NULL DEFAULT 0) STRICT;"
+	" last INTEGER NOT NULL DEFAULT 0, origin TEXT NOT NULL DEFAULT '', subject TEXT NOT NULL DEFAULT '', looked INTEGER NOT NULL DEFAULT 0) STRICT;" ORIGIN_INDEX
 	"CREATE TABLE recovery(user INTEGER NOT NULL REFERENCES user ON DELETE CASCADE, hash BLOB NOT NULL, PRIMARY KEY(user, hash)) STRICT, WITHOUT ROWID;"
 	"CREATE TABLE passkey(id BLOB NOT NULL PRIMARY KEY, user INTEGER NOT NULL REFERENCES user ON DELETE CASCADE, key BLOB NOT NULL,"
 	" name TEXT NOT NULL, count INTEGER NOT NULL, backed_up INTEGER NOT NULL, made INTEGER NOT NULL, used INTEGER NOT NULL) STRICT;"
@@ -36,7 +38,7 @@ static const char schema[] =
 	"CREATE TABLE session(id TEXT NOT NULL PRIMARY KEY, parent TEXT NOT NULL, user INTEGER NOT NULL REFERENCES user ON DELETE CASCADE,"
 	" hash BLOB NOT NULL, host TEXT NOT NULL, method TEXT NOT NULL, agent TEXT NOT NULL, client BLOB NOT NULL, port INTEGER NOT NULL,"
 	" since INTEGER NOT NULL, seen INTEGER NOT NULL, until INTEGER NOT NULL, proved INTEGER NOT NULL, idle INTEGER NOT NULL,"
-	" mfa INTEGER NOT NULL, bound INTEGER NOT NULL, sid BLOB NOT NULL DEFAULT (zeroblob(16))) STRICT;"
+	" mfa INTEGER NOT NULL, bound INTEGER NOT NULL, sid BLOB NOT NULL DEFAULT " NO_SID ") STRICT;"
 	"CREATE INDEX session_user ON session(user);"
 	"CREATE TABLE sign_in(id INTEGER PRIMARY KEY AUTOINCREMENT, user INTEGER NOT NULL REFERENCES user ON DELETE CASCADE, at INTEGER NOT NULL,"
 	" client BLOB NOT NULL, method TEXT NOT NULL, outcome INTEGER NOT NULL) STRICT;"
@@ -47,9 +49,15 @@ static const char schema[] =
 	"CREATE INDEX source_at ON source(at);"
 	"CREATE TABLE app(user INTEGER NOT NULL REFERENCES user ON DELETE CASCADE, app TEXT NOT NULL, favourite INTEGER NOT NULL,"
 	" used INTEGER NOT NULL, turn INTEGER NOT NULL, PRIMARY KEY(user, app)) STRICT, WITHOUT ROWID;"
-	"PRAGMA user_version=1;";
+	"PRAGMA user_version=2;";
 
-_Static_assert(STORE_SCHEMA == 1, "the schema's last line");
+/* From each version to the next: all of it in one transaction, at the first start of a Sluis that needs it. */
+static const char *const upgrades[] = {
+	[1] = "ALTER TABLE user ADD COLUMN origin TEXT NOT NULL DEFAULT ''; ALTER TABLE user ADD COLUMN subject TEXT NOT NULL DEFAULT '';"
+	      "ALTER TABLE user ADD COLUMN looked INTEGER NOT NULL DEFAULT 0; ALTER TABLE session ADD COLUMN sid BLOB NOT NULL DEFAULT " NO_SID ";" ORIGIN_INDEX "PRAGMA user_version=2;",
+};
+
+_Static_assert(STORE_SCHEMA == 2 && STORE_SCHEMA == COUNT_OF(upgrades), "the schema's last line, and the last upgrade");
 
 static char open_why[STORE_WHY_MAX]; /* of the last store_open that failed */
 
@@ -241,7 +249,7 @@ static enum err pragma(struct store *s, const char *sql, int64_t *number, bool *
 }
 
 /* Before anything is written: is it ours, and of a time that we know? */
-static enum err look_at_version(struct store *s, bool *is_new)
+static enum err look_at_version(struct store *s, bool *is_new, int64_t *found)
 {
 	int64_t version = 0, tables = 0;
 
@@ -250,7 +258,8 @@ static enum err look_at_version(struct store *s, bool *is_new)
 	if (version > STORE_SCHEMA)
 		return store_why(s, ERR_ORDER, "was written by a newer Sluis", "install that one, or put a backup of before in its place");
 	*is_new = version == 0 && tables == 0;
-	if (version != STORE_SCHEMA && !*is_new)
+	*found = version;
+	if (version < 1 && !*is_new)
 		return store_why(s, ERR_IO, "is a database that Sluis did not write", "take it away");
 	return OK;
 }
@@ -258,7 +267,7 @@ static enum err look_at_version(struct store *s, bool *is_new)
 static enum err set_up(struct store *s)
 {
 	bool is_new, is_wal = false;
-	int64_t has_keys = 0;
+	int64_t has_keys = 0, version = 0;
 
 	/* DEFENSIVE: SQL cannot write to the schema's own tables. cell_size_check: a damaged page is an error, not a wrong row. */
 	sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, (int *)NULL);
@@ -266,7 +275,7 @@ static enum err set_up(struct store *s)
 	sqlite3_db_config(s->db, SQLITE_DBCONFIG_ENABLE_VIEW, 0, (int *)NULL);
 	TRY(run(s, "PRAGMA temp_store=MEMORY; PRAGMA mmap_size=0; PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;"
 		   "PRAGMA secure_delete=ON; PRAGMA cache_size=-8192; PRAGMA foreign_keys=ON;"));
-	TRY(look_at_version(s, &is_new));
+	TRY(look_at_version(s, &is_new, &version));
 	TRY(pragma(s, "PRAGMA journal_mode=WAL", NULL, &is_wal));
 	TRY(pragma(s, "PRAGMA foreign_keys", &has_keys, NULL));
 	if (!is_wal || !has_keys)
@@ -274,7 +283,9 @@ static enum err set_up(struct store *s)
 	TRY(run(s, "PRAGMA synchronous=FULL; PRAGMA journal_size_limit=16777216;")); /* the log shrinks again after a large change */
 	s->is_full = true;
 	TRY(run(s, "BEGIN IMMEDIATE")); /* an old file is written too: that it can be is known now */
-	TRY(is_new ? run(s, schema) : run(s, "PRAGMA user_version=1"));
+	for (int64_t v = version; !is_new && v < STORE_SCHEMA; v++)
+		TRY(run(s, upgrades[v]));
+	TRY(is_new ? run(s, schema) : run(s, "PRAGMA user_version=2"));
 	TRY(run(s, "COMMIT"));
 	for (int i = 0; i < STATEMENT_COUNT; i++)
 		TRY(store_of(s, sqlite3_prepare_v3(s->db, statements[i].sql, -1, SQLITE_PREPARE_PERSISTENT, &s->statements[i], NULL)));

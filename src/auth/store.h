@@ -15,6 +15,8 @@
 
 #define STORE_USER_NAME_MAX 64
 #define STORE_SID_LEN	    16
+#define STORE_ORIGIN_MAX    64
+#define STORE_SUBJECT_MAX   255
 #define STORE_TEXT_MAX	    200 /* octets of a display name, mail, group, user agent, passkey's name */
 
 struct store;
@@ -24,6 +26,7 @@ struct store_user {
 	int64_t id;
 	struct bytes name, display, mail, language;
 	struct bytes hash; /* empty: no password */
+	struct bytes origin, subject; /* "ldap:NAME", "oidc:NAME", and who it is there; empty: a user of our own */
 	struct bytes groups; /* each behind a '\n' but the first */
 	bool is_disabled, must_change; /* must_change: an administrator chose the password */
 	bool has_totp;
@@ -70,7 +73,13 @@ bool store_name_is_valid(struct bytes name);
 enum err store_user_find(struct store *s, struct bytes name, struct arena *a, struct store_user *out) MUST_USE;
 enum err store_user_get(struct store *s, int64_t id, struct arena *a, struct store_user *out) MUST_USE;
 enum err store_user_by_handle(struct store *s, const unsigned char handle[16], struct arena *a, struct store_user *out) MUST_USE;
-/* name, display, mail, groups, hash, must_change of *u; its id and handle are made. ERR_ORDER: there is one of that name. */
+enum err store_user_by_subject(struct store *s, struct bytes origin, struct bytes subject, struct arena *a, struct store_user *out) MUST_USE;
+/* One of that origin who has a session and was looked up before before_s, the longest ago first. ERR_NOT_FOUND: nobody. */
+enum err store_user_to_look(struct store *s, struct bytes origin, uint64_t before_s, struct arena *a, struct store_user *out) MUST_USE;
+enum err store_user_looked(struct store *s, int64_t id, uint64_t now_s) MUST_USE; /* not waited for */
+enum err store_user_rename(struct store *s, int64_t id, struct bytes name) MUST_USE; /* ERR_ORDER: there is one of that name */
+/* name, display, mail, groups, hash, must_change, origin, subject of *u; its id and handle are made. ERR_ORDER: there is one of that name, or of that
+ * origin and subject. */
 enum err store_user_add(struct store *s, struct store_user *u, uint64_t now_s) MUST_USE;
 enum err store_user_set(struct store *s, int64_t id, struct bytes display, struct bytes mail, struct bytes groups) MUST_USE;
 enum err store_user_password(struct store *s, int64_t id, struct bytes hash, bool must_change) MUST_USE;

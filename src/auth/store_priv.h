@@ -7,7 +7,7 @@
 
 #include <sqlite3.h>
 
-#define STORE_SCHEMA	 1	/* user_version of the file */
+#define STORE_SCHEMA	 2	/* user_version of the file */
 #define STORE_FILE	 "identity.db"
 #define STORE_WHY_MAX	 512
 #define STORE_GROUPS_MAX (64 * (STORE_TEXT_MAX + 1)) /* octets of AUTH_GROUPS_MAX groups */

@@ -85,18 +85,20 @@ static enum err read_user(struct query *q, struct store_user *u)
 		.last_s = row_u64(q, 13, INT64_MAX),
 		.recovery_left = (uint32_t)row_u64(q, 14, UINT32_MAX),
 		.passkeys = (uint32_t)row_u64(q, 15, UINT32_MAX),
+		.origin = row_text(q, 16, STORE_ORIGIN_MAX),
+		.subject = row_text(q, 17, STORE_SUBJECT_MAX),
 	};
 	if (u->has_totp)
 		row_fixed(q, 9, u->totp, sizeof(u->totp));
 	row_fixed(q, 11, u->handle, sizeof(u->handle));
-	q->is_wrong |= !store_name_is_valid(u->name) || groups_check(u->groups) != OK;
+	q->is_wrong |= (u->origin.len == 0) != (u->subject.len == 0) || !store_name_is_valid(u->name) || groups_check(u->groups) != OK;
 	return row_check(q, "user", u->id);
 }
 
 static enum err copy_user(const struct store_user *u, struct arena *a, struct store_user *out)
 {
 	struct store_user c = *u;
-	struct bytes *const texts[] = { &c.name, &c.display, &c.mail, &c.language, &c.groups, &c.hash };
+	struct bytes *const texts[] = { &c.name, &c.display, &c.mail, &c.language, &c.groups, &c.hash, &c.origin, &c.subject };
 
 	for (size_t i = 0; i < COUNT_OF(texts); i++) {
 		*texts[i] = arena_copy(a, *texts[i]);
@@ -147,6 +149,24 @@ enum err store_user_by_handle(struct store *s, const unsigned char handle[16], s
 	struct query q = store_ask(s, SQL_USER_BY_HANDLE);
 
 	ask_blob(&q, handle, 16);
+	return find_one(&q, a, out);
+}
+
+enum err store_user_by_subject(struct store *s, struct bytes origin, struct bytes subject, struct arena *a, struct store_user *out)
+{
+	struct query q = store_ask(s, SQL_USER_BY_SUBJECT);
+
+	ask_text(&q, origin);
+	ask_text(&q, subject);
+	return find_one(&q, a, out);
+}
+
+enum err store_user_to_look(struct store *s, struct bytes origin, uint64_t before_s, struct arena *a, struct store_user *out)
+{
+	struct query q = store_ask(s, SQL_USER_TO_LOOK);
+
+	ask_text(&q, origin);
+	ask_u64(&q, before_s);
 	return find_one(&q, a, out);
 }
 
@@ -202,6 +222,10 @@ enum err store_user_add(struct store *s, struct store_user *u, uint64_t now_s)
 		return ERR_SYNTAX;
 	TRY(texts_check(u->display, u->mail, u->groups));
 	TRY(store_text_check(u->hash, PASSWORD_HASH_MAX - 1));
+	TRY(store_text_check(u->origin, STORE_ORIGIN_MAX));
+	TRY(store_text_check(u->subject, STORE_SUBJECT_MAX));
+	if ((u->origin.len == 0) != (u->subject.len == 0))
+		return ERR_SYNTAX;
 	random_bytes(handle, sizeof(handle));
 	q = store_ask(s, SQL_USER_ADD);
 	ask_text(&q, name);
@@ -212,6 +236,8 @@ enum err store_user_add(struct store *s, struct store_user *u, uint64_t now_s)
 	ask_int(&q, u->must_change);
 	ask_blob(&q, handle, sizeof(handle));
 	ask_u64(&q, now_s);
+	ask_text(&q, u->origin);
+	ask_text(&q, u->subject);
 	TRY(store_change(&q, SQL_USER_ADD));
 	u->id = sqlite3_last_insert_rowid(s->db);
 	u->made_s = now_s;
@@ -230,6 +256,28 @@ enum err store_user_set(struct store *s, int64_t id, struct bytes display, struc
 	ask_text(&q, mail);
 	ask_text(&q, groups);
 	return store_change(&q, SQL_USER_SET);
+}
+
+enum err store_user_rename(struct store *s, int64_t id, struct bytes name)
+{
+	unsigned char mem[STORE_USER_NAME_MAX];
+	struct query q;
+
+	if (!lower_name(name, mem, &name))
+		return ERR_SYNTAX;
+	q = store_ask(s, SQL_USER_RENAME);
+	ask_int(&q, id);
+	ask_text(&q, name);
+	return store_change(&q, SQL_USER_RENAME);
+}
+
+enum err store_user_looked(struct store *s, int64_t id, uint64_t now_s)
+{
+	struct query q = store_ask(s, SQL_USER_LOOKED);
+
+	ask_int(&q, id);
+	ask_u64(&q, now_s);
+	return store_change(&q, SQL_USER_LOOKED);
 }
 
 enum err store_user_password(struct store *s, int64_t id, struct bytes hash, bool must_change)

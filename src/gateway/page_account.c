@@ -98,6 +98,14 @@ static void put_password(struct text *t, const struct page *p)
 	text_lit(t, "</form>\n</section>\n");
 }
 
+static void put_password_elsewhere(struct text *t, const struct page *p)
+{
+	text_lit(t, "<section class=\"card\">\n");
+	put_element(t, p, "h2", PW_PASSWORD);
+	put_element(t, p, "p", PW_PASSWORD_ELSEWHERE);
+	text_lit(t, "</section>\n");
+}
+
 static void put_action(struct text *t, const struct page *p, const char *action, enum page_word w, const char *look)
 {
 	put_form(t, p, action, "inline");
@@ -293,7 +301,10 @@ void page_account(struct text *t, const struct page *of, struct bytes lines)
 	put_about(t, p, lines);
 	put_passkeys(t, p, lines);
 	put_totp(t, p, lines);
-	put_password(t, p);
+	if (value_of(lines, BYTES("user"), 4).len)
+		put_password_elsewhere(t, p);
+	else
+		put_password(t, p);
 	put_sessions(t, p, lines);
 	put_sign_ins(t, p, lines);
 	if (p->with_passkeys)

@@ -63,7 +63,7 @@ static struct bytes why_bad(struct exchange *x, const struct page *p, struct byt
 		enum page_word word;
 	} words[] = {
 		{ LIT("common"), PW_E_PASSWORD_COMMON }, { LIT("name"), PW_E_PASSWORD_NAME }, { LIT("same"), PW_E_PASSWORD_SAME },
-		{ LIT("characters"), PW_E_PASSWORD_COMMON },
+		{ LIT("characters"), PW_E_PASSWORD_COMMON }, { LIT("directory"), PW_PASSWORD_ELSEWHERE },
 	};
 
 	if (bytes_eq(why, BYTES("too_short")))

@@ -112,6 +112,7 @@ static void on_second(struct timer *t)
 	token_tick(id);
 	directory_tick(id);
 	oidc_tick(id);
+	people_tick(id);
 	for (size_t i = 0; i < FLOWS_MAX; i++)
 		if (id->flows[i].until_s && id->flows[i].until_s <= identity_now_s(id))
 			flow_end(&id->flows[i]);
@@ -205,6 +206,7 @@ static void identity_peer_gone(struct role_run *run, struct channel *c)
 		directory_peer_gone(&identity, c);
 	hash_forget_asker(&identity, c);
 	directory_forget_asker(&identity, c);
+	sign_in_forget_asker(&identity, c);
 	token_forget_asker(&identity, c);
 }
 

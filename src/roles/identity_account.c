@@ -183,6 +183,7 @@ void call_account(struct identity *id, const struct asker *a, const struct auth_
 		put(&t, u.name);
 		put(&t, u.display);
 		put(&t, u.mail);
+		put(&t, u.origin);
 		text_lit(&t, "\ntotp");
 		put_u64(&t, u.has_totp);
 		text_lit(&t, "\nrecovery");

@@ -181,6 +181,8 @@ static json_t *user_passwd(struct identity *id, uint32_t request, const json_t *
 	struct store_user u;
 	json_t *wrong = find_user(id, r, &u);
 
+	if (!wrong && u.origin.len)
+		wrong = failed("origin", "the password is not kept here: change it where the user comes from (sluis user show says where)");
 	return wrong ? wrong : hash_for(id, request, r, u.id);
 }
 
@@ -202,6 +204,8 @@ static json_t *user_set(struct identity *id, uint32_t request, const json_t *r)
 		return failed("text", "a display name and a mail address have at most 200 characters, and no control characters");
 	if (json_object_get(r, "groups") && !read_groups(id, r, &u.groups))
 		return failed("groups", "a group has 1 to 64 characters, no comma and no control characters; a user has at most 64 groups");
+	if (u.origin.len)
+		return failed("origin", "name, mail and groups come from where the user does (sluis user show says where): change them there");
 	if (store_user_set(id->store, u.id, u.display, u.mail, u.groups) != OK)
 		return store_failed(id);
 	n = sessions_of_user(id->sessions, u.id, list, COUNT_OF(list));
@@ -305,8 +309,8 @@ static json_t *user_json(const struct store_user *u)
 
 	while (store_group_next(&left, &group))
 		json_array_append_new(groups, string_of(group));
-	return json_pack("{s:o,s:o,s:o,s:o,s:b,s:b,s:b,s:b,s:i,s:i,s:I,s:I}", "name", string_of(u->name), "display", string_of(u->display), "mail",
-		string_of(u->mail), "groups", groups, "disabled", u->is_disabled, "must_change", u->must_change, "password", u->hash.len > 0, "totp",
+	return json_pack("{s:o,s:o,s:o,s:o,s:o,s:b,s:b,s:b,s:b,s:i,s:i,s:I,s:I}", "name", string_of(u->name), "display", string_of(u->display), "mail",
+		string_of(u->mail), "groups", groups, "origin", string_of(u->origin), "disabled", u->is_disabled, "must_change", u->must_change, "password", u->hash.len > 0, "totp",
 		u->has_totp, "passkeys", (int)u->passkeys, "recovery", (int)u->recovery_left, "made", (json_int_t)u->made_s, "last", (json_int_t)u->last_s);
 }
 

@@ -218,7 +218,7 @@ static void (*const functions[CALL_COUNT])(struct identity *id, const struct ask
 
 void identity_call(struct identity *id, struct channel *from, const struct auth_call *c)
 {
-	const struct asker a = { .channel = from, .request = c->request, .call = c->id };
+	const struct asker a = { .channel = from, .request = c->request, .call = c->id, .asked_ms = loop_now_ms(id->run->loop) };
 
 	arena_reset(&id->arena);
 	functions[c->id](id, &a, c);

@@ -270,7 +270,7 @@ void call_password(struct identity *id, const struct asker *a, const struct auth
 		identity_reply_result(id, a, AUTH_NONE);
 		return;
 	}
-	why = bytes_eq(old, new) ? "same" : new.len > PASSWORD_MOST ? "too_long" : password_refusal(new, u.name);
+	why = u.origin.len ? "directory" : bytes_eq(old, new) ? "same" : new.len > PASSWORD_MOST ? "too_long" : password_refusal(new, u.name);
 	if (why) {
 		identity_reply(id, a, &(struct auth_answer){ .result = AUTH_BAD, .values = { bytes_str(why) }, .value_count = 1 });
 		return;

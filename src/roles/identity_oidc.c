@@ -255,7 +255,7 @@ static void wrong(struct identity *id, const struct asker *a, const struct addr 
 	guess_failed(id->guess, guess_name(client, what, mem), client, false, loop_now_ms(id->run->loop), &is_alarm);
 	if (is_alarm)
 		LOG(EV_SIGN_IN_ALARM, KV_BYTES("client", guess_name(client, "", mem)), KV_STR("method", "oidc"), KV_STR("provider", provider));
-	LOG(EV_OIDC_REFUSED, KV_STR("provider", provider), KV_BYTES("client", guess_name(client, "", mem)), KV_BYTES("why", why));
+	LOG(EV_DIRECTORY_REFUSED, KV_STR("provider", provider), KV_BYTES("client", guess_name(client, "", mem)), KV_BYTES("why", why));
 	if (strcmp(what, LOGOUT_WHO) != 0)
 		identity_record(id, LEDGER_SIGN_IN, client, BYTES(""), "", "wrong", BYTES("oidc"));
 	identity_reply_result(id, a, AUTH_REFUSED);

@@ -33,6 +33,8 @@
 #define DIRECTORIES_MAX 24 /* processes, of three generations */
 #define DIRECTORY_JOBS_MAX 128
 #define DIRECTORY_WAIT_MS 15000 /* for a process that asks */
+#define REFUSALS_MAX 512 /* that wait for their time */
+#define REFUSAL_STEP_MS 500 /* with directories: a refusal tells nobody by its time who kept the password */
 #define ARENA_SIZE  (256 * 1024)
 
 /* Who is owed an answer. channel NULL: gone. */
@@ -41,6 +43,7 @@ struct asker {
 	uint32_t request;
 	enum auth_call_id call;
 	bool is_admin;
+	uint64_t asked_ms; /* when the question came */
 };
 
 /* A sign-in whose first factor was right. */
@@ -123,6 +126,12 @@ struct directory_job {
 	unsigned char password[PASSWORD_MOST];
 	size_t password_len;
 };
+struct refusal {
+	struct asker asker;
+	struct timer due; /* is_waiting until then */
+	bool is_waiting;
+	struct identity *id;
+};
 struct directory_process {
 	struct channel *channel;
 	struct directory_job *job; /* what it works at */
@@ -155,6 +164,8 @@ struct identity {
 	struct directory_process directories[DIRECTORIES_MAX];
 	struct directory_job directory_jobs[DIRECTORY_JOBS_MAX];
 	uint32_t directory_serial;
+	struct { uint64_t told_s, not_before_s; } providers[CONF_DIRECTORIES_MAX]; /* by place in conf: when it was logged that it is down; no lookups until */
+	struct refusal refusals[REFUSALS_MAX];
 	struct arena arena;   /* of one call */
 	struct arena scratch; /* of one expression */
 };
@@ -204,6 +215,7 @@ void sign_in_finish(struct identity *id, const struct asker *a, const struct sto
 void sign_in_wrong(struct identity *id, const struct asker *a, int64_t user, struct bytes name, const struct addr *client, const char *method);
 /* False: it has been answered (AUTH_WAIT, AUTH_BUSY). */
 bool sign_in_may_try(struct identity *id, const struct asker *a, int64_t user, struct bytes name, const struct addr *client);
+void sign_in_forget_asker(struct identity *id, const struct channel *c);
 void sign_in_write_agent(char out[STORE_TEXT_MAX + 1], struct bytes agent);
 
 /* identity_factors.c */
@@ -281,6 +293,17 @@ void call_oidc_end(struct identity *id, const struct asker *a, const struct auth
 void call_oidc_logout(struct identity *id, const struct asker *a, const struct auth_call *c);
 void call_oidc_out(struct identity *id, const struct asker *a, const struct auth_call *c);
 void oidc_tick(struct identity *id); /* once a second */
+
+/* identity_people.c: who comes from elsewhere */
+#define ORIGIN_MAX (STORE_ORIGIN_MAX + 1)
+bool people_origin(char out[ORIGIN_MAX], const char *kind, struct bytes provider); /* "ldap:corp"; false: too long */
+/* Makes or renews the row of who a provider says is there: name, display, mail and groups. *u is as it is then (the arena's). ERR_DENIED: it is not
+ * taken, and the log says why; ERR_IO: the store fails. */
+enum err people_take(struct identity *id, const char *origin, const struct directory_person *who, struct store_user *u) MUST_USE;
+/* A password goes to a directory: j is what sign-ins of local users would have. user 0: of nobody's row. */
+void people_sign_in(struct identity *id, const struct asker *a, const struct auth_call *c, const char *name, const struct store_user *u);
+bool people_is_of_directory(const struct store_user *u); /* ldap:, whatever the configuration says */
+void people_tick(struct identity *id); /* once a second: who is to be looked up again */
 
 /* identity_admin.c */
 enum err identity_on_admin(struct role_run *run, struct channel *from, struct ipc_msg *m) MUST_USE;

@@ -70,6 +70,42 @@ bool sign_in_may_try(struct identity *id, const struct asker *a, int64_t user, s
 	return false;
 }
 
+static void refusal_due(struct timer *t)
+{
+	struct refusal *r = CONTAINER_OF(t, struct refusal, due);
+
+	r->is_waiting = false;
+	identity_reply_result(r->id, &r->asker, AUTH_REFUSED);
+}
+
+/* Where directories are asked, a wrong password of ours takes as long as one of theirs, and a name that nobody has as long as both: until the next full
+ * half second. */
+static void refuse(struct identity *id, const struct asker *a, const char *method)
+{
+	bool is_password = strcmp(method, "password") == 0 || strcmp(method, "ldap") == 0;
+	uint64_t now = loop_now_ms(id->run->loop), gone = now - a->asked_ms;
+
+	for (size_t i = 0; is_password && id->conf->gateway.ldap_count && i < REFUSALS_MAX; i++) {
+		struct refusal *r = &id->refusals[i];
+
+		if (r->is_waiting)
+			continue;
+		r->id = id;
+		r->asker = *a;
+		r->is_waiting = true;
+		loop_timer_set(id->run->loop, &r->due, REFUSAL_STEP_MS - gone % REFUSAL_STEP_MS, refusal_due);
+		return;
+	}
+	identity_reply_result(id, a, is_password && id->conf->gateway.ldap_count ? AUTH_BUSY : AUTH_REFUSED);
+}
+
+void sign_in_forget_asker(struct identity *id, const struct channel *c)
+{
+	for (size_t i = 0; i < REFUSALS_MAX; i++)
+		if (id->refusals[i].asker.channel == c)
+			id->refusals[i].asker.channel = NULL;
+}
+
 void sign_in_wrong(struct identity *id, const struct asker *a, int64_t user, struct bytes name, const struct addr *client, const char *method)
 {
 	uint64_t now_s = identity_now_s(id);
@@ -86,7 +122,7 @@ void sign_in_wrong(struct identity *id, const struct asker *a, int64_t user, str
 	/* Whether there is such a name is not said: the log may be read by more people than the store. */
 	if (is_alarm)
 		LOG(EV_SIGN_IN_ALARM, KV_BYTES("user", name), KV_BYTES("client", text_bytes(&t)), KV_STR("method", method));
-	identity_reply_result(id, a, AUTH_REFUSED);
+	refuse(id, a, method);
 }
 
 static void refused(struct identity *id, const struct asker *a, const struct store_user *u, const struct addr *client, const char *method)
@@ -224,7 +260,7 @@ static void password_known(struct identity *id, struct job *j, bool failed, bool
 		return;
 	}
 	/* Looked up anew: the user may have been disabled, or given another password, while this one was looked at. */
-	if (!fits || !j->user || store_user_get(id->store, j->user, &id->arena, &u) != OK || u.is_disabled || !bytes_eq(u.hash, bytes_str(j->hash))) {
+	if (!fits || !j->user || store_user_get(id->store, j->user, &id->arena, &u) != OK || u.is_disabled || u.origin.len || !bytes_eq(u.hash, bytes_str(j->hash))) {
 		sign_in_wrong(id, &j->asker, j->user, bytes_str(j->name), &j->client, "password");
 		return;
 	}
@@ -258,6 +294,10 @@ void call_sign_in(struct identity *id, const struct asker *a, const struct auth_
 		return;
 	if (c->args[1].len == 0 || c->args[1].len > PASSWORD_MOST) {
 		sign_in_wrong(id, a, u.id, bytes_str(name), &c->client, "password");
+		return;
+	}
+	if (id->conf->gateway.ldap_count && (!u.id || people_is_of_directory(&u))) {
+		people_sign_in(id, a, c, name, &u);
 		return;
 	}
 	j = job_new(id, a, c->args[1]);

@@ -770,7 +770,7 @@ static void test_wrong_files(void **state)
 
 	(void)state;
 	is_refused("another has it", dir, ERR_IO, "another process has it open");
-	by_hand("PRAGMA user_version=2");
+	by_hand("PRAGMA user_version=3");
 	is_refused("a newer one", dir, ERR_ORDER, "newer Sluis");
 	by_hand("PRAGMA user_version=0");
 	is_refused("not ours", dir, ERR_IO, "did not write");
