@@ -25,6 +25,7 @@ struct bytes form_get(const struct form *f, const char *name); /* empty: none */
 #define COOKIE_FLOW   "__Host-sluis-flow"  /* a sign-in under way */
 #define COOKIE_ENTER  "__Host-sluis-enter" /* the nonce that an app's one-time code is bound to */
 #define COOKIE_PASSKEY "__Host-sluis-passkey" /* a sign-in that begins with a passkey: beside the one above, in another tab */
+#define COOKIE_OIDC   "__Host-sluis-oidc" /* a sign-in that goes on at a provider: binds its answer to this browser */
 #define COOKIE_LANG   "__Host-sluis-lang"
 /* The 32 octets of a cookie of ours. False: it is not there, twice there (another host's may have been put beside it), or not 43 characters of base64url. */
 bool cookie_token(const struct http_field *f, size_t n, const char *name, unsigned char out[AUTH_TOKEN_LEN]) MUST_USE;
