@@ -13,6 +13,7 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define KEEP_MS	    600000u /* metadata and keys */
@@ -72,6 +73,17 @@ static int is_connected(void *ctx, curl_socket_t fd, curlsocktype purpose)
 {
 	(void)ctx, (void)fd, (void)purpose;
 	return CURL_SOCKOPT_ALREADY_CONNECTED;
+}
+
+/* libcurl before 8.0 does not remember that, and connects again. This takes the place of the C library's in this program, for libraries too: who is
+ * connected is, and nobody else will be. */
+int connect(int fd, const struct sockaddr *to, socklen_t len)
+{
+	struct sockaddr_storage peer;
+	socklen_t n = sizeof peer;
+
+	(void)to, (void)len;
+	return getpeername(fd, (struct sockaddr *)&peer, &n);
 }
 
 /* The server of the provider's pool that a URL is at. SIZE_MAX: it may not be there. */

@@ -169,7 +169,7 @@ void oidc_tick(struct identity *id)
 
 		if (w->is_asked || w->next_s > now_s)
 			continue;
-		j = directory_job_new(id, NULL, DIRECTORY_WHERE, id->conf->gateway.oidc[i].name, NULL, 0);
+		j = directory_job_new(id, NULL, DIRECTORY_WHERE, id->conf->gateway.oidc[i].name, &id->conf->gateway.oidc[i].name, 0);
 		if (!j)
 			continue;
 		j->done = where_known;
