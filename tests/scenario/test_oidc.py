@@ -27,8 +27,7 @@ def ready(s, name="id"):
 
 
 def start(world, more=None, provider=None, **section):
-    ca = Authority(world.dir, "Provider CA")
-    p = provider or Provider(world, ca)
+    p = provider or Provider(world, Authority(world.dir, "Provider CA"))
     s = world.run(gateway(world, more.pop("apps", None) if more else None, gateway={"oidc": {"id": p.section(**section)}, **(more or {})}))
     ready(s)
     return s, p
