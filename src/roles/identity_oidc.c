@@ -290,6 +290,7 @@ static void code_known(struct identity *id, struct directory_job *j, const struc
 	if (answer->status == DIRECTORY_WRONG) {
 		wrong(id, &j->asker, &j->client, "oidc ", j->provider, answer->why);
 	} else if (answer->status != DIRECTORY_OK || !answer->has_person || !o) {
+		guess_right(id->guess, guess_name(&j->client, "oidc ", mem), &j->client); /* it says nothing about the answer */
 		if (o)
 			tell_down(id, where_of(id, o), answer->why);
 		identity_reply_result(id, &j->asker, AUTH_DOWN);
@@ -353,6 +354,7 @@ void call_oidc_end(struct identity *id, const struct asker *a, const struct auth
 	j = directory_job_new(id, a, DIRECTORY_CODE, o->name,
 		(const struct bytes[]){ c->args[1], bytes_str(f.verifier), bytes_str(f.nonce), redirect_uri(id, o, redirect) }, 4);
 	if (!j) {
+		guess_right(id->guess, guess_name(&c->client, "oidc ", mem), &c->client);
 		identity_reply_result(id, a, AUTH_BUSY);
 	} else {
 		j->done = code_known;
@@ -426,6 +428,7 @@ static void logout_known(struct identity *id, struct directory_job *j, const str
 		return;
 	}
 	if (answer->status != DIRECTORY_OK || !answer->has_person || bytes_u64(answer->values[1], &until_s) != OK) {
+		guess_right(id->guess, guess_name(&j->client, LOGOUT_WHO, mem), &j->client);
 		identity_reply_result(id, &j->asker, AUTH_DOWN);
 		return;
 	}
@@ -463,6 +466,7 @@ void call_oidc_logout(struct identity *id, const struct asker *a, const struct a
 	if (oidc.logouts < LOGOUTS_MAX)
 		j = directory_job_new(id, a, DIRECTORY_LOGOUT, o->name, &c->args[1], 1);
 	if (!j) {
+		guess_right(id->guess, guess_name(&c->client, LOGOUT_WHO, mem), &c->client);
 		identity_reply_result(id, a, AUTH_BUSY);
 		return;
 	}
