@@ -224,12 +224,12 @@ def test_guessing_waits(world):
 def test_provider_that_is_down(world):
     s, p = start(world)
     add_user(s, "piet")
-    p.answer = (500, b"<html>")
+    p.answer = (401, {"error": "invalid_client"})
     page = sign_in(Browser(s), p)
     assert page.status == 503 and "does not answer" in page.text
-    p.answer = (401, {"error": "invalid_client"})
-    assert sign_in(Browser(s), p).status == 503
     log_has(s, "compare client_id")
+    p.answer = (500, b"<html>")
+    assert sign_in(Browser(s), p).status == 503
     p.answer = (200, b" " * 300000)
     assert sign_in(Browser(s), p).status == 503
     p.answer = None
