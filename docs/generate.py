@@ -211,7 +211,7 @@ def man_sluisd():
     section(out, "SYNOPSIS", ".B sluisd", "\\fB\\-c\\fR \\fIFILE\\fR [\\fB\\-\\-rules\\fR \\fIDIR\\fR]")
     section(out, "DESCRIPTION", roff("sluisd balances HTTP over servers. It reads the configuration, opens listening sockets and starts "
             "sluis-worker (one per core: the network), sluis-keeper (private keys), sluis-dialer (connections to servers), "
-            "sluis-prober (health checks), sluis-scribe (the ledger), with detect: on sluis-watcher (signs of an attack in requests), and with gateway: sluis-identity (users and sessions) and sluis-hasher (passwords). Each of them confines itself to what it needs before the first byte from outside "
+            "sluis-prober (health checks), sluis-scribe (the ledger), with detect: on sluis-watcher (signs of an attack in requests), and with gateway: sluis-identity (users and sessions) and sluis-hasher (passwords), with gateway.ldap sluis-directory (people of directories). Each of them confines itself to what it needs before the first byte from outside "
             "reaches it. sluisd stays in the foreground and logs to standard error unless log.error names a file."))
     section(out, "OPTIONS")
     for what, meaning in (("-c, --config FILE", "The configuration."), ("--rules DIR", "Where the shipped rules are."),

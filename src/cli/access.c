@@ -84,7 +84,7 @@ static int look_up(const struct cli *cli, struct access_who *w, json_t **kept)
 	}
 	w->is_known = true;
 	w->is_disabled = json_is_true(json_object_get(u, "disabled"));
-	w->has_password = json_is_true(json_object_get(u, "password"));
+	w->has_password = json_is_true(json_object_get(u, "password")) || *people_text(u, "origin"); /* kept here, or where the user comes from */
 	w->has_totp = json_is_true(json_object_get(u, "totp"));
 	w->has_passkey = people_number(u, "passkeys") > 0;
 	w->must_change = json_is_true(json_object_get(u, "must_change"));

@@ -29,9 +29,15 @@ static const char *state_of(const struct cli *cli, const json_t *u)
 {
 	if (json_is_true(json_object_get(u, "disabled")))
 		return cli_word(cli, W_USR_S_DISABLED);
-	if (!json_is_true(json_object_get(u, "password")) && !people_number(u, "passkeys"))
+	if (!json_is_true(json_object_get(u, "password")) && !people_number(u, "passkeys") && !*people_text(u, "origin"))
 		return cli_word(cli, W_USR_S_NO_WAY);
 	return cli_word(cli, json_is_true(json_object_get(u, "must_change")) ? W_USR_S_MUST_CHANGE : W_USR_S_OK);
+}
+
+/* "ldap:corp", "oidc:corp", or that it is a user of our own. */
+static struct bytes origin_of(const struct cli *cli, const json_t *u)
+{
+	return bytes_str(*people_text(u, "origin") ? people_text(u, "origin") : cli_word(cli, W_USR_O_OURS));
 }
 
 static void add_row(struct columns *c, const struct cli *cli, enum word name, struct bytes value)
@@ -54,6 +60,7 @@ static void print_user(const struct cli *cli, const json_t *u)
 	text_init(&t, mem, sizeof(mem));
 	people_names(json_object_get(u, "groups"), &t);
 	add_row(&c, cli, W_USR_GROUPS_ARE, text_bytes(&t));
+	add_row(&c, cli, W_USR_ORIGIN, origin_of(cli, u));
 	text_init(&t, mem, sizeof(mem));
 	write_factors(cli, u, &t);
 	add_row(&c, cli, W_USR_FACTORS, text_bytes(&t));
@@ -105,6 +112,7 @@ static void print_list(const struct cli *cli, const json_t *list)
 		text_init(&t, mem, sizeof(mem));
 		people_names(json_object_get(u, "groups"), &t);
 		columns_add(&c, text_bytes(&t), 40);
+		columns_add(&c, origin_of(cli, u), 0);
 		text_init(&t, mem, sizeof(mem));
 		write_factors(cli, u, &t);
 		columns_add(&c, text_bytes(&t), 0);

@@ -14,9 +14,11 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/time.h>
 
 #define ARENA_SIZE (512 * 1024)
+#define NICENESS   5
 
 static struct directory directory;
 static unsigned char arena_memory[ARENA_SIZE];
@@ -235,6 +237,9 @@ static enum err directory_start(struct role_run *run)
 			return ERR_DENIED;
 		}
 	}
+	errno = 0; /* libldap waits for TLS by asking again and again: that must not take the cores from workers */
+	if (getpriority(PRIO_PROCESS, 0) < NICENESS && errno == 0)
+		(void)!setpriority(PRIO_PROCESS, 0, NICENESS);
 	TRY(oidc_start(d));
 	return ldap_start(d);
 }

@@ -48,6 +48,9 @@ enum err ldap_start(struct directory *d)
 	/* Nothing of the machine's own configuration of LDAP counts, whose files we could not read later. */
 	if (setenv("LDAPNOINIT", "1", 1) < 0)
 		return ERR_MEMORY;
+	/* The first call sets the library up, which looks up this machine's own name. */
+	if (ldap_set_option(NULL, LDAP_OPT_REFERRALS, LDAP_OPT_OFF) != LDAP_OPT_SUCCESS)
+		return ERR_MEMORY;
 	for (size_t i = 0; i < d->conf->gateway.ldap_count; i++) {
 		const struct conf_ldap *p = &d->conf->gateway.ldap[i];
 		AUTO(fd_close) int fd = -1;
@@ -163,7 +166,11 @@ static int connect_server(struct question *q, LDAP **out)
 	if (rc == LDAP_SUCCESS && fd_nonblock(fd) != OK) /* libldap lets it block after TLS; its time limits need one that does not */
 		rc = LDAP_LOCAL_ERROR;
 	if (rc != LDAP_SUCCESS) {
-		down(q, ld, q->p->tls == CONF_LDAP_PLAIN ? "connection" : "tls", rc);
+		if (q->p->tls == CONF_LDAP_PLAIN || rc == LDAP_TIMEOUT)
+			down(q, ld, "connection", rc);
+		else
+			directory_refuse(q->a, DIRECTORY_DOWN, directory_text(q->d, "%.*s: no TLS (%s): does it have TLS on that port, and a certificate of an authority in "
+				"'ca', for the name in 'servers'?", FMT(s->name), ldap_err2string(rc)));
 		hang_up(&ld);
 		return rc == LDAP_TIMEOUT || rc < 0 ? rc : q->p->tls == CONF_LDAP_PLAIN ? rc : LDAP_CONNECT_ERROR; /* one that has no StartTLS is as good as none */
 	}
@@ -446,6 +453,18 @@ static int search_person(struct question *q, struct bytes subject, bool *is_ther
 	return LDAP_SUCCESS;
 }
 
+/* A wrong password and no more: that is no news for the error log. Active Directory has numbers for what else it may be ("data 775": locked). */
+static bool is_plainly_wrong(LDAP *ld, int rc)
+{
+	char *told = NULL;
+	bool is;
+
+	(void)ldap_get_option(ld, LDAP_OPT_DIAGNOSTIC_MESSAGE, &told);
+	is = rc == LDAP_INVALID_CREDENTIALS && (!told || !*told || strstr(told, "data 52e") || strstr(told, "data 525"));
+	ldap_memfree(told);
+	return is;
+}
+
 /* As the person, on a connection of its own: the service's stays the service's. */
 static int try_password(struct question *q, struct bytes password, bool *fits)
 {
@@ -459,7 +478,7 @@ static int try_password(struct question *q, struct bytes password, bool *fits)
 	case LDAP_SUCCESS: *fits = true; break;
 	case LDAP_INVALID_CREDENTIALS: case LDAP_CONSTRAINT_VIOLATION: case LDAP_UNWILLING_TO_PERFORM: case LDAP_INAPPROPRIATE_AUTH:
 	case LDAP_INSUFFICIENT_ACCESS: case LDAP_NO_SUCH_OBJECT:
-		rc = wrong(q, why(q, ld, "sign-in", rc));
+		rc = wrong(q, is_plainly_wrong(ld, rc) ? BYTES("") : why(q, ld, "sign-in", rc));
 		break;
 	default: down(q, ld, "sign-in", rc);
 	}

@@ -130,14 +130,24 @@ enum err directory_on_answer(struct role_run *run, struct channel *from, struct 
 	return ERR_ORDER;
 }
 
+/* One of a configuration that only drains is not asked any more: its place is another's, if need be. */
 void directory_peer(struct identity *id, struct channel *c)
 {
-	for (size_t i = 0; i < DIRECTORIES_MAX; i++)
-		if (!id->directories[i].channel) {
-			id->directories[i] = (struct directory_process){ .channel = c };
-			directory_hand_out(id);
-			return;
+	struct directory_process *place = NULL;
+
+	for (size_t i = 0; i < DIRECTORIES_MAX; i++) {
+		struct directory_process *p = &id->directories[i];
+
+		if (!p->channel) {
+			place = p;
+			break;
 		}
+		if (!place && !p->job && !is_current(id, p))
+			place = p;
+	}
+	if (place)
+		*place = (struct directory_process){ .channel = c };
+	directory_hand_out(id);
 }
 
 void directory_peer_gone(struct identity *id, struct channel *c)

@@ -273,6 +273,8 @@ static void looked_up(struct identity *id, struct directory_job *j, const struct
 		uint32_t wait_s = id->conf->gateway.ldap[i].refresh_s;
 
 		tell_down(id, j->provider, a->why);
+		if (store_user_looked(id->store, j->user, 0) != OK)
+			(void)!store_fails(id, "user_looked");
 		id->providers[i].not_before_s = now_s + (wait_s < LOOK_AGAIN_S ? wait_s : LOOK_AGAIN_S);
 	} else {
 		LOG(EV_DIRECTORY_GONE, KV_STR("provider", j->provider), KV_BYTES("user", u.name),

@@ -32,7 +32,7 @@
 #define TOKEN_S	    600	 /* how long a token for servers is good; workers ask again before */
 #define DIRECTORIES_MAX 24 /* processes, of three generations */
 #define DIRECTORY_JOBS_MAX 128
-#define DIRECTORY_WAIT_MS 15000 /* for a process that asks */
+#define DIRECTORY_WAIT_MS 8000 /* for a process that asks; workers give up after 15 s */
 #define REFUSALS_MAX 512 /* that wait for their time */
 #define REFUSAL_STEP_MS 500 /* with directories: a refusal tells nobody by its time who kept the password */
 #define ARENA_SIZE  (256 * 1024)

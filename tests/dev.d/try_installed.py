@@ -49,7 +49,7 @@ def uid_user(pid):
         return pwd.getpwuid(int(re.search(r"^Uid:\s+(\d+)", f.read(), re.M).group(1))).pw_name
 
 
-for role in ("worker", "keeper", "dialer", "prober", "scribe", "watcher", "identity", "hasher", "monitor"):
+for role in ("worker", "keeper", "dialer", "prober", "scribe", "watcher", "identity", "hasher", "directory", "monitor"):
     entry = pwd.getpwnam(f"sluis-{role}")
     check(f"sluis-{role} is a system user without a shell and a home",
           entry.pw_uid < 1000 and entry.pw_shell.endswith("nologin") and entry.pw_dir == "/")

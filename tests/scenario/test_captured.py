@@ -17,9 +17,10 @@ from harness import BUILD, ROOT, Client, free_port, get, wait_for
 DEEDS = ["open", "open_old", "create", "key", "memory_of_master", "memory", "socket", "unix_socket", "connect", "listen", "execute", "fork",
          "trace", "kill", "code", "io_uring", "bpf", "root", "rename"]
 TOGETHER = 5  # workers at a time, each with a deed of its own
-ROLES = ["worker", "keeper", "dialer", "prober", "scribe", "watcher", "identity", "hasher"]
+ROLES = ["worker", "keeper", "dialer", "prober", "scribe", "watcher", "identity", "hasher", "directory"]
 DETECT = {"mode": "on", "packs": ["cve-2019-19781"]}  # for there to be a watcher
-GATEWAY = {"portal": "work.example.org"}  # and identity and a hasher
+GATEWAY = {"portal": "work.example.org",  # and identity, a hasher and one that asks a directory
+           "directories": 1, "ldap": {"corp": {"servers": ["127.0.0.1:9"], "tls": "off", "base": "dc=example"}}}
 
 
 def message_types():
@@ -94,7 +95,7 @@ def test_nobody_but_the_master_writes_what_is_isolated(world, role):
     assert "came through" not in s.log()
 
 
-@pytest.mark.parametrize("role", ["keeper", "dialer", "prober", "watcher", "hasher"])
+@pytest.mark.parametrize("role", ["keeper", "dialer", "prober", "watcher", "hasher", "directory"])
 @pytest.mark.parametrize("deed", ["open", "execute", "memory_of_master"])
 def test_a_helper_that_reaches_out_is_killed(world, role, deed):
     s = run_captured(world, [role], [deed], wait=False)
@@ -102,7 +103,7 @@ def test_a_helper_that_reaches_out_is_killed(world, role, deed):
     assert "came through" not in s.log() and "only refused" not in s.log()
 
 
-@pytest.mark.parametrize("role", ["keeper", "prober", "watcher", "identity", "hasher"])
+@pytest.mark.parametrize("role", ["keeper", "prober", "watcher", "identity", "hasher", "directory"])
 def test_only_the_dialer_makes_sockets(world, role):
     s = run_captured(world, [role], ["socket"], wait=False)
     wait_for(lambda: ends_of(s, role, 31), f"the {role} to be killed")
@@ -185,7 +186,7 @@ def test_a_worker_that_says_what_is_not_its_own_is_stopped(world, first):
     assert s.process.child.poll() is None
 
 
-@pytest.mark.parametrize("role", ["keeper", "dialer", "prober", "watcher", "identity", "hasher"])
+@pytest.mark.parametrize("role", ["keeper", "dialer", "prober", "watcher", "identity", "hasher", "directory"])
 @pytest.mark.parametrize("name", ["setup", "sign", "dialed", "ready", "refused"])
 def test_a_helper_that_says_what_is_not_its_own_is_stopped(world, role, name):
     s = run_captured(world, [role], [f"say:{message_types().index(name) + 1}"], wait=False)

@@ -8,7 +8,7 @@ import subprocess
 from certs import Authority
 from harness import BUILD, PATIENCE, ROOT, Process, free_port, get, wait_for
 
-ROLES = ("worker", "keeper", "dialer", "prober", "scribe", "watcher", "identity", "hasher")
+ROLES = ("worker", "keeper", "dialer", "prober", "scribe", "watcher", "identity", "hasher", "directory")
 
 
 def uid_of(pid):
@@ -48,7 +48,8 @@ rules: [netscaler]
 
 def test_no_process_that_hears_the_network_is_root(world):
     ca = Authority(world.dir)
-    s = world.serve(world.scripted(), detect={"mode": "on"}, gateway={"portal": "work.example.org"},
+    s = world.serve(world.scripted(), detect={"mode": "on"}, gateway={"portal": "work.example.org", "ldap": {"corp": {"servers": ["127.0.0.1:9"], "tls": "off", "base": "dc=example"}}},
+                   
                     listener={"tls": {"certificates": [ca.issue("work.example.org")]}})
     for role in ROLES:
         assert s.pids(role), role

@@ -93,6 +93,81 @@ static void by_hand(const char *sql)
 	sqlite3_close(db);
 }
 
+static void put_user(struct store_user *u, struct bytes name, struct bytes origin, struct bytes subject, enum err want)
+{
+	*u = (struct store_user){ .name = name, .origin = origin, .subject = subject };
+	assert_int_equal(store_user_add(store, u, NOW), want);
+}
+
+static void test_origins(void **state)
+{
+	struct store_user eva, ours, other, got;
+
+	(void)state;
+	put_user(&eva, BYTES("eva"), BYTES("ldap:corp"), BYTES("s-1"), OK);
+	put_user(&ours, BYTES("ours"), BYTES(""), BYTES(""), OK);
+	put_user(&other, BYTES("bob"), BYTES("ldap:corp"), BYTES("s-1"), ERR_ORDER);
+	put_user(&other, BYTES("bob"), BYTES("ldap:corp"), BYTES(""), ERR_SYNTAX);
+	put_user(&other, BYTES("bob"), BYTES("ldap:lab"), BYTES("s-1"), OK);
+	reopen();
+	assert_int_equal(store_user_by_subject(store, BYTES("ldap:corp"), BYTES("s-1"), &arena, &got), OK);
+	assert_int_equal(got.id, eva.id);
+	assert_true(bytes_eq(got.origin, BYTES("ldap:corp")) && bytes_eq(got.subject, BYTES("s-1")));
+	assert_int_equal(store_user_by_subject(store, BYTES("ldap:corp"), BYTES("s-2"), &arena, &got), ERR_NOT_FOUND);
+	assert_int_equal(store_user_by_subject(store, BYTES(""), BYTES(""), &arena, &got), ERR_NOT_FOUND);
+	assert_int_equal(store_user_rename(store, eva.id, BYTES("OURS")), ERR_ORDER);
+	assert_int_equal(store_user_rename(store, eva.id, BYTES("a b")), ERR_SYNTAX);
+	assert_int_equal(store_user_rename(store, eva.id, BYTES("Ada")), OK);
+	assert_int_equal(store_user_find(store, BYTES("ada"), &arena, &got), OK);
+	assert_int_equal(store_user_find(store, BYTES("eva"), &arena, &got), ERR_NOT_FOUND);
+}
+
+/* Only who has a session is looked up, the longest ago first. */
+static void test_who_is_to_be_looked_up(void **state)
+{
+	struct store_user eva, bob, got;
+	struct store_session x = { .id = "0123456789abcdef", .since_s = NOW, .until_s = NOW + 9, .idle_s = 9 };
+
+	(void)state;
+	put_user(&eva, BYTES("eva"), BYTES("ldap:corp"), BYTES("s-1"), OK);
+	put_user(&bob, BYTES("bob"), BYTES("ldap:corp"), BYTES("s-2"), OK);
+	assert_int_equal(store_user_to_look(store, BYTES("ldap:corp"), NOW, &arena, &got), ERR_NOT_FOUND);
+	x.user = eva.id;
+	assert_int_equal(store_session_put(store, &x), OK);
+	x.id[0] = '1';
+	x.hash[0] = 1;
+	x.user = bob.id;
+	assert_int_equal(store_session_put(store, &x), OK);
+	assert_int_equal(store_user_looked(store, eva.id, NOW), OK);
+	assert_int_equal(store_user_to_look(store, BYTES("ldap:corp"), NOW + 1, &arena, &got), OK);
+	assert_int_equal(got.id, bob.id);
+	assert_int_equal(store_user_looked(store, bob.id, NOW + 5), OK);
+	assert_int_equal(store_user_to_look(store, BYTES("ldap:corp"), NOW + 1, &arena, &got), OK);
+	assert_int_equal(got.id, eva.id);
+	assert_int_equal(store_user_to_look(store, BYTES("ldap:corp"), NOW, &arena, &got), ERR_NOT_FOUND);
+	assert_int_equal(store_user_to_look(store, BYTES("ldap:lab"), NOW + 9, &arena, &got), ERR_NOT_FOUND);
+}
+
+/* As version 1 left it: what hangs on a user is still there. */
+static void test_an_old_file(void **state)
+{
+	unsigned char secret[TOTP_SECRET_LEN] = { 7 };
+	struct store_user u, got;
+
+	(void)state;
+	put_user(&u, BYTES("eva"), BYTES(""), BYTES(""), OK);
+	assert_int_equal(store_totp_set(store, u.id, secret, 3), OK);
+	by_hand("DROP INDEX user_subject; ALTER TABLE user DROP COLUMN origin; ALTER TABLE user DROP COLUMN subject; ALTER TABLE user DROP COLUMN looked; ALTER TABLE session DROP COLUMN sid;"
+		"PRAGMA user_version=1");
+	reopen();
+	assert_int_equal(store_user_find(store, BYTES("eva"), &arena, &got), OK);
+	assert_true(got.has_totp && got.totp_last_step == 3 && got.origin.len == 0 && got.subject.len == 0);
+	put_user(&u, BYTES("bob"), BYTES("ldap:corp"), BYTES("s-1"), OK);
+	put_user(&u, BYTES("carl"), BYTES("ldap:corp"), BYTES("s-1"), ERR_ORDER);
+	reopen();
+	assert_int_equal(store_user_by_subject(store, BYTES("ldap:corp"), BYTES("s-1"), &arena, &got), OK);
+}
+
 static struct addr address(const char *text)
 {
 	struct addr a;
@@ -1040,7 +1115,7 @@ static void test_jail(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { T(test_names), T(test_user), T(test_user_changes), T(test_texts), T(test_list), T(test_totp),
+	const struct CMUnitTest tests[] = { T(test_origins), T(test_who_is_to_be_looked_up), T(test_an_old_file), T(test_names), T(test_user), T(test_user_changes), T(test_texts), T(test_list), T(test_totp),
 		T(test_killed), T(test_recovery), T(test_passkeys), T(test_sessions), T(test_transaction), T(test_many_sessions),
 		T(test_remove_user), T(test_sign_ins), T(test_sources), T(test_favourites), T(test_recent), T(test_wrong_rows), T(test_wrong_files),
 		T(test_damage),

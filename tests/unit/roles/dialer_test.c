@@ -152,6 +152,51 @@ static void what_is_not_configured_stops_the_sender(void **state)
 	}
 }
 
+static enum err any_file(struct conf_source *s, struct bytes path, struct arena *arena, struct bytes *out)
+{
+	(void)s, (void)path, (void)arena;
+	*out = BYTES("PEM");
+	return OK;
+}
+
+/* Pool 1 is a directory's. Who hears browsers has no way to it, and who asks directories none to apps. */
+static void directories_are_for_those_who_ask_them(void **state)
+{
+	static const char yaml[] = "listeners: {web: {address: '127.0.0.1:1', tls: {certificates: [{chain: a.pem, key: a.key}]}}}\n"
+		"pools: {a: {servers: ['127.0.0.1:1']}}\ngateway: {portal: a.test, ldap: {b: {servers: ['127.0.0.1:1'], tls: off, base: dc=x}}}\n";
+	static const struct { enum role_id role; unsigned char pool; bool is_let; } cases[] = { { ROLE_WORKER, 0, true }, { ROLE_WORKER, 1, false },
+		{ ROLE_DIRECTORY, 0, false }, { ROLE_DIRECTORY, 1, true } };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		const unsigned char body[8] = { 1, 0, 0, 0, cases[i].pool, 0, 0, 0 };
+		struct conf_source files = { .get = any_file };
+		struct bundle_writer w;
+		struct bytes out;
+		struct child c;
+		struct ipc_msg m;
+		int peer;
+
+		bundle_writer_init(&w, &files, BYTES("sluis.yaml"), bytes_str(yaml));
+		assert_int_equal(w.source.get(&w.source, BYTES("a.pem"), NULL, &out), OK);
+		child_begin(&c, &role_dialer);
+		child_setup(&c, text_bytes(&w.out));
+		bundle_writer_fini(&w);
+		give_board(&c);
+		peer = child_peer(&c, cases[i].role, 0);
+		child_start(&c);
+		say(peer, MSG_DIAL, body, sizeof body, -1);
+		if (cases[i].is_let) {
+			assert_int_equal(hear(peer, &m), OK);
+			assert_int_equal(m.type, MSG_DIAL_FAILED); /* nobody listens there */
+		} else {
+			child_accuses(&c, peer, cases[i].role);
+		}
+		close(peer);
+		assert_int_equal(child_end(&c), 0);
+	}
+}
+
 /* Sends when there is room; false when the channel is closed. */
 static bool press(int peer)
 {
@@ -274,7 +319,7 @@ int main(void)
 		cmocka_unit_test(connects_to_configured_servers),
 		cmocka_unit_test(workers_are_told_addresses),
 		cmocka_unit_test(what_is_not_configured_stops_the_sender),
-		cmocka_unit_test(more_than_the_limit_is_refused),
+		cmocka_unit_test(directories_are_for_those_who_ask_them), cmocka_unit_test(more_than_the_limit_is_refused),
 		cmocka_unit_test(who_asks_and_does_not_listen_is_stopped),
 		cmocka_unit_test(what_is_isolated_is_refused),
 		cmocka_unit_test(what_is_on_its_way_is_given_up),
