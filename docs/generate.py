@@ -35,7 +35,7 @@ PLACES = {"top": "", "admin": "admin", "log": "log", "limits": "limits", "canoni
           "client_certificates": "listeners.NAME.tls.client_certificates", "pool": "pools.NAME",
           "server": "pools.NAME.servers[]", "check": "pools.NAME.check", "eject": "pools.NAME.eject",
           "retry": "pools.NAME.retry", "pool_tls": "pools.NAME.tls", "route": "routes[]", "policy": "policies[]",
-          "policy_tests": "policies[].tests", "gateway": "gateway", "notice": "gateway.notice", "ldap": "gateway.ldap.NAME", "app": "gateway.apps.ID",
+          "policy_tests": "policies[].tests", "gateway": "gateway", "notice": "gateway.notice", "ldap": "gateway.ldap.NAME", "oidc": "gateway.oidc.NAME", "app": "gateway.apps.ID",
           "detect": "detect", "monitor": "monitor", "alert": "monitor.alerts[]", "rule_set": "a rule set (rules/NAME.yaml)",
           "request_file": "requests for sluis policy test", "request": "requests[]", "request_session": "requests[].session", "request_response": "requests[].response",
           "expect": "requests[].expect"}
@@ -83,7 +83,7 @@ def schema():
               ("listener", "tls"): "listener_tls", ("listener_tls", "client_certificates"): "client_certificates",
               ("pool", "check"): "check", ("pool", "eject"): "eject", ("pool", "retry"): "retry", ("pool", "tls"): "pool_tls", ("policy", "tests"): "policy_tests",
               ("top", "detect"): "detect", ("top", "monitor"): "monitor", ("top", "gateway"): "gateway"}
-    named = {("top", "sets"): "set", ("top", "listeners"): "listener", ("top", "pools"): "pool", ("gateway", "apps"): "app", ("gateway", "ldap"): "ldap"}
+    named = {("top", "sets"): "set", ("top", "listeners"): "listener", ("top", "pools"): "pool", ("gateway", "apps"): "app", ("gateway", "ldap"): "ldap", ("gateway", "oidc"): "oidc"}
     lists = {("top", "routes"): "route", ("top", "policies"): "policy", ("listener_tls", "certificates"): "certificate"}
     short = {("pool", "servers"): "server", ("monitor", "alerts"): "alert"}  # a text, or a map with more
     either = {("gateway", "notice"): "notice"}

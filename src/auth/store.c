@@ -24,6 +24,7 @@ static const struct { bool is_durable; const char *sql; } statements[] = {
 #undef STATEMENT
 };
 
+#define NO_SID	     "x'00000000000000000000000000000000'" /* STORE_SID_LEN octets */
 #define ORIGIN_INDEX "CREATE UNIQUE INDEX user_subject ON user(origin, subject) WHERE origin <> '';"
 static const char schema[] =
 	"CREATE TABLE user(id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, display TEXT NOT NULL, mail TEXT NOT NULL,"
@@ -37,7 +38,8 @@ static const char schema[] =
 	"CREATE TABLE session(id TEXT NOT NULL PRIMARY KEY, parent TEXT NOT NULL, user INTEGER NOT NULL REFERENCES user ON DELETE CASCADE,"
 	" hash BLOB NOT NULL, host TEXT NOT NULL, method TEXT NOT NULL, agent TEXT NOT NULL, client BLOB NOT NULL, port INTEGER NOT NULL,"
 	" since INTEGER NOT NULL, seen INTEGER NOT NULL, until INTEGER NOT NULL, proved INTEGER NOT NULL, idle INTEGER NOT NULL,"
-	" mfa INTEGER NOT NULL, bound INTEGER NOT NULL, device_key BLOB, device_hash BLOB, device_until INTEGER NOT NULL DEFAULT 0) STRICT;"
+	" mfa INTEGER NOT NULL, bound INTEGER NOT NULL, sid BLOB NOT NULL DEFAULT " NO_SID ", device_key BLOB, device_hash BLOB,"
+	" device_until INTEGER NOT NULL DEFAULT 0) STRICT;"
 	"CREATE INDEX session_user ON session(user);"
 	"CREATE TABLE sign_in(id INTEGER PRIMARY KEY AUTOINCREMENT, user INTEGER NOT NULL REFERENCES user ON DELETE CASCADE, at INTEGER NOT NULL,"
 	" client BLOB NOT NULL, method TEXT NOT NULL, outcome INTEGER NOT NULL) STRICT;"
@@ -53,7 +55,7 @@ static const char schema[] =
 /* From each version to the next: all of it in one transaction, at the first start of a Sluis that needs it. */
 static const char *const upgrades[] = {
 	[1] = "ALTER TABLE user ADD COLUMN origin TEXT NOT NULL DEFAULT ''; ALTER TABLE user ADD COLUMN subject TEXT NOT NULL DEFAULT '';"
-	      "ALTER TABLE user ADD COLUMN looked INTEGER NOT NULL DEFAULT 0;" ORIGIN_INDEX
+	      "ALTER TABLE user ADD COLUMN looked INTEGER NOT NULL DEFAULT 0;" ORIGIN_INDEX "ALTER TABLE session ADD COLUMN sid BLOB NOT NULL DEFAULT " NO_SID ";"
 	      "ALTER TABLE session ADD COLUMN device_key BLOB; ALTER TABLE session ADD COLUMN device_hash BLOB;"
 	      "ALTER TABLE session ADD COLUMN device_until INTEGER NOT NULL DEFAULT 0; PRAGMA user_version=2;",
 };

@@ -14,6 +14,7 @@
 #include "net/addr.h"
 
 #define STORE_USER_NAME_MAX 64
+#define STORE_SID_LEN	    16
 #define STORE_ORIGIN_MAX    64
 #define STORE_SUBJECT_MAX   255
 #define STORE_TEXT_MAX	    200 /* octets of a display name, mail, group, user agent, passkey's name */
@@ -50,6 +51,7 @@ struct store_session {
 	bool has_mfa, is_device_bound;
 	unsigned char device_key[64], device_hash[32]; /* bound: x and y of the device's key; SHA-256 of the short cookie */
 	uint64_t device_until_s;		       /* the short cookie's end */
+	unsigned char sid[STORE_SID_LEN]; /* of the session at the provider that it was made at: a hash; zeros: of none */
 };
 struct store_passkey {
 	struct bytes id, public_key; /* credential id; COSE_Key as it came */

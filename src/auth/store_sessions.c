@@ -40,6 +40,7 @@ static void ask_session(struct query *q, const struct store_session *x)
 	ask_u64(q, x->idle_s);
 	ask_int(q, x->has_mfa);
 	ask_int(q, x->is_device_bound);
+	ask_blob(q, x->sid, sizeof(x->sid));
 }
 
 enum err store_session_put(struct store *s, const struct store_session *x)
@@ -115,10 +116,11 @@ static enum err read_session(struct query *q, struct store_session *x)
 	row_string(q, 6, x->agent, sizeof(x->agent));
 	row_fixed(q, 7, x->client.ip, sizeof(x->client.ip));
 	if (x->is_device_bound) { /* without a key it is no session that Sluis wrote */
-		row_fixed(q, 16, x->device_key, sizeof(x->device_key));
-		row_fixed(q, 17, x->device_hash, sizeof(x->device_hash));
-		x->device_until_s = row_u64(q, 18, INT64_MAX);
+		row_fixed(q, 17, x->device_key, sizeof(x->device_key));
+		row_fixed(q, 18, x->device_hash, sizeof(x->device_hash));
+		x->device_until_s = row_u64(q, 19, INT64_MAX);
 	}
+	row_fixed(q, 16, x->sid, sizeof(x->sid));
 	return row_check(q, "session", x->user);
 }
 

@@ -69,6 +69,22 @@ void text_html(struct text *t, struct bytes b)
 		}
 }
 
+void text_uri(struct text *t, struct bytes b)
+{
+	static const char digits[] = "0123456789ABCDEF";
+
+	for (size_t i = 0; i < b.len; i++) {
+		unsigned char c = b.at[i], low = ascii_lower(c);
+		if ((low >= 'a' && low <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~') { /* RFC 3986 2.3 */
+			text_byte(t, c);
+		} else {
+			text_byte(t, '%');
+			text_byte(t, (unsigned char)digits[c >> 4]);
+			text_byte(t, (unsigned char)digits[c & 15]);
+		}
+	}
+}
+
 void text_u64(struct text *t, uint64_t n)
 {
 	unsigned char buf[20];

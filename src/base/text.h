@@ -41,6 +41,8 @@ static inline void text_byte(struct text *t, unsigned char c)
 void text_str(struct text *t, const char *s);
 /* With the five characters that mean something in HTML (and in its attributes) escaped. */
 void text_html(struct text *t, struct bytes b);
+/* Percent-encoded: all but the unreserved of RFC 3986 2.3. */
+void text_uri(struct text *t, struct bytes b);
 void text_u64(struct text *t, uint64_t n);
 void text_hex(struct text *t, uint64_t n); /* lower case, no leading zeros */
 void text_fmt(struct text *t, const char *fmt, ...) PRINTF(2, 3);

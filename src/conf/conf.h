@@ -156,6 +156,22 @@ struct conf_ldap { /* a directory that people sign in from */
 	uint32_t refresh_s, timeout_ms;
 	struct conf_mark at;
 };
+#define CONF_OIDC_MAX 8
+enum conf_oidc_auth { CONF_OIDC_BASIC, CONF_OIDC_POST, CONF_OIDC_NONE };
+struct conf_oidc { /* a service that people sign in at, by OpenID Connect */
+	struct bytes name; /* the key under oidc: */
+	uint16_t pool;	   /* oidc.NAME: the issuer's host, then hosts */
+	struct bytes issuer, client_id, scope; /* scope: divided by spaces */
+	enum conf_oidc_auth client_auth;
+	uint16_t secret; /* unless client_auth is none: index in conf's secrets */
+	struct bytes name_claim, groups_claim;
+	const struct bytes *mfa_values, *algorithms, *take;
+	size_t mfa_value_count, algorithm_count, take_count;
+	bool is_narrowed; /* only these groups are taken */
+	struct bytes ca_pem;
+	struct bytes label; /* on the button */
+	uint32_t timeout_ms;
+};
 struct conf_gateway {
 	bool is_on; /* else the rest is not filled */
 	struct bytes portal; /* its host */
@@ -171,6 +187,8 @@ struct conf_gateway {
 	uint32_t directories; /* processes that ask directories; of interest where there is one */
 	struct conf_ldap *ldap; /* in the order of asking */
 	size_t ldap_count;
+	struct conf_oidc *oidc; /* in the order of the buttons */
+	size_t oidc_count;
 	struct policy_expr *allow, *mfa; /* who may sign in; when a second factor is needed */
 	struct bytes allow_text, mfa_text;
 	struct conf_app *apps; /* as they stand in the file */
@@ -263,6 +281,7 @@ void conf_free(struct conf **c);
 const struct conf_app *conf_app_by_host(const struct conf *c, struct bytes host);
 const struct conf_app *conf_app_by_id(const struct conf *c, struct bytes id);
 const struct conf_ldap *conf_ldap_by_name(const struct conf *c, struct bytes name); /* NULL: there is none */
+const struct conf_oidc *conf_oidc_by_name(const struct conf *c, struct bytes name); /* likewise */
 /* Adds what a higher room finds wrong with c (tls_check), in file order. hint may be NULL. */
 PRINTF(6, 7) void conf_note(struct conf *c, struct conf_errors *errors, struct conf_mark at, bool is_warning, const char *hint,
 	const char *fmt, ...);

@@ -84,6 +84,7 @@ void conf_read_gateway(struct loader *l, const struct map *top)
 	g->device_binding = (enum conf_binding)map_choice(&m, "device_binding");
 	conf_read_apps(l, &m);
 	conf_read_directories(l, &m);
+	conf_read_oidc(l, &m);
 }
 
 static void expr_free(struct policy_expr *e)

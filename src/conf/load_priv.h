@@ -79,6 +79,7 @@ void conf_read_pools(struct loader *l, const struct map *top);
 void conf_read_gateway(struct loader *l, const struct map *top);
 void conf_read_apps(struct loader *l, const struct map *gateway);
 void conf_read_directories(struct loader *l, const struct map *gateway);
+void conf_read_oidc(struct loader *l, const struct map *gateway);
 bool conf_is_provider_name(struct bytes id);
 /* The file that key names, as one of conf's secrets: its number. */
 uint16_t conf_add_secret(struct loader *l, const struct map *m, const char *key);

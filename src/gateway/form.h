@@ -34,6 +34,7 @@ bool form_each(struct bytes body, struct arena *arena, void (*one)(void *ctx, st
 #define COOKIE_PASSKEY "__Host-sluis-passkey" /* a sign-in that begins with a passkey: beside the one above, in another tab */
 #define COOKIE_FORM   "__Host-sluis-form"  /* the nonce that a form which waits for its sender is bound to */
 #define COOKIE_DEVICE "__Host-sluis-device" /* the short one of a session that is bound to a key of the device */
+#define COOKIE_OIDC   "__Host-sluis-oidc" /* a sign-in that goes on at a provider: binds its answer to this browser */
 #define COOKIE_LANG   "__Host-sluis-lang"
 /* The 32 octets of a cookie of ours. False: it is not there, twice there (another host's may have been put beside it), or not 43 characters of base64url. */
 bool cookie_token(const struct http_field *f, size_t n, const char *name, unsigned char out[AUTH_TOKEN_LEN]) MUST_USE;

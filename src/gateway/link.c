@@ -52,16 +52,5 @@ bool link_is_target(struct bytes to)
 
 void link_encode(struct text *t, struct bytes b)
 {
-	static const char digits[] = "0123456789ABCDEF";
-
-	for (size_t i = 0; i < b.len; i++) {
-		unsigned char c = b.at[i], low = ascii_lower(c);
-		if ((low >= 'a' && low <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~') { /* RFC 3986 2.3 */
-			text_byte(t, c);
-		} else {
-			text_byte(t, '%');
-			text_byte(t, (unsigned char)digits[c >> 4]);
-			text_byte(t, (unsigned char)digits[c & 15]);
-		}
-	}
+	text_uri(t, b);
 }

@@ -49,7 +49,8 @@ struct page {
 			     * or is over. Not for pages with forms that hold what somebody typed */
 };
 /* Each appends a whole page. t->failed: it was too long. Forms post to the paths named here; every form has a hidden "csrf", and "next" where it is not empty. */
-void page_sign_in(struct text *t, const struct page *p, struct bytes user); /* POST /sign-in: user, password. Script: passkey alone */
+void page_sign_in(struct text *t, const struct page *p, struct bytes user); /* POST /sign-in: user, password. Links: /oidc/NAME.
+	 * Script: passkey alone */
 void page_second(struct text *t, const struct page *p, struct bytes methods, bool is_step_up); /* POST /second or /step-up: method=totp|recovery, code; each
 	 * offered method has a form of its own. "methods": as in calls.tbl, "totp recovery passkey" */
 void page_totp_new(struct text *t, const struct page *p, struct bytes secret_base32, struct bytes uri, bool is_sign_in); /* QR code as SVG; secret to type in, in
@@ -69,7 +70,8 @@ void page_account(struct text *t, const struct page *p, struct bytes lines); /* 
 void page_denied(struct text *t, const struct page *p, const struct conf_app *app, struct bytes host, struct bytes why, bool step_up_helps); /* which rule,
 	 * what would help (step up, another account, whom to call) */
 void page_still_there(struct text *t, const struct page *p, uint64_t ends_s); /* POST /stay, POST /sign-out; refreshes to / when it has ended */
-void page_signed_out(struct text *t, const struct page *p);
+/* url: where somebody who came from a provider, which people know as label, can sign out there too. Empty: no such place. */
+void page_signed_out(struct text *t, const struct page *p, struct bytes label, struct bytes url);
 void page_message(struct text *t, const struct page *p, enum page_word title, enum page_word text, unsigned status); /* any other: 404, 400, 429, 503 */
 /* Of an app's host, or the portal's: the session must be bound to a key of the device for that app. is_waiting: its browser may be about to; the page goes to
  * itself again. Else which browsers can. Its policy is page_csp_app's. */

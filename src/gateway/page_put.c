@@ -138,7 +138,7 @@ void put_time_on_paper(struct text *t, const struct page *p, uint64_t at_s)
 void put_method(struct text *t, const struct page *p, struct bytes method)
 {
 	static const struct { struct bytes name; enum page_word word; } known[] = {
-		{ LIT("password"), PW_BY_PASSWORD }, { LIT("ldap"), PW_BY_PASSWORD }, { LIT("totp"), PW_BY_TOTP }, { LIT("recovery"), PW_BY_RECOVERY }, { LIT("passkey"), PW_BY_PASSKEY },
+		{ LIT("password"), PW_BY_PASSWORD }, { LIT("ldap"), PW_BY_PASSWORD }, { LIT("oidc"), PW_BY_OIDC }, { LIT("totp"), PW_BY_TOTP }, { LIT("recovery"), PW_BY_RECOVERY }, { LIT("passkey"), PW_BY_PASSKEY },
 	};
 	bool is_first = true;
 

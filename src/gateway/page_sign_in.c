@@ -1,8 +1,28 @@
 /* Signing in: name and password, a second factor, and setting one up. */
 #include "gateway/page_priv.h"
 
+#include "gateway/form.h"
+
 #include <qrencode.h>
 #include <stdlib.h>
+
+/* Links, not forms: a form's answer that leads elsewhere is held against form-action. */
+static void put_providers(struct text *t, const struct page *p)
+{
+	for (size_t i = 0; i < p->gateway->oidc_count; i++) {
+		const struct conf_oidc *o = &p->gateway->oidc[i];
+
+		text_lit(t, "<p class=\"after\"><a class=\"button quiet\" href=\"/oidc/");
+		link_encode(t, o->name);
+		if (p->next.len) {
+			text_lit(t, "?next=");
+			link_encode(t, p->next);
+		}
+		text_lit(t, "\">");
+		put_with(t, p, PW_OIDC_SIGN_IN, o->label, BYTES(""));
+		text_lit(t, "</a></p>\n");
+	}
+}
 
 void page_sign_in(struct text *t, const struct page *p, struct bytes user)
 {
@@ -20,6 +40,7 @@ void page_sign_in(struct text *t, const struct page *p, struct bytes user)
 	text_lit(t, "</form>\n");
 	if (p->with_passkeys)
 		put_passkey(t, p, "passkey-sign-in", PW_PASSKEY_SIGN_IN, "/passkey/begin", "/passkey/sign-in", "");
+	put_providers(t, p);
 	page_end(t, p, &h);
 }
 

@@ -84,12 +84,21 @@ void page_still_there(struct text *t, const struct page *p, uint64_t ends_s)
 	page_end(t, p, &h);
 }
 
-void page_signed_out(struct text *t, const struct page *p)
+void page_signed_out(struct text *t, const struct page *p, struct bytes label, struct bytes url)
 {
 	const struct page_head h = { .title = PW_SIGNED_OUT, .look = "narrow" };
 
 	page_begin(t, p, &h);
 	put_element(t, p, "p class=\"lead\"", PW_SIGNED_OUT_LEAD);
+	if (url.len) {
+		text_lit(t, "<p>");
+		put_with(t, p, PW_SIGNED_OUT_STILL, label, BYTES(""));
+		text_lit(t, "</p>\n<p class=\"after\"><a class=\"button\" href=\"");
+		text_html(t, url);
+		text_lit(t, "\">");
+		put_with(t, p, PW_SIGNED_OUT_ALSO, label, BYTES(""));
+		text_lit(t, "</a></p>\n");
+	}
 	put_link(t, p, PW_SIGN_IN_AGAIN, "/sign-in", "button");
 	page_end(t, p, &h);
 }

@@ -85,6 +85,9 @@ struct bytes admit_shown_target(const struct exchange *x)
 {
 	struct bytes target = x->req.target;
 
+	/* A provider's answer, also to a name that is not one any more. */
+	if (x->engine->conf->gateway.oidc_count && bytes_starts(target, BYTES("/oidc/")))
+		return bytes_cut(target, 0, bytes_find_byte(target, '?'));
 	if (!x->engine->conf->gateway.is_on || bytes_find(target, BYTES("code=")) == SIZE_MAX ||
 		!(bytes_starts(x->req.path, BYTES(ADMIT_PREFIX)) || bytes_find(target, BYTES("sluis")) != SIZE_MAX))
 		return target;

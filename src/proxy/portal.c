@@ -53,6 +53,11 @@ struct bytes portal_passkey_flow(struct exchange *x)
 	return cookie_kept(x, COOKIE_PASSKEY);
 }
 
+struct bytes portal_oidc_flow(struct exchange *x)
+{
+	return cookie_kept(x, COOKIE_OIDC);
+}
+
 struct bytes portal_token(struct exchange *x)
 {
 	return cookie_kept(x, COOKIE_PORTAL);
@@ -222,7 +227,7 @@ void portal_jwks(struct exchange *x)
 
 /* --- which page --- */
 
-enum who { ANYBODY, SESSION, FLOW_OR_SESSION };
+enum who { ANYBODY, SESSION, FLOW_OR_SESSION, SERVER }; /* SERVER: not a browser: what it sends says by itself whose it is */
 static const struct {
 	struct bytes path;
 	bool is_post, is_prefix;
@@ -260,6 +265,8 @@ static const struct {
 	{ LIT("/passkey/prove"), true, false, FLOW_OR_SESSION, portal_passkey_prove },
 	{ LIT("/passkey/add"), true, false, FLOW_OR_SESSION, portal_passkey_add },
 	{ LIT("/passkey/remove"), true, false, SESSION, portal_passkey_remove },
+	{ LIT("/oidc/"), false, true, ANYBODY, portal_oidc },
+	{ LIT("/oidc/"), true, true, SERVER, portal_oidc_logout },
 	{ LIT("/.well-known/jwks.json"), false, false, ANYBODY, portal_jwks },
 	{ LIT("/-/"), false, true, ANYBODY, portal_file },
 };
@@ -284,9 +291,9 @@ static void to_sign_in(struct exchange *x, bool is_post)
 
 static void call_path(struct exchange *x, size_t i)
 {
-	bool is_flow = !x->session && paths[i].who == FLOW_OR_SESSION && portal_flow(x).len;
+	bool is_open = paths[i].who == ANYBODY || paths[i].who == SERVER, is_flow = !x->session && paths[i].who == FLOW_OR_SESSION && portal_flow(x).len;
 
-	if (paths[i].who != ANYBODY && !x->session && !is_flow) {
+	if (!is_open && !x->session && !is_flow) {
 		to_sign_in(x, paths[i].is_post);
 		return;
 	}
@@ -319,7 +326,7 @@ static void formed(struct exchange *x)
 	struct bytes token = x->session ? portal_token(x) : portal_flow(x), given = portal_field(x, "csrf");
 
 	/* Before there is a token, the origin says it alone: there is nothing yet that could be forged. */
-	if (paths[i].who != ANYBODY && !csrf_fits(token, given)) {
+	if (paths[i].who != ANYBODY && paths[i].who != SERVER && !csrf_fits(token, given)) {
 		if (x->lacks_device)
 			x->refusal = "device-key";
 		portal_message(x, 403, PW_T_BAD, PW_E_FORM);
@@ -341,7 +348,7 @@ void portal_answer(struct exchange *x)
 		return;
 	}
 	if (is_post && i != SIZE_MAX) {
-		if (!origin_is_ours(x->req.fields, x->req.field_count, x->engine->conf->gateway.origin)) {
+		if (paths[i].who != SERVER && !origin_is_ours(x->req.fields, x->req.field_count, x->engine->conf->gateway.origin)) {
 			x->refusal = "origin";
 			portal_message(x, 403, PW_T_BAD, PW_E_FORM);
 			return;

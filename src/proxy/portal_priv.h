@@ -1,5 +1,6 @@
 /* The portal's pages, by path: portal.c has the table and what all have in common; portal_sign_in.c how people get in and out; portal_home.c their apps;
- * portal_account.c what they see and change of themselves; portal_passkey.c what web/passkey.js asks. Each function answers, or waits and answers later. */
+ * portal_account.c what they see and change of themselves; portal_passkey.c what web/passkey.js asks;
+ * portal_oidc.c sign-in at another service. Each function answers, or waits and answers later. */
 #ifndef PROXY_PORTAL_PRIV_H
 #define PROXY_PORTAL_PRIV_H
 
@@ -19,6 +20,7 @@ struct bytes portal_field(const struct exchange *x, const char *name); /* of the
 /* The token that this browser's sign-in under way, or session, has. Empty: none. */
 struct bytes portal_flow(struct exchange *x);
 struct bytes portal_token(struct exchange *x);
+struct bytes portal_oidc_flow(struct exchange *x); /* of one that goes on at a provider */
 struct bytes portal_passkey_flow(struct exchange *x); /* of a sign-in that began with a passkey */
 /* What forms carry that go with that token. Empty: no token, or no room. */
 struct bytes portal_csrf(struct exchange *x, struct bytes token);
@@ -29,6 +31,11 @@ unsigned portal_status(const struct auth_answer *a);
 /* A page that lasts: identity could not be asked, or the session is gone. True: answered. */
 bool portal_failed(struct exchange *x, const struct auth_answer *a);
 void portal_set_flow(struct exchange *x, struct bytes token);
+
+/* portal_oidc.c */
+void portal_oidc(struct exchange *x);
+void portal_oidc_logout(struct exchange *x);
+void portal_oidc_out(struct exchange *x, const struct conf_oidc *o); /* the page for who has signed out, with the way out there */
 
 void portal_sign_in_page(struct exchange *x);
 void portal_sign_in(struct exchange *x);

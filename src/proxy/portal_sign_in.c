@@ -258,6 +258,10 @@ void portal_totp(struct exchange *x)
 
 static void signed_out_told(struct exchange *x, const struct auth_answer *a)
 {
+	const struct conf_oidc *o;
+	unsigned char mem[200];
+	struct text t;
+
 	if (a->result != AUTH_OK && a->result != AUTH_NONE) {
 		portal_message(x, 503, PW_T_DOWN, PW_M_DOWN);
 		return;
@@ -265,7 +269,15 @@ static void signed_out_told(struct exchange *x, const struct auth_answer *a)
 	admit_set_token(x, COOKIE_PORTAL, BYTES(""));
 	admit_set_token(x, COOKIE_DEVICE, BYTES(""));
 	text_lit(&x->admit->head, "Clear-Site-Data: \"cache\", \"storage\"\r\n");
-	portal_go(x, BYTES("/signed-out"));
+	/* A provider has a session of its own, which is not ours to end. */
+	o = a->result == AUTH_OK && a->value_count ? conf_oidc_by_name(x->engine->conf, a->values[0]) : NULL;
+	text_init(&t, mem, sizeof mem);
+	text_lit(&t, "/signed-out");
+	if (o) {
+		text_lit(&t, "?from=");
+		link_encode(&t, o->name);
+	}
+	portal_go(x, text_bytes(&t));
 }
 
 void portal_sign_out(struct exchange *x)
@@ -275,13 +287,18 @@ void portal_sign_out(struct exchange *x)
 
 void portal_signed_out(struct exchange *x)
 {
+	const struct conf_oidc *o = conf_oidc_by_name(x->engine->conf, portal_field(x, "from"));
 	struct page p = portal_page(x);
 
 	if (x->session) {
 		portal_go(x, BYTES("/"));
 		return;
 	}
-	page_signed_out(&x->admit->page, &p);
+	if (o) {
+		portal_oidc_out(x, o);
+		return;
+	}
+	page_signed_out(&x->admit->page, &p, BYTES(""), BYTES(""));
 	portal_send(x, 200);
 }
 

@@ -147,10 +147,14 @@ static void end_after(uint64_t ms)
 static void ask(struct directory *d, const struct directory_ask *q, struct directory_answer *a)
 {
 	const struct conf_ldap *l = conf_ldap_by_name(d->conf, q->provider);
+	const struct conf_oidc *o = conf_oidc_by_name(d->conf, q->provider);
 
 	if (l && (q->kind == DIRECTORY_PASSWORD || q->kind == DIRECTORY_LOOKUP)) {
 		end_after(l->timeout_ms + DIRECTORY_SPARE_MS);
 		ldap_answer(d, l, q, directory_now_ms() + l->timeout_ms, a);
+	} else if (o && (q->kind == DIRECTORY_WHERE || q->kind == DIRECTORY_CODE || q->kind == DIRECTORY_LOGOUT)) {
+		end_after(o->timeout_ms + DIRECTORY_SPARE_MS);
+		oidc_answer(d, o, q, directory_now_ms() + o->timeout_ms, a);
 	} else {
 		directory_refuse(a, DIRECTORY_DOWN, BYTES("this configuration has no such provider"));
 	}
@@ -236,6 +240,7 @@ static enum err directory_start(struct role_run *run)
 	errno = 0; /* libldap waits for TLS by asking again and again: that must not take the cores from workers */
 	if (getpriority(PRIO_PROCESS, 0) < NICENESS && errno == 0)
 		(void)!setpriority(PRIO_PROCESS, 0, NICENESS);
+	TRY(oidc_start(d));
 	return ldap_start(d);
 }
 

@@ -36,4 +36,10 @@ enum err ldap_start(struct directory *d) MUST_USE;
 /* DIRECTORY_PASSWORD and DIRECTORY_LOOKUP. a->request is filled in already. */
 void ldap_answer(struct directory *d, const struct conf_ldap *p, const struct directory_ask *ask, uint64_t end_ms, struct directory_answer *a);
 
+/* directory_oidc.c */
+/* Before the jail: libraries are prepared. */
+enum err oidc_start(struct directory *d) MUST_USE;
+/* The other kinds, likewise. */
+void oidc_answer(struct directory *d, const struct conf_oidc *o, const struct directory_ask *q, uint64_t end_ms, struct directory_answer *out);
+
 #endif

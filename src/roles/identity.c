@@ -113,6 +113,7 @@ static void on_second(struct timer *t)
 	kept_tick(id);
 	identity_alert_tick(id);
 	directory_tick(id);
+	oidc_tick(id);
 	people_tick(id);
 	for (size_t i = 0; i < FLOWS_MAX; i++)
 		if (id->flows[i].until_s && id->flows[i].until_s <= identity_now_s(id))

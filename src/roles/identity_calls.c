@@ -171,10 +171,17 @@ static void call_session(struct identity *id, const struct asker *a, const struc
 static void call_sign_out(struct identity *id, const struct asker *a, const struct auth_call *c)
 {
 	struct session *s = sessions_find(id->sessions, c->token, identity_now_s(id));
+	struct store_user u = { .id = 0 };
 
-	if (s) /* of an app: the whole sign-in ends, for that is what people mean */
-		sessions_end(id->sessions, (struct session *)(uintptr_t)identity_parent(id, s), "sign-out");
-	identity_reply_result(id, a, s ? AUTH_OK : AUTH_NONE);
+	if (!s) {
+		identity_reply_result(id, a, AUTH_NONE);
+		return;
+	}
+	if (store_user_get(id->store, s->kept.user, &id->arena, &u) != OK || !bytes_starts(u.origin, BYTES("oidc:")))
+		u.origin = BYTES("");
+	/* Of an app: the whole sign-in ends, for that is what people mean. */
+	sessions_end(id->sessions, (struct session *)(uintptr_t)identity_parent(id, s), "sign-out");
+	identity_reply(id, a, &(struct auth_answer){ .result = AUTH_OK, .values = { bytes_cut(u.origin, 5, u.origin.len) }, .value_count = 1 });
 }
 
 static void (*const functions[CALL_COUNT])(struct identity *id, const struct asker *a, const struct auth_call *c) = {
@@ -209,6 +216,10 @@ static void (*const functions[CALL_COUNT])(struct identity *id, const struct ask
 	[CALL_DEVICE_REGISTER] = call_device_register,
 	[CALL_DEVICE_REFRESH] = call_device_refresh,
 	[CALL_DEVICE_MISSING] = call_device_missing,
+	[CALL_OIDC_BEGIN] = call_oidc_begin,
+	[CALL_OIDC_END] = call_oidc_end,
+	[CALL_OIDC_LOGOUT] = call_oidc_logout,
+	[CALL_OIDC_OUT] = call_oidc_out,
 };
 
 void identity_call(struct identity *id, struct channel *from, const struct auth_call *c)

@@ -135,8 +135,7 @@ void call_totp_check(struct identity *id, const struct asker *a, const struct au
 	identity_record(id, LEDGER_SIGN_IN, &c->client, u.name, s ? s->kept.id : "", "factor added", BYTES("totp"));
 	if (f) {
 		snprintf(method, sizeof method, "%s totp", f->method);
-		flow_end(f);
-		sign_in_finish(id, a, &u, method, true, &c->client, c->args[1], &codes);
+		sign_in_finish(id, a, &u, method, f, &c->client, c->args[1], &codes);
 	} else {
 		guess_succeeded(id->guess, u.name, &c->client, loop_now_ms(id->run->loop));
 		s->has_pending_totp = false;

@@ -150,8 +150,7 @@ void call_passkey_add(struct identity *id, const struct asker *a, const struct a
 	identity_record(id, LEDGER_SIGN_IN, &c->client, w.u.name, w.s ? w.s->kept.id : "", "factor added", BYTES("passkey"));
 	if (w.f) {
 		snprintf(method, sizeof method, "%s passkey", w.f->method);
-		flow_end(w.f);
-		sign_in_finish(id, a, &w.u, method, true, &c->client, c->args[3], &codes);
+		sign_in_finish(id, a, &w.u, method, w.f, &c->client, c->args[3], &codes);
 	} else {
 		w.s->kept.has_mfa = true;
 		w.s->kept.proved_s = identity_now_s(id);
@@ -253,8 +252,7 @@ static void proved(struct identity *id, const struct asker *a, const struct auth
 	}
 	if (w->f) {
 		snprintf(method, sizeof method, "%s passkey", w->f->method);
-		flow_end(w->f);
-		sign_in_finish(id, a, u, method, true, &c->client, c->args[5], NULL);
+		sign_in_finish(id, a, u, method, w->f, &c->client, c->args[5], NULL);
 		return;
 	}
 	snprintf(method, sizeof method, "%.40s passkey", w->s->kept.method);

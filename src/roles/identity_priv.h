@@ -22,6 +22,7 @@
 #define FLOWS_PASSKEY 3072 /* from here on those that begin with a passkey */
 #define FLOW_S	    600 /* from the password to the second factor */
 #define FLOW_TRIES  10	/* wrong codes; then it begins anew */
+#define OIDC_FLOWS_MAX 4096 /* people who were sent to a provider: they push out nobody who has given a password */
 #define CODES_MAX   4096
 #define CODE_S	    60
 #define KEPT_MAX    512 /* forms that wait for their sender to sign in */
@@ -58,6 +59,7 @@ struct flow {
 	char method[64];
 	struct addr client;
 	unsigned tries;
+	unsigned char sid[STORE_SID_LEN]; /* of the provider's session, as in struct store_session */
 	bool must_enrol, has_pending_totp, has_challenge, is_passkey; /* is_passkey: nobody is known yet */
 	unsigned char pending_totp[TOTP_SECRET_LEN], challenge[32];
 };
@@ -135,6 +137,7 @@ struct directory_job {
 	char agent[STORE_TEXT_MAX + 1];
 	int64_t user; /* 0: nobody of that name */
 	size_t next;  /* which provider to ask if this one knows nobody */
+	char *target; /* where somebody goes on to; done frees it */
 	unsigned char password[PASSWORD_MOST];
 	size_t password_len;
 };
@@ -216,8 +219,15 @@ void flow_end(struct flow *f);
 /* The first factor was right: a session, or what else is needed. */
 void sign_in_go_on(struct identity *id, const struct asker *a, const struct store_user *u, const char *method, bool is_mfa, const struct addr *client,
 	struct bytes agent);
-/* All factors were right: a session. extra as in identity_reply_session. */
-void sign_in_finish(struct identity *id, const struct asker *a, const struct store_user *u, const char *method, bool has_mfa, const struct addr *client,
+/* What goes along with a sign-in: one more value of its answer, or NULL; and the provider's session that it came of. */
+struct sign_in_from {
+	const struct bytes *extra;
+	unsigned char sid[STORE_SID_LEN];
+};
+void sign_in_go_on_from(struct identity *id, const struct asker *a, const struct store_user *u, const char *method, bool is_mfa, const struct addr *client,
+	struct bytes agent, const struct sign_in_from *from);
+/* The flow's last factor was right: it ends, and a session begins. extra as in identity_reply_session. */
+void sign_in_finish(struct identity *id, const struct asker *a, const struct store_user *u, const char *method, struct flow *f, const struct addr *client,
 	struct bytes agent, const struct bytes *extra);
 /* A wrong factor: counted, kept, told to the ledger; answers AUTH_REFUSED. user 0: nobody of that name. */
 void sign_in_wrong(struct identity *id, const struct asker *a, int64_t user, struct bytes name, const struct addr *client, const char *method);
@@ -318,6 +328,13 @@ void directory_peer_gone(struct identity *id, struct channel *c);
 void directory_forget_asker(struct identity *id, const struct channel *c);
 void directory_hand_out(struct identity *id); /* another configuration is in use: its processes get what waits */
 void directory_tick(struct identity *id);     /* once a second */
+
+/* identity_oidc.c */
+void call_oidc_begin(struct identity *id, const struct asker *a, const struct auth_call *c);
+void call_oidc_end(struct identity *id, const struct asker *a, const struct auth_call *c);
+void call_oidc_logout(struct identity *id, const struct asker *a, const struct auth_call *c);
+void call_oidc_out(struct identity *id, const struct asker *a, const struct auth_call *c);
+void oidc_tick(struct identity *id); /* once a second */
 
 /* identity_people.c: who comes from elsewhere */
 #define ORIGIN_MAX (STORE_ORIGIN_MAX + 1)

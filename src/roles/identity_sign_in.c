@@ -141,8 +141,8 @@ static void refused(struct identity *id, const struct asker *a, const struct sto
 
 /* --- from factor to factor --- */
 
-void sign_in_finish(struct identity *id, const struct asker *a, const struct store_user *u, const char *method, bool has_mfa, const struct addr *client,
-	struct bytes agent, const struct bytes *extra)
+static void begin_session(struct identity *id, const struct asker *a, const struct store_user *u, const char *method, bool has_mfa, const struct addr *client,
+	struct bytes agent, const struct sign_in_from *from)
 {
 	const struct conf_gateway *g = &id->conf->gateway;
 	uint64_t now_s = identity_now_s(id);
@@ -154,6 +154,7 @@ void sign_in_finish(struct identity *id, const struct asker *a, const struct sto
 	size_t n;
 
 	snprintf(of.method, sizeof of.method, "%s", method);
+	memcpy(of.sid, from->sid, sizeof of.sid);
 	sign_in_write_agent(of.agent, agent);
 	e = sessions_add(id->sessions, &of, NULL, token, &s);
 	if (e == OK)
@@ -173,8 +174,18 @@ void sign_in_finish(struct identity *id, const struct asker *a, const struct sto
 		sessions_end(id->sessions, mine[USER_SESSIONS_MAX - (mine[USER_SESSIONS_MAX] == s)], "too many"); /* of the same second any may be last */
 	guess_succeeded(id->guess, u->name, client, loop_now_ms(id->run->loop));
 	identity_record(id, LEDGER_SIGN_IN, client, u->name, s->kept.id, "signed in", bytes_str(method));
-	identity_reply_session(id, a, s, bytes_of(token, sizeof token), extra);
+	identity_reply_session(id, a, s, bytes_of(token, sizeof token), from->extra);
 	secret_wipe(token, sizeof token);
+}
+
+void sign_in_finish(struct identity *id, const struct asker *a, const struct store_user *u, const char *method, struct flow *f, const struct addr *client,
+	struct bytes agent, const struct bytes *extra)
+{
+	struct sign_in_from from = { .extra = extra };
+
+	memcpy(from.sid, f->sid, sizeof from.sid);
+	flow_end(f);
+	begin_session(id, a, u, method, true, client, agent, &from);
 }
 
 /* What the second factor may be, for the page. */
@@ -190,8 +201,8 @@ static void put_methods(struct text *t, const struct store_user *u)
 		t->len--;
 }
 
-void sign_in_go_on(struct identity *id, const struct asker *a, const struct store_user *u, const char *method, bool is_mfa, const struct addr *client,
-	struct bytes agent)
+void sign_in_go_on_from(struct identity *id, const struct asker *a, const struct store_user *u, const char *method, bool is_mfa, const struct addr *client,
+	struct bytes agent, const struct sign_in_from *from)
 {
 	const struct conf_gateway *g = &id->conf->gateway;
 	const struct session nobody = { .kept = { .user = u->id, .since_s = identity_now_s(id), .proved_s = identity_now_s(id), .has_mfa = is_mfa } };
@@ -211,7 +222,7 @@ void sign_in_go_on(struct identity *id, const struct asker *a, const struct stor
 		return;
 	}
 	if (is_mfa || !identity_demands(id, g->mfa, &who, client)) {
-		sign_in_finish(id, a, u, method, is_mfa, client, agent, NULL);
+		begin_session(id, a, u, method, is_mfa, client, agent, from);
 		return;
 	}
 	guess_right(id->guess, u->name, client);
@@ -221,6 +232,7 @@ void sign_in_go_on(struct identity *id, const struct asker *a, const struct stor
 	snprintf(f->name, sizeof f->name, "%.*s", FMT(u->name));
 	snprintf(f->method, sizeof f->method, "%s", method);
 	f->must_enrol = !u->has_totp && !u->passkeys;
+	memcpy(f->sid, from->sid, sizeof f->sid);
 	text_init(&t, methods, sizeof methods);
 	put_methods(&t, u);
 	answer.token = bytes_of(token, sizeof token);
@@ -228,8 +240,18 @@ void sign_in_go_on(struct identity *id, const struct asker *a, const struct stor
 		answer.result = AUTH_ENROL;
 	else
 		answer.values[answer.value_count++] = text_bytes(&t);
+	if (from->extra)
+		answer.values[answer.value_count++] = *from->extra;
 	identity_reply(id, a, &answer);
 	secret_wipe(token, sizeof token);
+}
+
+void sign_in_go_on(struct identity *id, const struct asker *a, const struct store_user *u, const char *method, bool is_mfa, const struct addr *client,
+	struct bytes agent)
+{
+	const struct sign_in_from nowhere = { .extra = NULL };
+
+	sign_in_go_on_from(id, a, u, method, is_mfa, client, agent, &nowhere);
 }
 
 /* --- calls --- */
@@ -318,6 +340,5 @@ void call_second(struct identity *id, const struct asker *a, const struct auth_c
 		return;
 	}
 	snprintf(method, sizeof method, "%s %s", f->method, name);
-	flow_end(f);
-	sign_in_finish(id, a, &u, method, true, &c->client, c->args[2], NULL);
+	sign_in_finish(id, a, &u, method, f, &c->client, c->args[2], NULL);
 }

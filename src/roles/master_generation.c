@@ -344,7 +344,7 @@ static unsigned workers_wanted(const struct conf *conf)
 
 static unsigned directories_wanted(const struct conf *conf)
 {
-	return conf->gateway.is_on && conf->gateway.ldap_count ? conf->gateway.directories : 0;
+	return conf->gateway.is_on && conf->gateway.ldap_count + conf->gateway.oidc_count ? conf->gateway.directories : 0;
 }
 
 static enum err make_children(struct generation *g)

@@ -148,7 +148,7 @@ static inline void sample_signing_in(struct sample_run *r)
 	sample_done(r, "second-none", false);
 	page_totp_new(&r->t, &r->p, BYTES("JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"), r->s->uri, true);
 	sample_done(r, "totp-first", false);
-	page_signed_out(&r->t, &r->p);
+	page_signed_out(&r->t, &r->p, BYTES("Example Ltd account"), BYTES("https://id.example.org/out?client_id=sluis"));
 	sample_done(r, "signed-out", false);
 	page_message(&r->t, &r->p, PW_T_NOT_FOUND, PW_M_NOT_FOUND, 404);
 	sample_done(r, "not-found", false);

@@ -151,7 +151,7 @@ static void test_who_is_to_be_looked_up(void **state)
 /* As version 1 left it: what hangs on a user is still there. */
 #define AS_VERSION_1 "DROP INDEX user_subject; ALTER TABLE user DROP COLUMN origin; ALTER TABLE user DROP COLUMN subject;" \
 	"ALTER TABLE user DROP COLUMN looked; ALTER TABLE session DROP COLUMN device_key; ALTER TABLE session DROP COLUMN device_hash;" \
-	"ALTER TABLE session DROP COLUMN device_until; PRAGMA user_version=1"
+	"ALTER TABLE session DROP COLUMN device_until; ALTER TABLE session DROP COLUMN sid; PRAGMA user_version=1"
 
 static void test_an_old_file(void **state)
 {
