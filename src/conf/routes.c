@@ -61,12 +61,15 @@ void conf_read_routes(struct loader *l, const struct map *top)
 {
 	struct conf *c = l->conf;
 	yaml_node_t **items;
-	size_t n = map_items(top, "routes", &items);
+	size_t n = map_items(top, "routes", &items), own = 0;
 
 	c->routes = conf_array(l, n + 1, sizeof *c->routes);
 	for (size_t i = 0; i < n; i++)
 		read_route(l, items[i], &c->routes[i]);
 	c->route_count = n;
-	if (n == 0 && c->pool_count == 1)
-		c->route_count = 1; /* one pool and no route: all goes there */
+	for (size_t i = 0; i < c->pool_count; i++)
+		own += !c->pools[i].is_directory; /* those come behind */
+	/* One pool and no route: all goes there. Not what is behind the gateway: by a name that is no app's anybody would reach an app's server. */
+	if (n == 0 && own == 1 && c->gateway.app_count == 0)
+		c->route_count = 1;
 }

@@ -42,6 +42,14 @@ void identity_alert(struct identity *id, const struct identity_alert *a, const s
 	identity_alert_tick(id);
 }
 
+void identity_alert_guessing(struct identity *id, const struct addr *client, struct bytes user)
+{
+	static const struct identity_alert guessing = { .rule = "sign-in-guessing", .class = HUNT_ATTEMPT,
+		.title = "Somebody guesses at passwords or codes of the portal", .note = "user.name is the name that was tried last" };
+
+	identity_alert(id, &guessing, client, user);
+}
+
 void identity_alert_tick(struct identity *id)
 {
 	alert_group_tick(id->alert_group, loop_real_us(id->run->loop));

@@ -253,8 +253,10 @@ static void wrong(struct identity *id, const struct asker *a, const struct addr 
 	bool is_alarm = false;
 
 	guess_failed(id->guess, guess_name(client, what, mem), client, false, loop_now_ms(id->run->loop), &is_alarm);
-	if (is_alarm)
+	if (is_alarm) {
 		LOG(EV_SIGN_IN_ALARM, KV_BYTES("client", guess_name(client, "", mem)), KV_STR("method", "oidc"), KV_STR("provider", provider));
+		identity_alert_guessing(id, client, BYTES(""));
+	}
 	LOG(EV_DIRECTORY_REFUSED, KV_STR("provider", provider), KV_BYTES("client", guess_name(client, "", mem)), KV_BYTES("why", why));
 	if (strcmp(what, LOGOUT_WHO) != 0)
 		identity_record(id, LEDGER_SIGN_IN, client, BYTES(""), "", "wrong", BYTES("oidc"));

@@ -313,6 +313,7 @@ struct identity_alert { const char *rule, *title, *note; enum hunt_class class; 
 enum err identity_alert_start(struct identity *id) MUST_USE;
 /* To the file of alerts, if there is one (detect:): the first at once, repeats of that rule and client as a sum. */
 void identity_alert(struct identity *id, const struct identity_alert *a, const struct addr *client, struct bytes user);
+void identity_alert_guessing(struct identity *id, const struct addr *client, struct bytes user); /* beside the event sign_in.alarm */
 void identity_alert_tick(struct identity *id); /* about once a second */
 void identity_alert_end(struct identity *id);
 

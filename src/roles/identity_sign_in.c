@@ -70,10 +70,6 @@ bool sign_in_may_try(struct identity *id, const struct asker *a, int64_t user, s
 	return false;
 }
 
-static const struct identity_alert guessing = { .rule = "sign-in-guessing", .class = HUNT_ATTEMPT,
-	.title = "Somebody guesses at passwords or codes of the portal",
-	.note = "user.name is the name that was tried last" };
-
 static void refusal_due(struct timer *t)
 {
 	struct refusal *r = CONTAINER_OF(t, struct refusal, due);
@@ -126,7 +122,7 @@ void sign_in_wrong(struct identity *id, const struct asker *a, int64_t user, str
 	/* Whether there is such a name is not said: the log may be read by more people than the store. */
 	if (is_alarm) {
 		LOG(EV_SIGN_IN_ALARM, KV_BYTES("user", name), KV_BYTES("client", text_bytes(&t)), KV_STR("method", method));
-		identity_alert(id, &guessing, client, name);
+		identity_alert_guessing(id, client, name);
 	}
 	refuse(id, a, method);
 }

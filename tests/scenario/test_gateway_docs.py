@@ -37,7 +37,7 @@ class Site:
         os.link(cert["chain"], f"{self.dir}/work.pem")
         os.link(cert["key"], f"{self.dir}/work.key")
         self.tls, self.socket = free_port(), f"{self.dir}/admin.sock"
-        [text] = re.findall(r"^```yaml\n(.*?)^```$", page(), re.M | re.S)
+        [text] = [t for t in re.findall(r"^```yaml\n(.*?)^```$", page(), re.M | re.S) if "listeners:" in t]  # the others are parts
         for was, real in (("/var/lib/sluis", f"{self.dir}/state"), ("0.0.0.0:80", f"127.0.0.1:{free_port()}"), ("0.0.0.0:443", f"127.0.0.1:{self.tls}"),
                           ("192.0.2.0/24", office), *((f"192.0.2.{n}:8080", world.scripted(echo_head).address) for n in (10, 11, 12))):
             assert text.count(was) == 1, was

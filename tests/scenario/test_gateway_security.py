@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from harness import RELEASE, Client, World, free_port, read_chunks, fields_of, Rest, wait_for
-from portal import PASSWORD, PORTAL, Browser, add_user, ask, gateway, totp
+from portal import PASSWORD, PORTAL, Browser, add_user, ask, echo_head, gateway, totp
 
 WIKI, MAIL, SECRET, OPEN, STRONG = (f"{n}.{PORTAL}" for n in ("wiki", "mail", "secret", "open", "strong"))
 WILD = "a.lab.example.org"
@@ -862,3 +862,14 @@ def test_guessing_is_an_alert_where_alerts_go(world):
         Browser(s).sign_in("eva", "what it is not 1")
         wait_for(lambda: ask(s, "user.unlock", name="eva")["ok"], "a moment without a wait")
     wait_for(lambda: os.path.exists(path), "the file to be opened anew")
+
+
+def test_an_app_s_server_is_reached_by_no_other_name(world):
+    """Without routes a single pool gets all, which must not open what is behind the gateway."""
+    config = gateway(world, apps={"wiki": {}}, server=echo_head)
+    for routes in ([], None):
+        if routes is None:
+            del config["routes"]
+        s = world.run({**config, "listeners": {"web": {**config["listeners"]["web"], "address": f"127.0.0.1:{free_port()}"}}})
+        for host in ("other.example.net", f"x.{PORTAL}", "127.0.0.1"):
+            assert Browser(s).get("/", host=host).status == 404

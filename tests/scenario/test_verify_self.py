@@ -473,7 +473,7 @@ def test_another_disk_s_links_do_not_lead_out_of_it(stopped):
         a = stopped.verify(*args, program=trusted)
         states = {c["check"]: c["state"] for c in a["checks"]}
         if fault:
-            assert a["status"] == 1 and {f["fault"] for f in a["findings"]} == {fault} and len(a["findings"]) == 8, a
+            assert a["status"] == 1 and {f["fault"] for f in a["findings"]} == {fault} and len(a["findings"]) == 9, a
         else:
             assert states["history"] == states["ledger"] == "not-looked-at", a
         os.unlink(path)

@@ -401,6 +401,30 @@ static void everything(void **state)
 	conf_free(&c);
 }
 
+/* A single pool without routes gets all: not what is behind the gateway, and never a directory's. */
+static void no_route_past_the_gateway(void **state)
+{
+	static const char ldap[] = "gateway: {portal: a.example, ldap: {corp: {servers: ['127.0.0.1:389'], tls: 'off', base: 'dc=example'}}}\n";
+	struct conf *c = load(BYTES(HEAD "gateway: {portal: a.example}\n"));
+	char text[600];
+
+	(void)state;
+	assert_int_equal(c->route_count, 1);
+	conf_free(&c);
+	c = load(BYTES(APP));
+	assert_int_equal(c->route_count, 0);
+	conf_free(&c);
+	snprintf(text, sizeof text, "%s%s", HEAD, ldap);
+	c = load(bytes_str(text));
+	assert_int_equal(c->route_count, 1);
+	assert_int_equal(c->routes[0].pool, 0);
+	conf_free(&c);
+	snprintf(text, sizeof text, "listeners: {web: {address: '127.0.0.1:443', %s}}\n%s", TLS, ldap);
+	c = load(bytes_str(text));
+	assert_int_equal(c->route_count, 0);
+	conf_free(&c);
+}
+
 /* The port that browsers see may be another than the listener's. */
 static void ports(void **state)
 {
@@ -458,7 +482,7 @@ static void many_apps(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(mistakes), cmocka_unit_test(long_texts), cmocka_unit_test(defaults), cmocka_unit_test(everything),
-		cmocka_unit_test(ports), cmocka_unit_test(many_apps) };
+		cmocka_unit_test(ports), cmocka_unit_test(no_route_past_the_gateway), cmocka_unit_test(many_apps) };
 
 	return cmocka_run_group_tests(tests, setup, NULL);
 }
