@@ -6,7 +6,7 @@ cmd_bench() {
 	shift
 	need $BUILD_PACKAGES $BENCH_PACKAGES
 	[ -f build/build.ninja ] || meson setup build --buildtype=release -Db_lto=true >/dev/null
-	ninja -C build all bench/bench_floor bench/bench_backend bench/bench_load bench/bench_ledger >build/ninja.log 2>&1 ||
+	ninja -C build all bench/bench_floor bench/bench_backend bench/bench_load bench/bench_ledger bench/bench_nslog >build/ninja.log 2>&1 ||
 		{ cat build/ninja.log; die "the benchmark does not build"; }
 	"$PYTHON" "bench/$name.py" --build "$PWD/build" "$@"
 }
