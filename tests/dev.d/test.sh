@@ -5,7 +5,7 @@ ALONE="pages passkey_script portal_browser" # a browser needs the whole machine
 cmd_test() {
 	need $BUILD_PACKAGES $TEST_PACKAGES
 	local passed=0 failed=0 log p f
-	[ -f build-test/build.ninja ] || meson setup build-test -Doptimization=1 -Ddebug=false -Dc_args=-g1 \
+	[ -f build-test/build.ninja ] || meson setup build-test -Doptimization=2 -Ddebug=false -Dc_args=-g1 \
 		-Db_sanitize=address,undefined -Db_lundef=false >/dev/null
 	# The fuzz targets are built meanwhile, with what processor time is left: some tests wait, some have one core to themselves.
 	local fuzz_builder=
