@@ -10,9 +10,9 @@ from harness import BUILD, get, wait_for
 from test_ledger import folder, rows, serve
 
 
-def evidence(*args, ok=True):
+def evidence(*args, ok=True, **env):
     r = subprocess.run([os.path.join(BUILD, "sluis"), *args], capture_output=True, text=True, timeout=120,
-                       env=dict(os.environ, ASAN_OPTIONS="detect_leaks=0"))
+                       env=dict(os.environ, ASAN_OPTIONS="detect_leaks=0", **env))
     assert not ok or r.returncode == 0, (args, r.stdout, r.stderr)
     return r
 
@@ -101,8 +101,10 @@ def test_the_ledger_in_a_bundle_is_verified(world):
     os.makedirs(out)
     evidence("-c", s.file, "evidence", "collect", "--for", "late", "--out", out)
     [bundle] = glob.glob(out + "/late-*.evidence.tar")
-    r = evidence("evidence", "verify", bundle)
+    own = os.path.join(world.dir, "tmp")
+    os.makedirs(own)
+    r = evidence("evidence", "verify", bundle, TMPDIR=own)
     assert "GOOD" in r.stdout and "record 4 was changed" in r.stdout
-    bad = json.loads(evidence("evidence", "verify", bundle, "--json").stdout)["ledger"]
+    bad = json.loads(evidence("evidence", "verify", bundle, "--json", TMPDIR=own).stdout)["ledger"]
     assert not bad["ok"] and bad["findings"][0]["record"] == 4
-    assert not glob.glob("/tmp/sluis-ledger-*")
+    assert os.listdir(own) == []
