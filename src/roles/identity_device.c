@@ -15,7 +15,7 @@
 #define EACH_S	    180 /* Chromium signs 6 times in 9 minutes for all hosts of a domain together: half of that is for refreshing */
 #define EARLY_S	    120 /* it refreshes so long before a cookie ends */
 #define BEFORE_S    30 /* requests that were under way with the short cookie before */
-#define GRACE_S	    10 /* and those without one, when the session was bound */
+#define GRACE_S	    4 /* and those without one, when the session was bound */
 #define TOLD_S	    60
 
 _Static_assert(DBSC_CHALLENGE_LEN == sizeof(((struct session *)0)->device_challenges[0].value), "a challenge");

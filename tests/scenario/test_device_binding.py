@@ -11,7 +11,7 @@ WIKI, MAIL = (f"{n}.{PORTAL}" for n in ("wiki", "mail"))
 STRICT = f"strict.{PORTAL}"
 PLAIN = f"plain.{PORTAL}"
 SESSION, APP = "__Host-sluis-portal", "__Host-sluis-app"
-GRACE = 10
+GRACE = 4
 UPGRADE = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
 
 
