@@ -108,7 +108,7 @@ CONTEXT.check_hostname, CONTEXT.verify_mode = False, ssl.CERT_NONE
 
 def client(port, host):
     """A connection over TLS to that host, which is here."""
-    c = http.client.HTTPSConnection(host, port, context=context, timeout=60)
+    c = http.client.HTTPSConnection(host, port, context=CONTEXT, timeout=60)
     c.sock = CONTEXT.wrap_socket(socket.create_connection(("127.0.0.1", port), timeout=60), server_hostname=host)
     return c
 
