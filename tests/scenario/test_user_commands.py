@@ -186,7 +186,7 @@ def test_list_takes_all_parts_and_steers_no_terminal(world):
     assert requests == [{"what": "user.list"}, {"what": "user.list", "after": "eva"}]
     head, eva, piet = r.stdout.splitlines()
     assert re.split(r"  +", eva) == ["eva", "Eva Jansen", "staff, finance", "here", "password, codes, passkeys (2)", "2020-01-09 13:00", "may sign in"]
-    assert re.split(r"  +", piet) == ["piet", "Piet ?[2J", "password", "never", "disabled"] and "\x1b" not in r.stdout
+    assert re.split(r"  +", piet) == ["piet", "Piet ?[2J", "here", "password", "never", "disabled"] and "\x1b" not in r.stdout
     assert head.index("GROUPS") == eva.index("staff, finance")
     r, _ = asked(world, "user", "list", "--json", answers=parts)
     assert json.loads(r.stdout) == {"ok": True, "users": [EVA, PIET]}
