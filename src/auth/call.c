@@ -42,12 +42,8 @@ static bool is_by_table(const struct auth_call *c)
 static void put_all(struct text *t, const struct bytes *list, size_t n)
 {
 	text_put_u8(t, (uint8_t)n);
-	for (size_t i = 0; i < n; i++) {
-		if (list[i].len > UINT16_MAX)
-			t->failed = true;
-		text_put_u16(t, (uint16_t)list[i].len);
-		text_add(t, list[i]);
-	}
+	for (size_t i = 0; i < n; i++)
+		text_put_bytes(t, list[i]);
 }
 
 static bool take_all(struct reader *r, struct bytes *list, size_t most, size_t *n)
@@ -56,7 +52,7 @@ static bool take_all(struct reader *r, struct bytes *list, size_t most, size_t *
 	if (*n > most)
 		return false;
 	for (size_t i = 0; i < *n; i++)
-		list[i] = reader_take(r, reader_u16(r));
+		list[i] = reader_bytes(r);
 	return reader_done(r);
 }
 

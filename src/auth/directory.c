@@ -31,19 +31,6 @@ static bool is_answer(const struct directory_answer *a)
 	       (a->status == DIRECTORY_OK || (!a->has_person && a->value_count == 0)) && (a->has_person || !a->person.has_mfa);
 }
 
-static void put(struct text *t, struct bytes b)
-{
-	if (b.len > UINT16_MAX)
-		t->failed = true;
-	text_put_u16(t, (uint16_t)b.len);
-	text_add(t, b);
-}
-
-static struct bytes take(struct reader *r)
-{
-	return reader_take(r, reader_u16(r));
-}
-
 static struct bytes take_short(struct reader *r)
 {
 	return reader_take(r, reader_u8(r));
@@ -57,7 +44,7 @@ void directory_ask_write(struct text *t, const struct directory_ask *a)
 	text_put_u8(t, (uint8_t)a->provider.len);
 	text_add(t, a->provider);
 	for (size_t i = 0; i < a->arg_count; i++)
-		put(t, a->args[i]);
+		text_put_bytes(t, a->args[i]);
 }
 
 enum err directory_ask_parse(struct bytes body, struct directory_ask *out)
@@ -69,7 +56,7 @@ enum err directory_ask_parse(struct bytes body, struct directory_ask *out)
 	a.provider = take_short(&r);
 	a.arg_count = a.kind < DIRECTORY_KIND_COUNT ? kinds[a.kind].args : 0;
 	for (size_t i = 0; i < a.arg_count; i++)
-		a.args[i] = take(&r);
+		a.args[i] = reader_bytes(&r);
 	if (!reader_done(&r) || !is_ask(&a))
 		return ERR_SYNTAX;
 	*out = a;
@@ -88,33 +75,33 @@ void directory_answer_write(struct text *t, const struct directory_answer *a)
 	text_put_u8(t, (uint8_t)why.len);
 	text_add(t, why);
 	if (a->has_person) {
-		put(t, p->subject);
-		put(t, p->name);
-		put(t, p->display);
-		put(t, p->mail);
-		put(t, p->sid);
+		text_put_bytes(t, p->subject);
+		text_put_bytes(t, p->name);
+		text_put_bytes(t, p->display);
+		text_put_bytes(t, p->mail);
+		text_put_bytes(t, p->sid);
 		text_put_u8(t, (uint8_t)p->group_count);
 		for (size_t i = 0; i < p->group_count; i++)
-			put(t, p->groups[i]);
+			text_put_bytes(t, p->groups[i]);
 	}
 	for (size_t i = 0; i < a->value_count; i++)
-		put(t, a->values[i]);
+		text_put_bytes(t, a->values[i]);
 }
 
 static void take_person(struct reader *r, struct directory_person *p)
 {
 	size_t n;
 
-	p->subject = take(r);
-	p->name = take(r);
-	p->display = take(r);
-	p->mail = take(r);
-	p->sid = take(r);
+	p->subject = reader_bytes(r);
+	p->name = reader_bytes(r);
+	p->display = reader_bytes(r);
+	p->mail = reader_bytes(r);
+	p->sid = reader_bytes(r);
 	n = reader_u8(r);
 	if (n > DIRECTORY_GROUPS_MAX)
 		r->failed = true;
 	for (size_t i = 0; i < n && !r->failed; i++)
-		p->groups[p->group_count++] = take(r);
+		p->groups[p->group_count++] = reader_bytes(r);
 }
 
 enum err directory_answer_parse(struct bytes body, struct directory_answer *out)
@@ -134,7 +121,7 @@ enum err directory_answer_parse(struct bytes body, struct directory_answer *out)
 	if (a.has_person)
 		take_person(&r, &a.person);
 	for (size_t i = 0; i < a.value_count; i++)
-		a.values[i] = take(&r);
+		a.values[i] = reader_bytes(&r);
 	if (!reader_done(&r) || !is_answer(&a))
 		return ERR_SYNTAX;
 	*out = a;

@@ -7,19 +7,6 @@ enum { HAS_MFA = 1, DEVICE_BOUND = 2, MUST_CHANGE = 4 };
 
 #define HASH_LEN sizeof(((struct auth_facts *)0)->device_hash)
 
-static void put(struct text *t, struct bytes b)
-{
-	if (b.len > UINT16_MAX)
-		t->failed = true;
-	text_put_u16(t, (uint16_t)b.len);
-	text_add(t, b);
-}
-
-static struct bytes take(struct reader *r)
-{
-	return reader_take(r, reader_u16(r));
-}
-
 static void put_device(struct text *t, const struct auth_facts *f)
 {
 	text_put_u64(t, f->device_until_s);
@@ -64,15 +51,15 @@ void auth_facts_write(struct text *t, const struct auth_facts *f)
 	text_put_u64(t, f->begun_s);
 	put_device(t, f);
 	text_add(t, bytes_of(f->id, AUTH_ID_LEN));
-	put(t, f->method);
-	put(t, f->user);
-	put(t, f->display);
-	put(t, f->mail);
-	put(t, f->language);
-	put(t, f->jwt);
+	text_put_bytes(t, f->method);
+	text_put_bytes(t, f->user);
+	text_put_bytes(t, f->display);
+	text_put_bytes(t, f->mail);
+	text_put_bytes(t, f->language);
+	text_put_bytes(t, f->jwt);
 	text_put_u8(t, (uint8_t)f->group_count);
 	for (size_t i = 0; i < f->group_count; i++)
-		put(t, f->groups[i]);
+		text_put_bytes(t, f->groups[i]);
 }
 
 enum err auth_facts_parse(struct bytes b, struct auth_facts *out)
@@ -94,17 +81,17 @@ enum err auth_facts_parse(struct bytes b, struct auth_facts *out)
 	f.begun_s = reader_u64(&r);
 	take_device(&r, &f);
 	id = reader_take(&r, AUTH_ID_LEN);
-	f.method = take(&r);
-	f.user = take(&r);
-	f.display = take(&r);
-	f.mail = take(&r);
-	f.language = take(&r);
-	f.jwt = take(&r);
+	f.method = reader_bytes(&r);
+	f.user = reader_bytes(&r);
+	f.display = reader_bytes(&r);
+	f.mail = reader_bytes(&r);
+	f.language = reader_bytes(&r);
+	f.jwt = reader_bytes(&r);
 	f.group_count = reader_u8(&r);
 	if (f.group_count > AUTH_GROUPS_MAX)
 		return ERR_LIMIT;
 	for (size_t i = 0; i < f.group_count; i++)
-		f.groups[i] = take(&r);
+		f.groups[i] = reader_bytes(&r);
 	if (!reader_done(&r) || flags > (HAS_MFA | DEVICE_BOUND | MUST_CHANGE))
 		return ERR_SYNTAX;
 	memcpy(f.id, id.at, AUTH_ID_LEN);

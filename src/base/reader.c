@@ -49,6 +49,11 @@ uint64_t reader_u64(struct reader *r)
 	return reader_le(r, 8);
 }
 
+struct bytes reader_bytes(struct reader *r)
+{
+	return reader_take(r, reader_u16(r));
+}
+
 bool reader_done(const struct reader *r)
 {
 	return !r->failed && r->left.len == 0;

@@ -16,6 +16,7 @@ uint32_t reader_u32(struct reader *r);
 uint64_t reader_u64(struct reader *r);
 /* The next n bytes, a view into the message. */
 struct bytes reader_take(struct reader *r, size_t n);
+struct bytes reader_bytes(struct reader *r); /* as text_put_bytes writes them: a view */
 /* All that is left. */
 struct bytes reader_rest(struct reader *r);
 /* True if nothing failed and nothing is left over. */

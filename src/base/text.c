@@ -154,6 +154,14 @@ void text_put_u16(struct text *t, uint16_t n)
 	text_put_u8(t, (uint8_t)(n >> 8));
 }
 
+void text_put_bytes(struct text *t, struct bytes b)
+{
+	if (b.len > UINT16_MAX)
+		t->failed = true;
+	text_put_u16(t, (uint16_t)b.len);
+	text_add(t, b);
+}
+
 void text_put_u32(struct text *t, uint32_t n)
 {
 	text_put_u16(t, (uint16_t)n);

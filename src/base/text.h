@@ -50,6 +50,7 @@ void text_vfmt(struct text *t, const char *fmt, va_list ap) PRINTF(2, 0);
 /* Integers of messages between processes: little-endian, fixed width. */
 void text_put_u8(struct text *t, uint8_t n);
 void text_put_u16(struct text *t, uint16_t n);
+void text_put_bytes(struct text *t, struct bytes b); /* their length as u16 in front; t fails where that is too long */
 void text_put_u32(struct text *t, uint32_t n);
 void text_put_u64(struct text *t, uint64_t n);
 

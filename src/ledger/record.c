@@ -77,10 +77,8 @@ void ledger_record_put(struct text *t, const struct ledger_record *r)
 	for (size_t i = 0; i < COUNT_OF(texts); i++)
 		if (texts[i]->len)
 			put_text(t, *texts[i]);
-	if (detail.len) {
-		text_put_u16(t, (uint16_t)detail.len);
-		text_add(t, detail);
-	}
+	if (detail.len)
+		text_put_bytes(t, detail);
 	if (has & HAS_COUNTS) {
 		text_put_u64(t, r->requests);
 		text_put_u64(t, r->bytes_in);
@@ -122,7 +120,7 @@ static void take_fields(struct reader *r, unsigned has, struct ledger_record *ou
 		if (has & (HAS_LISTENER << i))
 			*texts[i] = reader_take(r, reader_u8(r));
 	if (has & HAS_DETAIL)
-		out->detail = reader_take(r, reader_u16(r));
+		out->detail = reader_bytes(r);
 	if (has & HAS_COUNTS) {
 		out->has_counts = true;
 		out->requests = reader_u64(r);
@@ -139,7 +137,7 @@ static bool are_numbers_small(const struct ledger_record *r)
 
 enum err ledger_record_take(struct reader *from, struct ledger_record *out)
 {
-	struct bytes all = reader_take(from, reader_u16(from));
+	struct bytes all = reader_bytes(from);
 	struct reader r = { .left = all };
 	struct ledger_record rec = { 0 };
 	unsigned kind = reader_u8(&r), state = reader_u8(&r), has = reader_u16(&r);

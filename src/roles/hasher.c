@@ -30,8 +30,8 @@ static enum err parse(struct bytes body, struct job *j)
 
 	j->request = reader_u32(&r);
 	j->kind = reader_u8(&r);
-	j->password = reader_take(&r, reader_u16(&r));
-	j->hash = reader_take(&r, reader_u16(&r));
+	j->password = reader_bytes(&r);
+	j->hash = reader_bytes(&r);
 	if (!reader_done(&r) || j->kind > HASH_VERIFY || (j->kind == HASH_MAKE && j->hash.len))
 		return ERR_SYNTAX;
 	return j->password.len > PASSWORD_MOST || j->hash.len >= PASSWORD_HASH_MAX ? ERR_LIMIT : OK;

@@ -49,10 +49,8 @@ static void hand_out(struct identity *id)
 		text_init(&t, mem, sizeof mem);
 		text_put_u32(&t, (uint32_t)(j - id->jobs));
 		text_put_u8(&t, j->is_making ? 0 : 1);
-		text_put_u16(&t, (uint16_t)j->password_len);
-		text_add(&t, bytes_of(j->password, j->password_len));
-		text_put_u16(&t, (uint16_t)strlen(j->hash));
-		text_str(&t, j->hash);
+		text_put_bytes(&t, bytes_of(j->password, j->password_len));
+		text_put_bytes(&t, bytes_str(j->hash));
 		if (role_send(h->channel, MSG_HASH, text_bytes(&t), NULL, 0) == OK) {
 			h->job = j;
 			id->waiting = j->next;

@@ -41,6 +41,32 @@ static void test_message_both_ways(void **state)
 	assert_false(reader_done(&r));
 }
 
+/* Octets behind their length: as they were, cut short, and longer than a length can say. */
+static void test_bytes_both_ways(void **state)
+{
+	static unsigned char mem[70000], large[UINT16_MAX + 1];
+	struct reader r;
+	struct text t;
+
+	(void)state;
+	text_init(&t, mem, sizeof mem);
+	text_put_bytes(&t, BYTES("one"));
+	text_put_bytes(&t, BYTES(""));
+	text_put_bytes(&t, bytes_of(large, UINT16_MAX));
+	assert_false(t.failed);
+	r = (struct reader){ .left = text_bytes(&t) };
+	assert_true(bytes_eq(reader_bytes(&r), BYTES("one")));
+	assert_int_equal(reader_bytes(&r).len, 0);
+	assert_int_equal(reader_bytes(&r).len, UINT16_MAX);
+	assert_true(reader_done(&r));
+	r = (struct reader){ .left = bytes_cut(text_bytes(&t), 0, 4) };
+	assert_int_equal(reader_bytes(&r).len, 0);
+	assert_true(r.failed);
+	text_init(&t, mem, sizeof mem);
+	text_put_bytes(&t, bytes_of(large, sizeof large));
+	assert_true(t.failed);
+}
+
 static void test_arena_limits(void **state)
 {
 	unsigned char mem[128];
@@ -62,7 +88,7 @@ static void test_arena_limits(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_full_text_stays_failed),
-		cmocka_unit_test(test_message_both_ways), cmocka_unit_test(test_arena_limits) };
+		cmocka_unit_test(test_message_both_ways), cmocka_unit_test(test_bytes_both_ways), cmocka_unit_test(test_arena_limits) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
