@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #define ID_MOST	     40 /* octets */
+#define GROUP_MOST   200
 #define SERVERS_MOST 8
 #define TEXT_MOST    500
 #define WORD_MOST    100
@@ -175,11 +176,26 @@ static struct bytes read_attribute(struct loader *l, const struct map *m, const 
 	return v;
 }
 
+bool conf_read_take_groups(struct loader *l, const struct map *m, const struct bytes **take, size_t *count)
+{
+	yaml_node_t **items;
+	size_t n = map_items(m, "take_groups", &items);
+	struct bytes *list = conf_array(l, n, sizeof *list);
+
+	for (size_t i = 0; i < n; i++) {
+		list[i] = arena_copy(l->arena, node_text(items[i]));
+		if (list[i].len == 0 || list[i].len > GROUP_MOST || bytes_find_byte(list[i], ',') != SIZE_MAX)
+			conf_fail(l, &items[i]->start_mark, "write the name alone, without cn= and what follows",
+				"'%.*s' is not the name of a group", FMT(list[i]));
+	}
+	*take = list;
+	*count = n;
+	return map_node(m, "take_groups") != NULL;
+}
+
 static void read_groups(struct loader *l, const struct map *m, struct conf_ldap *d)
 {
 	yaml_mark_t at = map_mark(m, "groups_attribute");
-	yaml_node_t **items;
-	struct bytes *take;
 
 	d->group_base = map_text(m, "group_base", TEXT_MOST, true);
 	d->groups_attribute = read_attribute(l, m, "groups_attribute");
@@ -193,14 +209,7 @@ static void read_groups(struct loader *l, const struct map *m, struct conf_ldap 
 		at = map_mark(m, map_node(m, "group_filter") ? "group_filter" : "group_name");
 		conf_fail(l, &at, "write group_base: ou=groups,dc=example,dc=org", "groups are searched for below 'group_base', which is not there");
 	}
-	d->take_count = map_items(m, "take_groups", &items);
-	d->take = take = conf_array(l, d->take_count, sizeof *take);
-	for (size_t i = 0; i < d->take_count; i++) {
-		take[i] = arena_copy(l->arena, node_text(items[i]));
-		if (take[i].len == 0 || take[i].len > 200 || bytes_find_byte(take[i], ',') != SIZE_MAX)
-			conf_fail(l, &items[i]->start_mark, "write the name alone, without cn= and what follows", "'%.*s' is not the name of a group", FMT(take[i]));
-	}
-	d->is_narrowed = map_node(m, "take_groups") != NULL;
+	d->is_narrowed = conf_read_take_groups(l, m, &d->take, &d->take_count);
 }
 
 static void read_bind(struct loader *l, const struct map *m, struct conf_ldap *d)

@@ -81,6 +81,8 @@ void conf_read_apps(struct loader *l, const struct map *gateway);
 void conf_read_directories(struct loader *l, const struct map *gateway);
 void conf_read_oidc(struct loader *l, const struct map *gateway);
 bool conf_is_provider_name(struct bytes id);
+/* take_groups of a provider: names as they will stand in user.groups. False: it is not there, and all count. */
+bool conf_read_take_groups(struct loader *l, const struct map *m, const struct bytes **take, size_t *count);
 /* The file that key names, as one of conf's secrets: its number. */
 uint16_t conf_add_secret(struct loader *l, const struct map *m, const char *key);
 /* A pool KIND.NAME of these servers (kept; their numbers are filled in), without checks; its number. */

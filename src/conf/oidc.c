@@ -145,22 +145,6 @@ static void read_algorithms(struct loader *l, const struct map *m, struct conf_o
 	}
 }
 
-static void read_groups(struct loader *l, const struct map *m, struct conf_oidc *o)
-{
-	yaml_node_t **items;
-	struct bytes *take;
-
-	o->groups_claim = map_text(m, "groups_claim", TEXT_MOST, true);
-	o->take_count = map_items(m, "take_groups", &items);
-	o->take = take = conf_array(l, o->take_count, sizeof *take);
-	for (size_t i = 0; i < o->take_count; i++) {
-		take[i] = arena_copy(l->arena, node_text(items[i]));
-		if (take[i].len == 0 || take[i].len > TEXT_MOST)
-			conf_fail(l, &items[i]->start_mark, NULL, "'%.*s' is not the name of a group", FMT(take[i]));
-	}
-	o->is_narrowed = map_node(m, "take_groups") != NULL;
-}
-
 static void read_provider(struct loader *l, const struct map *m, struct conf_oidc *o)
 {
 	/* Which values count is each provider's own: this one alone means in RFC 8176 what it says. */
@@ -172,7 +156,8 @@ static void read_provider(struct loader *l, const struct map *m, struct conf_oid
 	read_client(l, m, o);
 	read_scopes(l, m, o);
 	read_algorithms(l, m, o);
-	read_groups(l, m, o);
+	o->groups_claim = map_text(m, "groups_claim", TEXT_MOST, true);
+	o->is_narrowed = conf_read_take_groups(l, m, &o->take, &o->take_count);
 	o->name_claim = map_text(m, "name_claim", TEXT_MOST, true);
 	if (o->name_claim.len == 0)
 		conf_fail(l, &at, "write name_claim: preferred_username", "'name_claim' is empty: nobody would have a name");

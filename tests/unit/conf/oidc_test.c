@@ -33,6 +33,7 @@ static const struct { const char *why, *text, *says; } cases[] = {
 	{ "none", OIDC "      allow_algorithms: [none]\n", "'none' cannot be allowed" },
 	{ "a shared key", OIDC "      allow_algorithms: [HS256]\n", "'HS256' cannot be allowed" },
 	{ "no algorithm", OIDC "      allow_algorithms: []\n", "is empty" },
+	{ "a group that can be nobody's", OIDC "      take_groups: ['staff,care']\n", "is not the name of a group" },
 	{ "a URL for a host", OIDC "      hosts: ['https://x.example']\n", "is not a host" },
 	{ "an unknown key", OIDC "      client_sekret: s\n", "unknown key" },
 	{ "its pool is nobody else's", OIDC "  apps: {wiki: {host: wiki.example.org, pool: oidc.id}}\n", "there is no pool 'oidc.id'" },
