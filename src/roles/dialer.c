@@ -398,8 +398,8 @@ static enum err on_dial(struct role_run *run, struct channel *from, struct ipc_m
 	(void)run;
 	if (!reader_done(&r) || pool >= conf->pool_count || server >= conf->pools[pool].server_count)
 		return ERR_DENIED; /* only configured servers: anything else is not a worker of ours */
-	if (from->role != ROLE_PROBER && conf->pools[pool].is_directory != (from->role == ROLE_DIRECTORY))
-		return ERR_DENIED; /* who speaks with browsers has no way to directories, and who asks those none to apps */
+	if (conf->pools[pool].is_directory != (from->role == ROLE_DIRECTORY))
+		return ERR_DENIED; /* who speaks with browsers or checks servers has no way to directories, and who asks those none to apps */
 	if (p->count >= DIALS_PER_CHANNEL)
 		return refuse_more(from, request);
 	d = calloc(1, sizeof *d);
