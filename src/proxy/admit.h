@@ -41,7 +41,7 @@ struct admit {
 	void (*formed)(struct exchange *x); /* the form, or any body, is read */
 	bool is_raw; /* it is not parsed */
 	unsigned char kept_nonce[AUTH_TOKEN_LEN]; /* admit_form.c */
-	size_t kept_len; /* of body, that identity has */
+	size_t kept_len; /* of body, that identity has; on the way back: how long it is */
 	struct bytes kept_target;
 	uint32_t ask; /* + 1; 0: nothing is asked */
 	struct text head, page; /* lines of the answer's head; its body */

@@ -50,20 +50,22 @@ static void keep_part(struct exchange *x)
 {
 	struct admit *own = x->admit;
 	bool is_first = own->kept_len == 0;
-	unsigned char hash[SHA256_LEN], number[24], mem[LINK_MAX];
+	unsigned char hash[SHA256_LEN], number[24], whole[24], mem[LINK_MAX];
 	size_t from = own->kept_len;
-	struct text offset, target;
+	struct text offset, all, target;
 
 	sha256_of(bytes_of(own->kept_nonce, sizeof own->kept_nonce), hash);
 	text_init(&offset, number, sizeof number);
 	text_u64(&offset, from);
+	text_init(&all, whole, sizeof whole);
+	text_u64(&all, own->body_len);
 	text_init(&target, mem, sizeof mem);
 	admit_put_target(x, &target);
 	own->kept_len += is_first ? FIRST_PART : PART;
 	if (own->kept_len > own->body_len)
 		own->kept_len = own->body_len;
-	admit_ask(x, CALL_KEEP, false, BYTES(""), (const struct bytes[]){ x->req.host, bytes_of(hash, sizeof hash), text_bytes(&offset),
-		is_first ? text_bytes(&target) : BYTES(""), bytes_cut(bytes_of(own->body, own->body_len), from, own->kept_len) }, 5, part_kept);
+	admit_ask(x, CALL_KEEP, false, BYTES(""), (const struct bytes[]){ x->req.host, bytes_of(hash, sizeof hash), text_bytes(&all), text_bytes(&offset),
+		is_first ? text_bytes(&target) : BYTES(""), bytes_cut(bytes_of(own->body, own->body_len), from, own->kept_len) }, 6, part_kept);
 }
 
 static void form_read(struct exchange *x)
@@ -102,8 +104,10 @@ static void part_told(struct exchange *x, const struct auth_answer *a)
 		exchange_refuse(x, 503, "identity");
 		return;
 	}
-	if (a->result == AUTH_OK && a->value_count == 3 && bytes_u64(a->values[0], &all) == OK && all > 0 && all <= sizeof own->body && a->values[2].len > 0 &&
-		a->values[2].len <= all - own->body_len) {
+	/* Another form may have taken its place between two parts: all tells, for kept_len is that of the first. */
+	if (a->result == AUTH_OK && a->value_count == 3 && bytes_u64(a->values[0], &all) == OK && all > own->body_len && all <= sizeof own->body &&
+		(is_first || all == own->kept_len) && a->values[2].len > 0 && a->values[2].len <= all - own->body_len) {
+		own->kept_len = (size_t)all;
 		memcpy(own->body + own->body_len, a->values[2].at, a->values[2].len);
 		own->body_len += a->values[2].len;
 		if (is_first)

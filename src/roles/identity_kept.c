@@ -55,9 +55,9 @@ static struct kept *place(struct identity *id, struct kept *before, const struct
 	return n < KEPT_OF_SOURCE ? free_one : NULL;
 }
 
-static bool begin(struct identity *id, struct kept *k, const struct auth_call *c)
+static bool begin(struct identity *id, struct kept *k, const struct auth_call *c, uint64_t all)
 {
-	struct bytes target = c->args[3];
+	struct bytes target = c->args[4];
 
 	k->body = malloc(FORM_BODY_MAX);
 	k->target = malloc(target.len + 1);
@@ -70,30 +70,31 @@ static bool begin(struct identity *id, struct kept *k, const struct auth_call *c
 	memcpy(k->hash, c->args[1].at, sizeof k->hash);
 	snprintf(k->host, sizeof k->host, "%.*s", FMT(c->args[0]));
 	k->client = c->client;
+	k->all = (size_t)all;
 	k->until_s = identity_now_s(id) + id->conf->gateway.keep_forms_s;
 	return true;
 }
 
 void call_keep(struct identity *id, const struct asker *a, const struct auth_call *c)
 {
-	struct bytes host = c->args[0], part = c->args[4];
-	uint64_t offset = 0;
+	struct bytes host = c->args[0], target = c->args[4], part = c->args[5];
+	uint64_t offset = 0, all = 0;
 	struct kept *k;
 
-	if (!id->conf->gateway.keep_forms_s || c->args[1].len != SHA256_LEN || bytes_u64(c->args[2], &offset) != OK || !identity_has_apps_at(id, host) ||
-		(offset == 0 && !link_is_target(c->args[3])) || part.len > FORM_BODY_MAX) {
+	if (!id->conf->gateway.keep_forms_s || c->args[1].len != SHA256_LEN || bytes_u64(c->args[2], &all) != OK || all == 0 || all > FORM_BODY_MAX ||
+		bytes_u64(c->args[3], &offset) != OK || !identity_has_apps_at(id, host) || (offset == 0 && (target.len > LINK_MAX || !link_is_target(target)))) {
 		identity_reply_result(id, a, AUTH_DENIED);
 		return;
 	}
 	k = find(id, c->args[1].at, host);
 	if (offset == 0) {
 		k = place(id, k, &c->client);
-		if (!k || !begin(id, k, c)) {
+		if (!k || !begin(id, k, c, all)) {
 			identity_reply_result(id, a, AUTH_BUSY);
 			return;
 		}
 	}
-	if (!k || offset != k->len || part.len > FORM_BODY_MAX - k->len) {
+	if (!k || all != k->all || offset != k->len || part.len > k->all - k->len) {
 		identity_reply_result(id, a, AUTH_NONE);
 		return;
 	}
@@ -116,13 +117,13 @@ void call_kept(struct identity *id, const struct asker *a, const struct auth_cal
 		sha256_of(c->args[0], hash);
 		k = find(id, hash, bytes_str(s->kept.host));
 	}
-	if (!k || offset > k->len) {
+	if (!k || k->len != k->all || offset > k->len) { /* half a form is none: it would be sent as if it were whole */
 		identity_reply_result(id, a, AUTH_NONE);
 		return;
 	}
 	target = offset ? BYTES("") : bytes_str(k->target);
 	text_init(&t, number, sizeof number);
-	text_u64(&t, k->len);
+	text_u64(&t, k->all);
 	identity_reply(id, a, &(struct auth_answer){ .result = AUTH_OK, .value_count = 3, .values = { text_bytes(&t), target,
 		bytes_cut(bytes_of(k->body, k->len), (size_t)offset, (size_t)offset + PART_MOST - target.len) } });
 }

@@ -78,8 +78,8 @@ struct kept {
 	char host[254];
 	struct addr client;
 	char *target;	     /* ours */
-	unsigned char *body; /* ours: FORM_BODY_MAX, of which len are there */
-	size_t len;
+	unsigned char *body; /* ours: FORM_BODY_MAX, of which len of all are there */
+	size_t len, all;
 };
 
 struct identity;
