@@ -319,6 +319,13 @@ bool admit_facts(const struct auth_answer *a, struct auth_facts *out)
 
 /* --- who asks --- */
 
+void admit_hash(struct exchange *x, const unsigned char token[AUTH_TOKEN_LEN], unsigned char hash[SHA256_LEN])
+{
+	sha256_begin(x->engine->sha);
+	sha256_add(x->engine->sha, bytes_of(token, AUTH_TOKEN_LEN));
+	sha256_end(x->engine->sha, hash);
+}
+
 const char *admit_cookie(const struct exchange *x)
 {
 	return bytes_eq(x->req.host, x->engine->conf->gateway.portal) ? COOKIE_PORTAL : COOKIE_APP;
@@ -381,7 +388,7 @@ static void session_told(struct exchange *x, const struct auth_answer *a)
 	unsigned char hash[SHA256_LEN];
 	struct admit *own = x->admit;
 
-	sha256_of(bytes_of(own->token, AUTH_TOKEN_LEN), hash);
+	admit_hash(x, own->token, hash);
 	if (a->result == AUTH_NONE) {
 		admit_forget(x);
 	} else if (a->result != AUTH_OK || a->value_count < 1 || remember(x, hash, a->values[0]) != OK) {
@@ -408,9 +415,7 @@ bool admit_begin(struct exchange *x)
 	if (!c->io.tls || admit_is_device_path(x) || !cookie_token(x->req.fields, x->req.field_count, admit_cookie(x), token))
 		return true; /* cookies of ours go over TLS alone */
 	x->has_secret = c->had_secret = true;
-	sha256_begin(x->engine->sha);
-	sha256_add(x->engine->sha, bytes_of(token, sizeof token));
-	sha256_end(x->engine->sha, hash);
+	admit_hash(x, token, hash);
 	if (c->session && secret_eq(bytes_of(c->session->hash, sizeof hash), bytes_of(hash, sizeof hash)) && bytes_eq(c->session->host, x->req.host) &&
 		is_alive(x, c->session) && !board_session_is_news(x->engine->sessions, c->session->facts.slot, c->session->facts.news)) {
 		secret_wipe(token, sizeof token);

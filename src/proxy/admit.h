@@ -91,6 +91,8 @@ bool admit_facts(const struct auth_answer *a, struct auth_facts *out);
 /* "https://HOST[:PORT]" as browsers see it. */
 void admit_origin(const struct exchange *x, struct text *t, struct bytes host);
 
+/* Of a token that was shown: with each request, so without fetching the algorithm each time. */
+void admit_hash(struct exchange *x, const unsigned char token[AUTH_TOKEN_LEN], unsigned char hash[SHA256_LEN]);
 const char *admit_cookie(const struct exchange *x); /* the session's, at this host */
 
 /* --- admit_device.c --- */

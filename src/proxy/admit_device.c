@@ -216,7 +216,7 @@ bool admit_device_shown(struct exchange *x)
 		return true;
 	if (!cookie_token(x->req.fields, x->req.field_count, COOKIE_DEVICE, token))
 		return false;
-	sha256_of(bytes_of(token, sizeof token), hash);
+	admit_hash(x, token, hash);
 	secret_wipe(token, sizeof token);
 	is_shown = is_cookie(hash, f->device_hash, f->device_until_s, now_s);
 	is_shown |= is_cookie(hash, f->device_before, f->device_before_until_s, now_s);
