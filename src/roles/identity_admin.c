@@ -68,11 +68,6 @@ static json_t *find_user(struct identity *id, const json_t *r, struct store_user
 	}
 }
 
-static bool is_of_user(void *ctx, const struct session *s)
-{
-	return s->kept.user == *(const int64_t *)ctx && s->parent_generation == 0;
-}
-
 /* --- users --- */
 
 /* Groups of a request (a list of names) as the store keeps them. False: one is not a name. */
@@ -114,6 +109,7 @@ static void password_made(struct identity *id, struct job *j, bool made_none, bo
 	struct store_user u = { .id = 0 };
 	enum err e = ERR_IO;
 	json_t *answer;
+	size_t ended;
 
 	(void)fits;
 	if (!made_none && j->user == 0) {
@@ -126,7 +122,7 @@ static void password_made(struct identity *id, struct job *j, bool made_none, bo
 	} else if (!made_none) {
 		e = store_user_password(id->store, j->user, hash, j->must_change);
 		if (e == OK)
-			sessions_end_all(id->sessions, is_of_user, &j->user, "password");
+			e = identity_end_user(id, j->user, "password", &ended);
 	}
 	answer = e == OK ? ok() : e == ERR_ORDER ? failed("exists", "there is a user of that name already; sluis user passwd gives another password") :
 		made_none ? failed("memory", "the password could not be hashed: is there memory?") : store_failed(id);
@@ -224,8 +220,8 @@ static json_t *user_able(struct identity *id, const json_t *r, bool is_disabled)
 		return wrong;
 	if (store_user_disable(id->store, u.id, is_disabled) != OK)
 		return store_failed(id);
-	if (is_disabled)
-		ended = sessions_end_all(id->sessions, is_of_user, &u.id, "disabled");
+	if (is_disabled && identity_end_user(id, u.id, "disabled", &ended) != OK)
+		return store_failed(id);
 	return json_pack("{s:b,s:I}", "ok", 1, "ended", (json_int_t)ended);
 }
 
@@ -262,8 +258,7 @@ static json_t *user_remove(struct identity *id, uint32_t request, const json_t *
 	(void)request;
 	if (wrong)
 		return wrong;
-	ended = sessions_end_all(id->sessions, is_of_user, &u.id, "removed");
-	if (store_user_remove(id->store, u.id) != OK)
+	if (identity_end_user(id, u.id, "removed", &ended) != OK || store_user_remove(id->store, u.id) != OK)
 		return store_failed(id);
 	return json_pack("{s:b,s:I}", "ok", 1, "ended", (json_int_t)ended);
 }
@@ -282,6 +277,7 @@ static json_t *user_reset_factors(struct identity *id, uint32_t request, const j
 	struct { struct identity *id; int64_t user; enum err e; } ctx = { .id = id };
 	struct store_user u;
 	json_t *wrong = find_user(id, r, &u);
+	size_t ended;
 
 	(void)request;
 	if (wrong)
@@ -290,9 +286,10 @@ static json_t *user_reset_factors(struct identity *id, uint32_t request, const j
 	for (uint32_t i = 0; i < u.passkeys && ctx.e == OK; i++)
 		if (store_passkeys(id->store, u.id, remove_passkey, &ctx) != OK)
 			ctx.e = ERR_IO;
-	if (ctx.e != OK || store_totp_set(id->store, u.id, NULL, 0) != OK || store_recovery_set(id->store, u.id, NULL, 0) != OK)
+	if (ctx.e != OK || store_totp_set(id->store, u.id, NULL, 0) != OK || store_recovery_set(id->store, u.id, NULL, 0) != OK ||
+		identity_end_user(id, u.id, "factors", &ended) != OK)
 		return store_failed(id);
-	return json_pack("{s:b,s:I}", "ok", 1, "ended", (json_int_t)sessions_end_all(id->sessions, is_of_user, &u.id, "factors"));
+	return json_pack("{s:b,s:I}", "ok", 1, "ended", (json_int_t)ended);
 }
 
 static json_t *string_of(struct bytes b)
@@ -481,7 +478,6 @@ static json_t *sessions_revoke(struct identity *id, uint32_t request, const json
 {
 	struct which w;
 	json_t *wrong = read_which(id, r, &w);
-	enum err begun;
 	size_t n;
 
 	(void)request;
@@ -489,14 +485,8 @@ static json_t *sessions_revoke(struct identity *id, uint32_t request, const json
 		return wrong;
 	if (!w.user && !w.sid.len && !w.app.len && !w.before_s && !json_is_true(json_object_get(r, "all")))
 		return failed("which", "which sessions? a user, an id, an app, a time, or all of them");
-	/* One wait for the disk, not one for each of a hundred thousand. They have ended for workers whatever the disk says. */
-	begun = store_begin(id->store);
-	n = sessions_end_all(id->sessions, is_one, &w, "revoked");
-	if (begun != OK || store_commit(id->store) != OK) {
-		id->removal_failed = true; /* tried again until the disk takes it */
-		LOG(EV_IDENTITY_STORE, KV_STR("what", "sessions_revoke"), KV_STR("why", store_error(id->store)));
+	if (identity_end_all(id, is_one, &w, "revoked", &n) != OK)
 		return store_failed(id);
-	}
 	if (n == 0 && w.sid.len)
 		return failed("none", "there is no session of that id; sluis sessions list names them");
 	return json_pack("{s:b,s:I,s:i}", "ok", 1, "ended", (json_int_t)n, "left", (int)sessions_count(id->sessions));

@@ -143,9 +143,33 @@ static bool is_other(void *ctx, const struct session *s)
 	return s->kept.user == keep->kept.user && s != keep && s->parent_generation == 0;
 }
 
+static bool is_of_user(void *ctx, const struct session *s)
+{
+	return s->kept.user == *(const int64_t *)ctx && s->parent_generation == 0;
+}
+
+enum err identity_end_all(struct identity *id, bool (*match)(void *ctx, const struct session *s), void *ctx, const char *why, size_t *ended)
+{
+	enum err begun = store_begin(id->store);
+
+	*ended = sessions_end_all(id->sessions, match, ctx, why);
+	if (begun == OK && store_commit(id->store) == OK)
+		return OK;
+	id->removal_failed = true; /* tried again until the disk takes it */
+	LOG(EV_IDENTITY_STORE, KV_STR("what", "sessions_end"), KV_STR("why", store_error(id->store)));
+	return ERR_IO;
+}
+
+enum err identity_end_user(struct identity *id, int64_t user, const char *why, size_t *ended)
+{
+	return identity_end_all(id, is_of_user, &user, why, ended);
+}
+
 void identity_end_others(struct identity *id, struct session *s, const char *why)
 {
-	sessions_end_all(id->sessions, is_other, s, why);
+	size_t ended;
+
+	(void)!identity_end_all(id, is_other, s, why, &ended);
 }
 
 void identity_record(struct identity *id, enum ledger_kind kind, const struct addr *client, struct bytes user, const char *session, const char *outcome,

@@ -423,13 +423,15 @@ static void logout_known(struct identity *id, struct directory_job *j, const str
 	struct store_user u;
 	uint64_t until_s;
 	enum err e = OK;
+	size_t ended;
 
 	oidc.logouts--;
 	if (answer->status == DIRECTORY_WRONG) {
 		wrong(id, &j->asker, &j->client, LOGOUT_WHO, j->provider, answer->why);
 		return;
 	}
-	if (answer->status != DIRECTORY_OK || !answer->has_person || bytes_u64(answer->values[1], &until_s) != OK) {
+	/* Without sub and sid it would be everybody's: the process that read the token says that one is there, and could be another's by now. */
+	if (answer->status != DIRECTORY_OK || !answer->has_person || (!p->subject.len && !p->sid.len) || bytes_u64(answer->values[1], &until_s) != OK) {
 		guess_right(id->guess, guess_name(&j->client, LOGOUT_WHO, mem), &j->client);
 		identity_reply_result(id, &j->asker, AUTH_DOWN);
 		return;
@@ -449,7 +451,7 @@ static void logout_known(struct identity *id, struct directory_job *j, const str
 		end.user = e == OK ? u.id : 0;
 	}
 	if (e == OK)
-		(void)sessions_end_all(id->sessions, is_ending, &end, "revoked");
+		e = identity_end_all(id, is_ending, &end, "revoked", &ended);
 	identity_reply_result(id, &j->asker, e == OK || e == ERR_NOT_FOUND ? AUTH_OK : AUTH_DOWN); /* of somebody who never came: nothing to end */
 }
 

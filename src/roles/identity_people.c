@@ -253,17 +253,13 @@ void people_sign_in(struct identity *id, const struct asker *a, const struct aut
 
 /* --- who is signed in: is that one still there? --- */
 
-static bool is_of_user(void *ctx, const struct session *s)
-{
-	return s->kept.user == *(const int64_t *)ctx && s->parent_generation == 0;
-}
-
 static void looked_up(struct identity *id, struct directory_job *j, const struct directory_answer *a)
 {
 	size_t i = place_of(id, j->provider);
 	uint64_t now_s = identity_now_s(id);
 	char origin[ORIGIN_MAX];
 	struct store_user u;
+	size_t ended;
 
 	if (i == SIZE_MAX || store_user_get(id->store, j->user, &id->arena, &u) != OK)
 		return;
@@ -279,7 +275,7 @@ static void looked_up(struct identity *id, struct directory_job *j, const struct
 	} else {
 		LOG(EV_DIRECTORY_GONE, KV_STR("provider", j->provider), KV_BYTES("user", u.name),
 			KV_BYTES("why", a->status == DIRECTORY_NONE ? BYTES("there is no such entry any more, or filter no longer finds it") : a->why));
-		sessions_end_all(id->sessions, is_of_user, &j->user, "revoked");
+		(void)!identity_end_user(id, j->user, "revoked", &ended);
 	}
 }
 

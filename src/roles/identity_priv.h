@@ -207,6 +207,9 @@ void identity_record(struct identity *id, enum ledger_kind kind, const struct ad
 /* s has another token from here on, on disk too: answers with it. Where the store fails the session has ended. */
 void identity_renew(struct identity *id, const struct asker *a, struct session *s, const struct bytes *extra);
 struct session *identity_portal_session(struct identity *id, struct bytes token); /* NULL: none, or an app's */
+/* All for which match says yes, with one wait for the disk. Workers see their end first and whatever the disk says; ERR_IO: it will be tried again. */
+enum err identity_end_all(struct identity *id, bool (*match)(void *ctx, const struct session *s), void *ctx, const char *why, size_t *ended) MUST_USE;
+enum err identity_end_user(struct identity *id, int64_t user, const char *why, size_t *ended) MUST_USE;
 void identity_end_others(struct identity *id, struct session *s, const char *why); /* of the same user */
 const struct session *identity_parent(struct identity *id, const struct session *s); /* itself, of a portal's */
 
