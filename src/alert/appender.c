@@ -1,3 +1,4 @@
+/* Lines wait in one growing text; what was written is taken from its front. A line is there whole or not at all. */
 #include "alert/appender.h"
 
 #include "base/fd.h"

@@ -1,3 +1,4 @@
+/* Metadata, the two requests, and the token endpoint's answer. Keys and tokens are in oidc_keys.c and oidc_token.c. */
 #include "auth/oidc.h"
 
 #include "auth/oidc_priv.h"

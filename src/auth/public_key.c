@@ -1,3 +1,4 @@
+/* Numbers to keys by EVP_PKEY_fromdata; what is too small, or no point of its curve, becomes none. */
 #include "auth/public_key.h"
 
 #include <openssl/bn.h>

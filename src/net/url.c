@@ -1,3 +1,4 @@
+/* RFC 3986 as far as services of ours need it: scheme, authority, and the rest as it came. What browsers and libraries read in different ways is refused. */
 #include "net/url.h"
 
 #include "net/addr.h"
