@@ -1,6 +1,8 @@
 /* Writing bytes with one check at the end. */
 #include "base/text.h"
 
+#include "base/secret.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -16,8 +18,10 @@ void text_init_growing(struct text *t, size_t limit)
 
 void text_fini(struct text *t)
 {
-	if (t->limit)
+	if (t->limit && t->at) {
+		secret_wipe(t->at, t->cap);
 		free(t->at);
+	}
 	*t = (struct text){ 0 };
 }
 
@@ -30,9 +34,14 @@ static bool text_grow(struct text *t, size_t more)
 		return false;
 	while (want - t->len < more)
 		want = want > t->limit / 2 ? t->limit : want * 2;
-	p = realloc(t->at, want);
+	p = malloc(want);
 	if (!p)
 		return false;
+	if (t->at) { /* realloc would leave a copy behind where it moves */
+		memcpy(p, t->at, t->len);
+		secret_wipe(t->at, t->cap);
+		free(t->at);
+	}
 	t->at = p;
 	t->cap = want;
 	return true;

@@ -15,7 +15,7 @@ struct text {
 };
 
 void text_init(struct text *t, void *mem, size_t cap);
-/* A text that grows on the heap; text_fini frees it. */
+/* A text that grows on the heap; text_fini frees it. Neither leaves what it held in memory that was given back: it may be a token. */
 void text_init_growing(struct text *t, size_t limit);
 void text_fini(struct text *t);
 

@@ -31,13 +31,6 @@ struct admit *admit_of(struct exchange *x)
 	return a;
 }
 
-static void wipe_text(struct text *t)
-{
-	if (t->at)
-		secret_wipe(t->at, t->cap);
-	text_fini(t);
-}
-
 static void forget_ask(struct exchange *x)
 {
 	if (x->admit && x->admit->ask) {
@@ -52,8 +45,8 @@ void admit_end(struct exchange *x)
 
 	forget_ask(x);
 	if (a) {
-		wipe_text(&a->head);
-		wipe_text(&a->page);
+		text_fini(&a->head);
+		text_fini(&a->page);
 		secret_wipe(a, sizeof *a);
 		free(a);
 		x->admit = NULL;

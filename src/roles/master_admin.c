@@ -73,13 +73,21 @@ static json_t *do_confirm(struct master *m, struct admin_conn *c, const json_t *
 	return admin_ok();
 }
 
+/* Its sockets may be open already: a worker serves before the master has heard from all of them. */
+static json_t *still_starting(void)
+{
+	return admin_error("no configuration is in use yet: Sluis is starting; ask again in a moment");
+}
+
 static json_t *do_rollback(struct master *m, struct admin_conn *c, const json_t *request)
 {
 	json_int_t number = json_integer_value(json_object_get(request, "number"));
 	struct text text, bundle;
 	json_t *answer;
 
-	if (number < 1 || number >= UINT32_MAX || !m->active)
+	if (!m->active)
+		return still_starting();
+	if (number < 1 || number >= UINT32_MAX)
 		return admin_error("number is an entry of sluis config history");
 	text_init_growing(&text, HISTORY_TEXT_MAX);
 	text_init_growing(&bundle, BUNDLE_MOST);
@@ -100,7 +108,9 @@ static json_t *do_history(struct master *m, struct admin_conn *c, const json_t *
 
 	(void)c;
 	(void)request;
-	if (!m->active || history_list(m->active->conf->state_dir, &list) != OK)
+	if (!m->active)
+		return still_starting();
+	if (history_list(m->active->conf->state_dir, &list) != OK)
 		return admin_error("the history cannot be read");
 	return json_pack("{s:b,s:o}", "ok", 1, "history", list);
 }
@@ -113,7 +123,9 @@ static json_t *do_show(struct master *m, struct admin_conn *c, const json_t *req
 	json_t *answer;
 
 	(void)c;
-	if (!m->active || number < 0 || number >= UINT32_MAX)
+	if (!m->active)
+		return still_starting();
+	if (number < 0 || number >= UINT32_MAX)
 		return admin_error("there is no such entry in the history");
 	text_init_growing(&text, HISTORY_TEXT_MAX);
 	if (number == 0)

@@ -10,7 +10,7 @@ import tarfile
 import pytest
 
 from certs import Authority
-from harness import BUILD, ROOT, Client, Process, get, port_answers, wait_for
+from harness import BUILD, ROOT, Client, Process, get, wait_for
 from test_tls import peer, serve_tls, trust
 
 
@@ -75,7 +75,7 @@ def test_everything_deleted_and_restored(site, world):
     again = Process([os.path.join(BUILD, "sluisd"), "-c", site.file, "--rules", os.path.join(ROOT, "rules")],
                     os.path.join(world.dir, "again.log"), dict(ASAN_OPTIONS="detect_leaks=0"))
     world.at_end(again.stop)
-    wait_for(lambda: again.child.poll() is not None or port_answers(port), "sluisd is up again")
+    wait_for(lambda: again.child.poll() is not None or "config.loaded" in again.log(), "sluisd is up again")
     assert get(port, tls=trusted, name="site.test").status == 200, again.log()
     with Client(port, tls=trusted, name="site.test") as c:
         assert peer(c) == before
