@@ -1,5 +1,5 @@
 /* What identity keeps on disk: users, their factors, sessions (their tokens as hashes alone), who signed in from where. SQLite in one folder, which
- * only sluis-identity may open; a store for several nodes will stand behind the same functions. All calls block on the disk alone; one thread.
+ * only sluis-identity may open, or a PostgreSQL that several nodes share (auth/store_postgresql.h). All calls block on the disk, or one round trip; one thread.
  * Unless said otherwise: ERR_NOT_FOUND there is none, ERR_IO the store fails (store_error says why), ERR_MEMORY. Names of users are kept and compared
  * in lower case (ASCII letters); they are 1 to 64 of a-z 0-9 . _ - @ + and begin with a letter or digit. A text that is to be kept: ERR_LIMIT too
  * long, ERR_SYNTAX control characters, or a name that cannot be. A user that is not there: ERR_NOT_FOUND, also of what hangs on it. ERR_IO also when
@@ -90,6 +90,8 @@ enum err store_user_language(struct store *s, int64_t id, struct bytes language)
 enum err store_user_remove(struct store *s, int64_t id) MUST_USE; /* with all that hangs on it */
 /* Users in order of their names, those after `after` (empty: from the first), at most `most`. */
 enum err store_users(struct store *s, struct bytes after, size_t most, bool (*one)(void *ctx, const struct store_user *u), void *ctx) MUST_USE;
+/* All who have a session. */
+enum err store_users_in(struct store *s, bool (*one)(void *ctx, const struct store_user *u), void *ctx) MUST_USE;
 enum err store_user_count(struct store *s, uint64_t *out) MUST_USE;
 
 /* --- factors --- */
@@ -111,7 +113,9 @@ enum err store_session_put(struct store *s, const struct store_session *x) MUST_
 /* The session is bound to a key from here on (is_new; on disk when the call returns), or has another short cookie: device_* of *x. */
 enum err store_session_device(struct store *s, const struct store_session *x, bool is_new) MUST_USE;
 enum err store_session_remove(struct store *s, const char *id) MUST_USE; /* none there: OK */
-enum err store_session_seen(struct store *s, const char *id, uint64_t seen_s) MUST_USE;
+enum err store_session_seen(struct store *s, const char *id, uint64_t seen_s) MUST_USE; /* not there, or seen later already: ERR_NOT_FOUND */
+enum err store_session_get(struct store *s, struct bytes id, struct store_session *out) MUST_USE;
+enum err store_session_by_hash(struct store *s, const unsigned char hash[32], struct store_session *out) MUST_USE;
 /* Portal sessions first. */
 enum err store_sessions(struct store *s, bool (*one)(void *ctx, const struct store_session *x), void *ctx) MUST_USE;
 /* Several changes as one: all or none, and one wait for the disk. Calls between begin and commit belong to it, and are on disk when

@@ -1,46 +1,75 @@
-/* What the files of the store share: the database, its statements with what is bound to them, and rows that are held against what Sluis writes:
- * a row of another form is an error that names it, for the file may have been damaged or touched. */
+/* What the files of the store share: statements with what is bound to them, rows that are held against what Sluis writes (one of another form is an
+ * error that names it, for the database may have been damaged or touched), and the two engines that run them: SQLite in one folder
+ * (store_sqlite.c), PostgreSQL for several nodes (store_postgresql.c). The SQL is the same (store_sql.tbl), but for each one's schema. */
 #ifndef AUTH_STORE_PRIV_H
 #define AUTH_STORE_PRIV_H
 
 #include "auth/store.h"
 
-#include <sqlite3.h>
-
-#define STORE_SCHEMA	 2	/* user_version of the file */
-#define STORE_FILE	 "identity.db"
+#define STORE_SCHEMA	 2	/* user_version of the file; the row of the table sluis */
 #define STORE_WHY_MAX	 512
 #define STORE_GROUPS_MAX (64 * (STORE_TEXT_MAX + 1)) /* octets of AUTH_GROUPS_MAX groups */
 #define STORE_PASSKEY_ID_MAX 1023 /* WebAuthn 2, 4: credential id */
 #define STORE_PASSKEY_KEY_MAX 2048
 
+#define STORE_VALUES_MAX 20 /* of a statement */
+
 enum statement {
 #define STATEMENT(sym, durable, sql) sym,
+#define SHARED_STATEMENT(sym, sql) sym,
 #include "auth/store_sql.tbl"
 #undef STATEMENT
+#undef SHARED_STATEMENT
 	STATEMENT_COUNT
+};
+struct store_statement { bool is_durable, is_shared; const char *sql; }; /* is_shared: of PostgreSQL alone */
+extern const struct store_statement store_statements[STATEMENT_COUNT];
+
+enum store_type { STORE_NULL, STORE_INT, STORE_TEXT, STORE_BLOB };
+struct store_value {
+	enum store_type type;
+	int64_t number;
+	struct bytes bytes; /* of a text or a blob */
+};
+
+/* A statement on its way. Values are by reference: they must stay until store_run or store_end. */
+struct query {
+	struct store *s;
+	enum statement n;
+	struct store_value values[STORE_VALUES_MAX];
+	int bound;
+	bool is_wrong; /* the row is not one that Sluis writes */
+	/* the engine's */
+	void *rows;
+	int row;
+};
+
+/* One call each, of a query the begun ones until `end`. */
+struct store_engine {
+	void (*close)(struct store *s);
+	enum err (*begin)(struct store *s, bool is_durable);
+	enum err (*commit)(struct store *s); /* not OK: it is taken back */
+	void (*take_back)(struct store *s);
+	enum err (*next)(struct query *q, bool *has_row);
+	uint64_t (*changes)(struct query *q); /* rows that it changed; before `end` */
+	void (*end)(struct query *q);
+	struct store_value (*column)(struct query *q, int i); /* a view until the next row */
+	/* One that changes rows, in the caller's transaction: runs at the latest before commit, which fails if it does. NULL: at once. */
+	enum err (*later)(struct query *q);
+	bool is_whole; /* a statement alone needs no transaction around it */
 };
 
 struct store {
-	sqlite3 *db;
-	int folder; /* locked: one process writes */
-	sqlite3_stmt *statements[STATEMENT_COUNT];
+	const struct store_engine *engine;
+	void *data;			 /* the engine's */
 	bool in_transaction, has_failed; /* the caller's; something in it has failed: it can only be taken back */
-	bool is_full;			 /* synchronous: a commit waits for the disk */
 	char path[256], why[STORE_WHY_MAX];
 };
 
-/* A statement on its way. Values are bound one after the other, by reference: they must stay until store_run or store_end. */
-struct query {
-	struct store *s;
-	sqlite3_stmt *st;
-	int bound, rc;
-	bool is_wrong; /* the row is not one that Sluis writes */
-};
-
-/* Of what SQLite answered; what fails is put into words for store_error. ERR_NOT_FOUND: a user that is not there; ERR_ORDER: there is one. */
-enum err store_of(struct store *s, int rc) MUST_USE;
-/* What is wrong with the file and what to do about it, for store_error. Gives e. */
+struct store *store_new(const struct store_engine *engine, const char *what) MUST_USE; /* NULL: no memory */
+/* What store_open makes of it: *out is s, or s is closed and its why is kept for store_error(NULL). Gives e. */
+enum err store_opened(struct store *s, enum err e, struct store **out) MUST_USE;
+/* What is wrong with the database and what to do about it, for store_error. Gives e. */
 enum err store_why(struct store *s, enum err e, const char *what, const char *instead) MUST_USE;
 /* Around changes that belong together: a transaction of their own, or the caller's. leave gives e, or what went wrong at the end. */
 enum err store_enter(struct store *s, bool is_durable) MUST_USE;
@@ -48,7 +77,7 @@ enum err store_leave(struct store *s, enum err e) MUST_USE;
 
 struct query store_ask(struct store *s, enum statement n);
 void ask_int(struct query *q, int64_t v);
-void ask_u64(struct query *q, uint64_t v); /* SQLite's integers have a sign: what is larger is the largest */
+void ask_u64(struct query *q, uint64_t v); /* integers of databases have a sign: what is larger is the largest */
 void ask_text(struct query *q, struct bytes b);
 void ask_blob(struct query *q, const void *at, size_t len);
 void ask_null(struct query *q);
@@ -56,6 +85,8 @@ void ask_null(struct query *q);
 enum err store_run(struct query *q) MUST_USE;
 /* The same within store_enter and store_leave, as the table says. ERR_NOT_FOUND: it changed nothing. */
 enum err store_change(struct query *q, enum statement n) MUST_USE;
+/* Likewise, of which nobody needs to know whether it changed something: in the caller's transaction it may run with others, before the commit. */
+enum err store_change_later(struct query *q, enum statement n) MUST_USE;
 /* The next row. */
 enum err store_next(struct query *q, bool *has_row) MUST_USE;
 /* Done with it, however far it went. Gives e. */

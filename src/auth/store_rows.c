@@ -1,25 +1,23 @@
 /* Statements with their values, and rows with their columns. */
 #include "auth/store_priv.h"
 
-#include <errno.h>
 #include <stdio.h>
 
 struct query store_ask(struct store *s, enum statement n)
 {
-	/* A call from within a callback of itself would move the rows on under it. */
-	CHECK(!sqlite3_stmt_busy(s->statements[n]));
-	return (struct query){ .s = s, .st = s->statements[n], .rc = SQLITE_OK };
+	return (struct query){ .s = s, .n = n };
 }
 
-static void bound(struct query *q, int rc)
+static struct store_value *more(struct query *q, enum store_type type)
 {
-	if (q->rc == SQLITE_OK)
-		q->rc = rc;
+	CHECK(q->bound < STORE_VALUES_MAX);
+	q->values[q->bound].type = type;
+	return &q->values[q->bound++];
 }
 
 void ask_int(struct query *q, int64_t v)
 {
-	bound(q, sqlite3_bind_int64(q->st, ++q->bound, v));
+	more(q, STORE_INT)->number = v;
 }
 
 void ask_u64(struct query *q, uint64_t v)
@@ -29,34 +27,29 @@ void ask_u64(struct query *q, uint64_t v)
 
 void ask_text(struct query *q, struct bytes b)
 {
-	bound(q, sqlite3_bind_text64(q->st, ++q->bound, b.len ? (const char *)b.at : "", b.len, SQLITE_STATIC, SQLITE_UTF8));
+	more(q, STORE_TEXT)->bytes = b;
 }
 
 void ask_blob(struct query *q, const void *at, size_t len)
 {
-	bound(q, sqlite3_bind_blob64(q->st, ++q->bound, len ? at : "", len, SQLITE_STATIC));
+	more(q, STORE_BLOB)->bytes = bytes_of(at, len);
 }
 
 void ask_null(struct query *q)
 {
-	bound(q, sqlite3_bind_null(q->st, ++q->bound));
+	(void)more(q, STORE_NULL);
 }
 
 enum err store_next(struct query *q, bool *has_row)
 {
-	int rc;
-
-	errno = 0; /* store_of reads it */
-	rc = q->rc == SQLITE_OK ? sqlite3_step(q->st) : q->rc;
-	*has_row = rc == SQLITE_ROW;
+	*has_row = false;
 	q->is_wrong = false;
-	return store_of(q->s, rc);
+	return q->s->engine->next(q, has_row);
 }
 
 enum err store_end(struct query *q, enum err e)
 {
-	sqlite3_reset(q->st);
-	sqlite3_clear_bindings(q->st); /* what they pointed at is the caller's */
+	q->s->engine->end(q);
 	return e;
 }
 
@@ -73,8 +66,10 @@ enum err store_run(struct query *q)
 
 int64_t row_int(struct query *q, int i)
 {
-	q->is_wrong |= sqlite3_column_type(q->st, i) != SQLITE_INTEGER;
-	return sqlite3_column_int64(q->st, i);
+	struct store_value v = q->s->engine->column(q, i);
+
+	q->is_wrong |= v.type != STORE_INT;
+	return v.type == STORE_INT ? v.number : 0;
 }
 
 uint64_t row_u64(struct query *q, int i, uint64_t most)
@@ -92,30 +87,23 @@ bool row_bool(struct query *q, int i)
 
 bool row_is_null(struct query *q, int i)
 {
-	return sqlite3_column_type(q->st, i) == SQLITE_NULL;
+	return q->s->engine->column(q, i).type == STORE_NULL;
 }
 
-static struct bytes column(struct query *q, int i, int type, size_t least, size_t most)
+static struct bytes column(struct query *q, int i, enum store_type type, size_t least, size_t most)
 {
-	const void *at;
-	size_t len;
+	struct store_value v = q->s->engine->column(q, i);
 
-	if (sqlite3_column_type(q->st, i) != type) {
+	if (v.type != type || v.bytes.len < least || v.bytes.len > most) {
 		q->is_wrong = true;
 		return bytes_of("", 0);
 	}
-	at = type == SQLITE_TEXT ? (const void *)sqlite3_column_text(q->st, i) : sqlite3_column_blob(q->st, i);
-	len = (size_t)sqlite3_column_bytes(q->st, i);
-	if ((!at && len) || len < least || len > most) {
-		q->is_wrong = true;
-		return bytes_of("", 0);
-	}
-	return bytes_of(at ? at : "", len);
+	return v.bytes;
 }
 
 struct bytes row_text(struct query *q, int i, size_t most)
 {
-	struct bytes b = column(q, i, SQLITE_TEXT, 0, most);
+	struct bytes b = column(q, i, STORE_TEXT, 0, most);
 
 	q->is_wrong |= bytes_find_byte(b, 0) != SIZE_MAX;
 	return b;
@@ -123,12 +111,12 @@ struct bytes row_text(struct query *q, int i, size_t most)
 
 struct bytes row_blob(struct query *q, int i, size_t least, size_t most)
 {
-	return column(q, i, SQLITE_BLOB, least, most);
+	return column(q, i, STORE_BLOB, least, most);
 }
 
 void row_fixed(struct query *q, int i, void *out, size_t len)
 {
-	struct bytes b = column(q, i, SQLITE_BLOB, len, len);
+	struct bytes b = column(q, i, STORE_BLOB, len, len);
 
 	if (b.len == len)
 		memcpy(out, b.at, len);

@@ -70,7 +70,7 @@ enum err store_session_remove(struct store *s, const char *id)
 	struct query q = store_ask(s, SQL_SESSION_REMOVE);
 
 	ask_text(&q, bytes_str(id));
-	return none_is_well(store_change(&q, SQL_SESSION_REMOVE));
+	return none_is_well(store_change_later(&q, SQL_SESSION_REMOVE));
 }
 
 enum err store_session_seen(struct store *s, const char *id, uint64_t seen_s)
@@ -79,7 +79,7 @@ enum err store_session_seen(struct store *s, const char *id, uint64_t seen_s)
 
 	ask_text(&q, bytes_str(id));
 	ask_u64(&q, seen_s);
-	return store_change(&q, SQL_SESSION_SEEN);
+	return store_change_later(&q, SQL_SESSION_SEEN);
 }
 
 enum err store_session_device(struct store *s, const struct store_session *x, bool is_new)
@@ -147,4 +147,30 @@ enum err store_sessions(struct store *s, bool (*one)(void *ctx, const struct sto
 
 	TRY(each(s, SQL_SESSIONS_PORTAL, one, ctx, &goes_on));
 	return goes_on ? each(s, SQL_SESSIONS_APP, one, ctx, &goes_on) : OK;
+}
+
+static enum err find_one(struct query *q, struct store_session *out)
+{
+	bool has_row = false;
+	enum err e = store_next(q, &has_row);
+
+	if (e == OK)
+		e = has_row ? read_session(q, out) : ERR_NOT_FOUND;
+	return store_end(q, e);
+}
+
+enum err store_session_get(struct store *s, struct bytes id, struct store_session *out)
+{
+	struct query q = store_ask(s, SQL_SESSION_BY_ID);
+
+	ask_text(&q, id);
+	return find_one(&q, out);
+}
+
+enum err store_session_by_hash(struct store *s, const unsigned char hash[HASH_LEN], struct store_session *out)
+{
+	struct query q = store_ask(s, SQL_SESSION_BY_HASH);
+
+	ask_blob(&q, hash, HASH_LEN);
+	return find_one(&q, out);
 }

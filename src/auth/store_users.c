@@ -170,25 +170,38 @@ enum err store_user_to_look(struct store *s, struct bytes origin, uint64_t befor
 	return find_one(&q, a, out);
 }
 
+static enum err each(struct query *q, bool (*one)(void *ctx, const struct store_user *u), void *ctx)
+{
+	struct store_user u;
+	bool has_row = true;
+	enum err e;
+
+	do {
+		e = store_next(q, &has_row);
+		if (e == OK && has_row)
+			e = read_user(q, &u);
+	} while (e == OK && has_row && one(ctx, &u));
+	return store_end(q, e);
+}
+
 enum err store_users(struct store *s, struct bytes after, size_t most, bool (*one)(void *ctx, const struct store_user *u), void *ctx)
 {
 	unsigned char mem[STORE_USER_NAME_MAX];
 	struct query q = store_ask(s, SQL_USERS);
-	struct store_user u;
-	bool has_row = true;
-	enum err e;
 
 	after = bytes_cut(after, 0, sizeof(mem));
 	for (size_t i = 0; i < after.len; i++)
 		mem[i] = ascii_lower(after.at[i]);
 	ask_text(&q, bytes_of(mem, after.len));
 	ask_u64(&q, most);
-	do {
-		e = store_next(&q, &has_row);
-		if (e == OK && has_row)
-			e = read_user(&q, &u);
-	} while (e == OK && has_row && one(ctx, &u));
-	return store_end(&q, e);
+	return each(&q, one, ctx);
+}
+
+enum err store_users_in(struct store *s, bool (*one)(void *ctx, const struct store_user *u), void *ctx)
+{
+	struct query q = store_ask(s, SQL_USERS_IN);
+
+	return each(&q, one, ctx);
 }
 
 enum err store_user_count(struct store *s, uint64_t *out)
@@ -215,8 +228,10 @@ static enum err texts_check(struct bytes display, struct bytes mail, struct byte
 enum err store_user_add(struct store *s, struct store_user *u, uint64_t now_s)
 {
 	unsigned char mem[STORE_USER_NAME_MAX], handle[sizeof(u->handle)];
+	bool has_row = false;
 	struct bytes name;
 	struct query q;
+	enum err e;
 
 	if (!lower_name(u->name, mem, &name))
 		return ERR_SYNTAX;
@@ -239,7 +254,11 @@ enum err store_user_add(struct store *s, struct store_user *u, uint64_t now_s)
 	ask_text(&q, u->origin);
 	ask_text(&q, u->subject);
 	TRY(store_change(&q, SQL_USER_ADD));
-	u->id = sqlite3_last_insert_rowid(s->db);
+	q = store_ask(s, SQL_USER_OF_HANDLE);
+	ask_blob(&q, handle, sizeof(handle));
+	e = store_next(&q, &has_row);
+	u->id = e == OK && has_row ? row_int(&q, 0) : 0;
+	TRY(store_end(&q, e == OK && !has_row ? ERR_IO : e));
 	u->made_s = now_s;
 	memcpy(u->handle, handle, sizeof(handle));
 	return OK;

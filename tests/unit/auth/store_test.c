@@ -1,8 +1,11 @@
-/* What identity keeps: what is written is there after the file was closed and opened, limits hold, and what is wrong with the disk or in the file is an
+/* Of both engines, SQLite and PostgreSQL. What identity keeps: what is written is there after the file was closed and opened, limits hold, and what is wrong with the disk or in the file is an
  * error that says so. */
 #define _GNU_SOURCE
 #include "auth/store.h"
 
+#include "postgresql.h"
+
+#include "auth/store_nodes.h"
 #include "base/clock.h"
 #include "jail/jail.h"
 
@@ -28,12 +31,43 @@
 static char dir[64], file[80];
 static struct store *store;
 static struct arena arena;
+static bool is_shared; /* in PostgreSQL */
 
 static void reopen(void)
 {
 	store_close(&store);
-	if (store_open(dir, &store) != OK)
+	if (is_shared ? store_open_postgresql(BYTES("postgresql://test"), &store) != OK : store_open(dir, &store) != OK)
 		fail_msg("%s", store_error(NULL));
+	if (is_shared && postgresql_connect(store) != OK)
+		fail_msg("%s", store_error(store));
+}
+
+/* A store that has nothing yet. */
+static int set_up_shared(void **state)
+{
+	char command[600];
+
+	(void)state;
+	is_shared = true;
+	snprintf(command, sizeof command, "%s/psql -q -X -h 127.0.0.1 -p %u -U sluis postgres -c 'DROP SCHEMA public CASCADE' -c 'CREATE SCHEMA public' >/dev/null 2>&1",
+		server.bin, server.at.port);
+	for (int i = 0; system(command) != 0; i++) {
+		if (i == 50)
+			return -1;
+		nanosleep(&(struct timespec){ .tv_nsec = 100000000 }, NULL);
+	}
+	arena_init_growing(&arena, 16 << 20);
+	reopen();
+	return 0;
+}
+
+static int tear_down_shared(void **state)
+{
+	(void)state;
+	store_close(&store);
+	arena_fini(&arena);
+	is_shared = false;
+	return 0;
 }
 
 static int set_up(void **state)
@@ -1172,6 +1206,190 @@ static void test_jail(void **state)
 
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+/* --- of PostgreSQL alone --- */
+
+struct heard {
+	unsigned sessions, ended, users;
+	char id[17];
+	int64_t user;
+};
+
+static void hear(void *ctx, enum store_news_kind kind, struct bytes id, int64_t user)
+{
+	struct heard *h = ctx;
+
+	h->sessions += kind == STORE_NEWS_SESSION;
+	h->ended += kind == STORE_NEWS_ENDED;
+	h->users += kind == STORE_NEWS_USER;
+	if (kind == STORE_NEWS_USER)
+		h->user = user;
+	else
+		snprintf(h->id, sizeof h->id, "%.*s", FMT(id));
+}
+
+/* Until so much of it has come. */
+static struct heard heard_by(struct store *s, unsigned n)
+{
+	struct heard h = { 0 };
+
+	for (int i = 0; h.sessions + h.ended + h.users < n && i < 500; i++) {
+		struct pollfd at = { store_fd(s), POLLIN, 0 };
+
+		assert_int_equal(store_news(s, hear, &h), OK);
+		if (h.sessions + h.ended + h.users < n)
+			poll(&at, 1, 10);
+	}
+	return h;
+}
+
+static struct store *second(void)
+{
+	struct store *other;
+
+	assert_int_equal(store_open_postgresql(BYTES("postgresql://other"), &other), OK);
+	assert_int_equal(postgresql_connect(other), OK);
+	return other;
+}
+
+static void test_news(void **state)
+{
+	int64_t id = add("eva");
+	struct store *other = second();
+	struct store_session a = session(id, 1, ""), found;
+	struct heard h;
+
+	(void)state;
+	assert_int_equal(store_session_put(store, &a), OK);
+	h = heard_by(other, 1);
+	assert_int_equal(h.sessions, 1);
+	assert_string_equal(h.id, a.id);
+	assert_int_equal(store_session_get(other, bytes_str(a.id), &found), OK);
+	assert_memory_equal(found.hash, a.hash, sizeof a.hash);
+	assert_int_equal(store_session_by_hash(other, a.hash, &found), OK);
+	assert_string_equal(found.id, a.id);
+	assert_int_equal(store_session_seen(store, a.id, NOW + 5000), OK); /* no news */
+	assert_int_equal(store_session_seen(store, a.id, NOW + 4000), ERR_NOT_FOUND); /* of a node that knew less */
+	a.hash[0] ^= 1;
+	assert_int_equal(store_session_put(store, &a), OK);
+	assert_int_equal(heard_by(other, 1).sessions, 1);
+	assert_int_equal(store_user_set(store, id, BYTES("Eva"), BYTES(""), BYTES("staff")), OK);
+	h = heard_by(other, 1);
+	assert_true(h.users == 1 && h.user == id);
+	assert_int_equal(store_session_remove(store, a.id), OK);
+	h = heard_by(other, 1);
+	assert_int_equal(h.ended, 1);
+	assert_string_equal(h.id, a.id);
+	assert_int_equal(store_session_put(store, &a), OK);
+	assert_int_equal(heard_by(other, 1).sessions, 1);
+	assert_int_equal(store_user_remove(store, id), OK); /* takes its sessions with it */
+	assert_int_equal(heard_by(other, 1).ended, 1);
+	memset(&h, 0, sizeof h);
+	assert_int_equal(store_news(store, hear, &h), OK);
+	assert_int_equal(h.sessions + h.ended + h.users, 0); /* of what it did itself nobody needs to be told */
+	store_close(&other);
+}
+
+/* Removed in one transaction, many at a time; one that is taken back is heard of by nobody. */
+static void test_many_end(void **state)
+{
+	int64_t id = add("eva");
+	struct store *other = second();
+	uint64_t start;
+
+	(void)state;
+	assert_int_equal(store_begin(store), OK);
+	for (unsigned i = 0; i < 3000; i++) {
+		struct store_session x = session(id, i, "");
+
+		assert_int_equal(store_session_put(store, &x), OK);
+	}
+	assert_int_equal(store_commit(store), OK);
+	assert_int_equal(heard_by(other, 3000).sessions, 3000);
+	start = clock_mono_us();
+	assert_int_equal(store_begin(store), OK);
+	for (unsigned i = 0; i < 3000; i++)
+		assert_int_equal(store_session_remove(store, session(id, i, "").id), OK);
+	assert_int_equal(store_commit(store), OK);
+	assert_int_equal(heard_by(other, 3000).ended, 3000);
+	print_message("3,000 sessions end, and another node has heard of each: %llu ms\n", (unsigned long long)(clock_mono_us() - start) / 1000);
+	assert_int_equal(sessions(0).n, 0);
+	store_close(&other);
+}
+
+static void test_lost(void **state)
+{
+	int64_t id = add("eva");
+	struct store_session a = session(id, 1, "");
+	struct store_user u;
+
+	(void)state;
+	assert_int_equal(store_session_put(store, &a), OK);
+	assert_int_equal(store_begin(store), OK);
+	assert_int_equal(store_session_remove(store, a.id), OK);
+	shutdown(store_fd(store), SHUT_RDWR);
+	assert_int_equal(store_commit(store), ERR_IO);
+	assert_false(store_is_connected(store));
+	assert_int_equal(store_fd(store), -1);
+	assert_non_null(strstr(store_error(store), "postgresql://test: "));
+	assert_int_equal(store_user_get(store, id, &arena, &u), ERR_IO);
+	assert_int_equal(store_begin(store), ERR_IO);
+	assert_int_equal(store_session_seen(store, a.id, NOW + 10000), ERR_IO);
+	assert_int_equal(postgresql_connect(store), OK);
+	assert_int_equal(sessions(0).n, 1); /* the end was taken back with its transaction: identity tries again */
+}
+
+static bool take_key(void *ctx, const unsigned char key[64])
+{
+	unsigned *sum = ctx;
+
+	*sum = *sum * 10 + key[0];
+	return true;
+}
+
+static void test_nodes(void **state)
+{
+	int64_t id = add("eva");
+	struct store *other = second();
+	struct store_session a = session(id, 1, "");
+	struct store_code c = { .hash = { 1 }, .nonce = { 2 }, .host = "wiki.test", .target = BYTES("/a?b"), .until_s = NOW + 60 }, got;
+	unsigned char key[64] = { 1 };
+	unsigned sum = 0;
+
+	(void)state;
+	memcpy(c.session, a.id, sizeof c.session);
+	assert_int_equal(store_code_put(store, &c, NOW), ERR_NOT_FOUND);
+	assert_int_equal(store_session_put(store, &a), OK);
+	assert_int_equal(store_code_put(store, &c, NOW), OK);
+	assert_int_equal(store_code_take(other, c.hash, &arena, &got), OK);
+	assert_true(bytes_eq(got.target, c.target) && got.nonce[0] == 2 && got.until_s == c.until_s);
+	assert_string_equal(got.session, a.id);
+	assert_string_equal(got.host, "wiki.test");
+	assert_int_equal(store_code_take(store, c.hash, &arena, &got), ERR_NOT_FOUND);
+	assert_int_equal(store_key_put(store, key, NOW - 100), OK);
+	key[0] = 2;
+	assert_int_equal(store_key_put(other, key, NOW), OK);
+	assert_int_equal(store_keys(store, NOW - 1000, take_key, &sum), OK);
+	assert_int_equal(sum, 21);
+	sum = 0;
+	assert_int_equal(store_keys(store, NOW - 50, take_key, &sum), OK);
+	assert_int_equal(sum, 2);
+	store_close(&other);
+}
+
+/* Octets that are no UTF-8, as some browser may call itself. */
+static void test_no_utf8(void **state)
+{
+	int64_t id = add("eva");
+	struct store_session a = session(id, 1, "");
+
+	(void)state;
+	memcpy(a.agent, "Fox \xff\xc3.", 8);
+	assert_int_equal(store_session_put(store, &a), OK);
+	assert_string_equal(sessions(0).last.agent, "Fox ??.");
+}
+
+#define S(name) cmocka_unit_test_setup_teardown(name, set_up_shared, tear_down_shared)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { T(test_origins), T(test_who_is_to_be_looked_up), T(test_an_old_file), T(test_names), T(test_user), T(test_user_changes),
@@ -1181,5 +1399,16 @@ int main(void)
 		T(test_damage),
 		T(test_modes), T(test_full_disk), T(test_read_only), T(test_jail) };
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	const struct CMUnitTest shared[] = { S(test_origins), S(test_who_is_to_be_looked_up), S(test_names), S(test_user), S(test_user_changes), S(test_texts),
+		S(test_list), S(test_totp), S(test_recovery), S(test_passkeys), S(test_sessions), S(test_device), S(test_transaction), S(test_remove_user),
+		S(test_sign_ins), S(test_sources), S(test_favourites), S(test_recent), S(test_news), S(test_many_end), S(test_lost), S(test_nodes), S(test_no_utf8) };
+	int failed = cmocka_run_group_tests_name("sqlite", tests, NULL, NULL);
+
+	if (!postgresql_start()) {
+		postgresql_end();
+		return 1;
+	}
+	failed += cmocka_run_group_tests_name("postgresql", shared, NULL, NULL);
+	postgresql_end();
+	return failed;
 }
