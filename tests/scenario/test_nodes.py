@@ -1,0 +1,548 @@
+"""Two nodes with one database: what is done at one holds at the other, and who is in stays in for a while when the database is away. Both nodes have the same
+names and the same port, each at an address of its own: so to a browser they are one gateway, as behind one name."""
+import base64
+import copy
+import json
+import os
+import re
+import socket
+import ssl
+import time
+
+import pytest
+
+from certs import Authority
+from harness import PATIENCE, Client, Rest, Sluis, World, wait_for
+from portal import PORTAL, Browser, add_user, ask, gateway, totp
+from postgres import PASSWORD as ROLE_PASSWORD
+from postgres import Postgres, quiet_port
+from test_gateway_docs import told, verifier
+from test_gateway_security import APP, ENTER, SESSION, UPGRADE, server
+from test_isolate import Watched
+
+ADDRESSES = ("127.0.0.1", "127.0.0.2")
+WIKI, MAIL, BOARD, STRONG = (f"{n}.{PORTAL}" for n in ("wiki", "mail", "board", "strong"))
+PLAIN = "site.test"  # of a route that asks for nobody
+CUT = 1.0  # s: what is under way at the other node ends within
+SOON = 5   # s; sanitizers and a machine that does much else make all of it slow
+
+
+def shared_port():
+    """A port that is free at the addresses of both nodes."""
+    while True:
+        with socket.socket() as a, socket.socket() as b:
+            a.bind((ADDRESSES[0], 0))
+            try:
+                b.bind((ADDRESSES[1], a.getsockname()[1]))
+                return a.getsockname()[1]
+            except OSError:
+                pass
+
+
+def configurations(world, store, **more):
+    """One for each node. They differ in their addresses, and in what Sluis fills in: the folder, the sockets, the log."""
+    config = gateway(world, server=server, gateway={**store, **more}, apps={
+        "wiki": {"token": True}, "mail": {"token": True}, "board": {"allow": 'user.groups == "board"'}, "strong": {"mfa": "true"}},
+        pools={"plain": {"servers": [world.scripted(server).address]}})
+    config["routes"] = [{"host": PLAIN, "pool": "plain"}]
+    port, made = shared_port(), []
+    for address in ADDRESSES:
+        made.append(copy.deepcopy(config))
+        made[-1]["listeners"]["web"]["address"] = f"{address}:{port}"
+    return made
+
+
+def address_of(node):
+    return node.config["listeners"]["web"]["address"].rsplit(":", 1)[0]
+
+
+def store_of(node):
+    return node.status().get("store", {})
+
+
+def is_connected(node):
+    return store_of(node).get("state") == "connected"
+
+
+def events(node, name):
+    return [line for line in node.log().splitlines() if re.search(rf"\bevent={re.escape(name)}(?:\s|$)", line)]
+
+
+class Person(Browser):
+    """One browser that may be at either node, with the same cookies."""
+
+    def __init__(self, node, keep=False):
+        super().__init__(node, keep)
+        self.opened, self.user = {}, None
+        self.at(node)
+
+    def at(self, node):
+        """From now on there. Connections that are kept stay with their node."""
+        self.s, self.port = node, node.port()
+        self.open = self.opened.setdefault(node.dir, {})
+        return self
+
+    def connect(self, host):
+        sock = socket.create_connection((address_of(self.s), self.port), timeout=20)
+        return self.context.wrap_socket(sock, server_hostname=host)
+
+    def twin(self):
+        """A browser with what this one has now: what it is told to forget, this one keeps."""
+        other = Person(self.s)
+        other.user, other.jar = self.user, copy.deepcopy(self.jar)
+        return other
+
+    def into(self, host=WIKI):
+        page = self.get("/", host=host)
+        assert page.status == 200 and page.url == self.url("/", host) and told(page, "Sluis-User") == self.user, page
+        return page
+
+
+def look(b, node, host=PORTAL, **kw):
+    """What these cookies show there. They are left as they are."""
+    return b.twin().at(node).get("/", host=host, **kw)
+
+
+def is_in(b, node, host=PORTAL):
+    page = look(b, node, host)
+    return page.status == 200 and page.url == b.url("/", host)
+
+
+def is_out(b, node, host=PORTAL):
+    """Asked to sign in: neither let in nor put off."""
+    page = look(b, node, host)
+    return page.status == 200 and "/sign-in" in page.url and 'name="password"' in page.text
+
+
+def status_at(b, node, host=PORTAL):
+    return look(b, node, host, follow=False).status
+
+
+def statuses(pair, b):
+    """At the portal and at the wiki, at both nodes."""
+    return [status_at(b, node, host) for node in pair.nodes for host in (PORTAL, WIKI)]
+
+
+class Line(Client):
+    """One connection to a node, for what a script sends."""
+
+    def __init__(self, node):
+        tls = ssl.create_default_context()
+        tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
+        self.sock = tls.wrap_socket(socket.create_connection((address_of(node), node.port()), PATIENCE), server_hostname=PORTAL)
+        self.rest = Rest(self.sock)
+
+
+def under_way(b, node, path="/ws"):
+    """A download (/long) or a WebSocket (/ws) at the wiki, which runs and is read until it ends."""
+    c = Line(node)
+    extra = UPGRADE if path == "/ws" else ""
+    c.send(f"GET {path} HTTP/1.1\r\nHost: {WIKI}\r\nAccept: application/json\r\nCookie: {APP}={b.jar[WIKI][APP]}\r\n{extra}\r\n")
+    head = c.head()
+    assert head.startswith(b"HTTP/1.1 101" if extra else b"HTTP/1.1 200"), head
+    if extra:
+        assert c.rest.exact(5) == b"hello" and c.send(b"echo").rest.exact(4) == b"echo"
+    else:
+        c.rest.exact(1)
+    return Watched(c)
+
+
+def cut_after(lines, since):
+    """The longest that one of them went on; all have ended within CUT."""
+    took = max(w.ended_after(since) for w in lines)
+    assert took < CUT, f"cut after {took:.3f} s"
+    return took
+
+
+def enrol(b):
+    """Sets up one-time codes: the secret, and the code that was taken for it."""
+    page = b.get("/totp")
+    secret = re.search(r"otpauth://[^\"]*secret=([A-Z2-7]+)", page.text).group(1)
+    code = totp(secret)
+    page = b.post("/totp", {"csrf": page.csrf(), "code": code})
+    assert page.status == 200 and page.url == b.url("/totp"), page
+    return secret, code
+
+
+def step_up(b, code):
+    page = b.get("/step-up?next=/account")
+    return b.post("/step-up", {"csrf": page.csrf(), "method": "totp", "code": code, "next": "/account"})
+
+
+class Pair:
+    """A database and two nodes that begin at the same moment; every test has users of its own, so that no test's end of sessions is another's."""
+
+    def __init__(self, world, **more):
+        self.world, self.db, self.count = world, Postgres(world), 0
+        self.nodes = [Sluis(world, config, wait=False) for config in configurations(world, self.db.section(), **more)]
+        for node in self.nodes:
+            wait_for(lambda: node.process.child.poll() is not None or "config.loaded" in node.log(), "sluisd is up")
+            assert node.process.child.poll() is None, node.log()
+        self.connected()
+
+    @property
+    def one(self):
+        return self.nodes[0]
+
+    @property
+    def two(self):
+        return self.nodes[1]
+
+    def connected(self):
+        for node in self.nodes:
+            wait_for(lambda: is_connected(node), "the node has its database")
+
+    def stop_database(self):
+        """Stopped, and both nodes have noticed."""
+        before = [len(events(node, "store.lost")) for node in self.nodes]
+        self.db.stop()
+        for node, n in zip(self.nodes, before):
+            wait_for(lambda: len(events(node, "store.lost")) > n, "store.lost")
+
+    def start_database(self):
+        """Started, and both nodes have noticed."""
+        before = [len(events(node, "store.back")) for node in self.nodes]
+        self.db.start()
+        for node, n in zip(self.nodes, before):
+            wait_for(lambda: len(events(node, "store.back")) > n, "store.back")
+        self.connected()
+
+    def heal(self):
+        """As a test expects to find it, whatever the one before left."""
+        if not self.db.is_up:
+            self.db.start()
+            self.connected()
+
+    def begin_two_again(self):
+        """Node two ends, and begins again with what it has on its disk."""
+        before = self.two
+        before.stop()
+        self.nodes[1] = self.world.run(before.config)
+        self.two.socket = before.socket  # as the configuration still says
+        self.connected()
+
+    def name(self, **more):
+        self.count += 1
+        name = f"user{self.count}"
+        add_user(self.one, name, **more)
+        return name
+
+    def person(self, node=None, keep=False, **more):
+        """Somebody new who has signed in there; at node one if nothing else is said."""
+        b = Person(node or self.one, keep)
+        b.user = self.name(**more)
+        home = b.sign_in(b.user)
+        assert home.status == 200 and home.url == b.url("/") and SESSION in b.jar.get(PORTAL, {}), home
+        return b
+
+    def known(self):
+        """Somebody whom both nodes have served, at the portal and at the wiki."""
+        b = self.person()
+        b.into()
+        assert statuses(self, b) == [200] * 4
+        return b
+
+
+@pytest.fixture(scope="module")
+def nodes():
+    w, failed = World(), []
+    try:
+        pair = Pair(w)
+        pair.failed = failed
+        yield pair
+    finally:
+        w.close(keep=bool(failed))
+
+
+@pytest.fixture
+def pair(nodes, request):
+    nodes.heal()
+    yield nodes
+    report = getattr(request.node, "report_call", None)
+    if report is None or report.failed:
+        nodes.failed.append(request.node.name)
+        for i, node in enumerate(nodes.nodes):
+            print(f"--- log of node {i + 1} (kept in {nodes.world.dir})\n{node.log()[-8000:]}")
+
+
+# --- sessions ---
+
+def test_who_signs_in_at_one_is_in_at_two_at_once(pair):
+    b = pair.person(display="Eva de Boer")
+    home = b.at(pair.two).get("/")
+    assert home.status == 200 and home.url == b.url("/") and "Eva de Boer" in home.text, home
+    b.at(pair.one).into()
+    page = look(b, pair.two, WIKI, follow=False)
+    assert page.status == 200 and told(page, "Sluis-User") == b.user, "the app's cookie too"
+    other = look(b, pair.two, MAIL, follow=False)
+    assert other.status != 200, "which is good for that app alone, as ever"
+    c = pair.person(pair.two)
+    c.into()
+    assert statuses(pair, c) == [200] * 4, "and the other way round"
+
+
+def test_a_code_for_an_app_from_one_is_good_at_two_and_good_once(pair):
+    b = pair.person()
+    page = b.get("/", host=MAIL, follow=False)
+    page = b.request("GET", page.field("location"), follow=False)
+    to = page.field("location")
+    assert "/.sluis/enter?code=" in to, page
+    again = b.twin()
+    assert ENTER in again.jar[MAIL]
+    page = b.at(pair.two).request("GET", to, follow=False)
+    assert page.status == 303 and APP in b.jar[MAIL], page
+    assert [status_at(b, node, MAIL) for node in pair.nodes] == [200, 200]
+    for node in pair.nodes:
+        thief = again.twin().at(node)
+        page = thief.request("GET", to, follow=False)
+        assert page.status == 403 and APP not in thief.jar[MAIL], page
+
+
+def test_revoked_at_one_is_cut_at_two_within_a_second(pair):
+    b = pair.person()
+    b.at(pair.two).into()
+    lines = [under_way(b, pair.two, "/long"), under_way(b, pair.two, "/ws")]
+    assert all(w.is_alive() for w in lines)
+    pair.one.cli("sessions", "revoke", b.user)
+    returned = time.monotonic()
+    print(f"cut {cut_after(lines, returned):.3f} s after the command was back")
+    for node in pair.nodes:
+        assert is_out(b, node) and is_out(b, node, WIKI)
+
+
+def test_signing_out_at_two_with_a_form_of_one_ends_it_at_one(pair):
+    b = pair.known()
+    home = look(b, pair.one)
+    line, was = under_way(b, pair.one), b.twin()
+    page = b.at(pair.two).post("/sign-out", {"csrf": home.csrf()})
+    returned = time.monotonic()
+    assert page.url.endswith("/signed-out"), page
+    cut_after([line], returned)
+    for node in pair.nodes:
+        assert is_out(was, node) and is_out(was, node, WIKI)
+
+
+def test_who_is_disabled_at_one_is_out_at_two(pair):
+    b = pair.known()
+    line = under_way(b, pair.two)
+    pair.one.cli("user", "disable", b.user)
+    cut_after([line], time.monotonic())
+    assert is_out(b, pair.two) and is_out(b, pair.two, WIKI)
+    assert Person(pair.two).sign_in(b.user, follow=False).status == 401
+    pair.two.cli("user", "enable", b.user)
+    assert Person(pair.one).sign_in(b.user, follow=False).status == 303, "and enabled at two may come in at one"
+
+
+def test_groups_that_one_changes_decide_at_two(pair):
+    b = pair.person(pair.two, groups=["staff"])
+
+    def at_board():
+        return b.get("/", host=BOARD).status
+
+    assert at_board() == 403
+    pair.one.cli("user", "set", b.user, "--group", "staff", "--group", "board")
+    wait_for(lambda: at_board() == 200, "the board's app opens at two", SOON)
+    pair.one.cli("user", "set", b.user, "--group", "staff")
+    wait_for(lambda: at_board() == 403, "and closes again", SOON)
+    assert b.get("/").url == b.url("/"), "signed in all the while"
+
+
+# --- second factors ---
+
+def test_a_step_up_at_one_makes_a_new_token_for_both(pair):
+    b = pair.person()
+    secret, _ = enrol(b)
+    c = Person(pair.two)
+    c.user = b.user
+    assert c.sign_in(c.user).status == 200 and c.get("/", host=STRONG).url.startswith(c.url("/step-up")), "two wants a second factor for this app"
+    before = c.twin()
+    page = step_up(c.at(pair.one), totp(secret, step=1))
+    assert page.status == 200 and page.url == c.url("/account"), page
+    assert c.jar[PORTAL][SESSION] != before.jar[PORTAL][SESSION]
+    assert is_in(c, pair.two) and is_in(c, pair.two, STRONG), "the new one has the second factor at two"
+    wait_for(lambda: is_out(before, pair.two), "the old one is nobody's at two", SOON)
+    assert is_out(before, pair.one)
+
+
+def test_a_one_time_code_is_taken_once_at_whichever_node(pair):
+    b = pair.person()
+    secret, code = enrol(b)
+    c = Person(pair.two)
+    assert c.sign_in(b.user).status == 200
+    page = step_up(c, code)
+    assert page.status == 401, "one has taken it"
+    code = totp(secret, step=1)
+    page = step_up(c, code)
+    assert page.status == 200 and page.url == c.url("/account"), page
+    d = Person(pair.one)
+    assert d.sign_in(b.user).status == 200
+    page = step_up(d, code)
+    assert page.status == 401, "two has taken it"
+
+
+# --- tokens for servers ---
+
+def test_a_token_of_two_is_verified_with_the_keys_at_ones_portal(pair):
+    b = pair.person(groups=["staff"])
+    issuer, audience, verify = f"https://{PORTAL}:{b.port}", f"https://{WIKI}:{b.port}", verifier()
+    tokens = [told(b.at(node).into(), "Sluis-Token") for node in pair.nodes]
+    kids = {json.loads(base64.urlsafe_b64decode(t.split(".")[0] + "==="))["kid"] for t in tokens}
+    for node in pair.nodes:
+        def keys():
+            return json.loads(Person(node).get("/.well-known/jwks.json", headers=["Accept: application/json"]).text)
+
+        wait_for(lambda: kids <= {k["kid"] for k in keys()["keys"]}, "the keys of both nodes", SOON)
+        for token in tokens:
+            claims = verify(token, keys(), issuer, audience)
+            assert claims["sub"] == b.user and claims["groups"] == ["staff"], claims
+
+
+# --- a node that is started again ---
+
+def test_a_node_that_begins_again_knows_the_sessions_of_before(pair):
+    b, c, unseen = pair.known(), pair.person(pair.two), pair.person()
+    c.into()
+    pair.begin_two_again()
+    assert statuses(pair, b) == [200] * 4 and statuses(pair, c) == [200] * 4
+    assert is_in(unseen, pair.two) and is_in(unseen, pair.two, WIKI)
+    pair.one.cli("sessions", "revoke", b.user)
+    wait_for(lambda: is_out(b, pair.two, WIKI), "and it hears what the other ends", SOON)
+
+
+# --- without the database ---
+
+def test_without_the_database_who_is_in_stays_in_and_nobody_new_gets_in(pair):
+    b, unseen, name = pair.known(), pair.person(), pair.name()
+    wrong = Person(pair.one).sign_in(name, "not the password")
+    assert wrong.status == 401 and wrong.alert(), wrong
+    line = under_way(b, pair.two, "/long")
+    for node in pair.nodes:
+        store = store_of(node)
+        assert (store["kind"], store["server"], store["state"]) == ("postgresql", f"127.0.0.1:{pair.db.port}", "connected"), store
+    stopped = int(time.time())
+    pair.stop_database()
+    for node in pair.nodes:
+        assert re.search(r'\bwhy=("[^"]+"|[^" ]+)', events(node, "store.lost")[-1]), events(node, "store.lost")
+        store = store_of(node)
+        assert (store["kind"], store["state"]) == ("postgresql", "lost") and stopped <= store["since"] <= time.time() + 1, store
+        for password in (None, "not the password"):
+            page = Person(node).sign_in(name, *[password] if password else [], follow=False)
+            assert page.status == 503 and page.alert() != wrong.alert(), page
+        assert not events(node, "store.closed")
+    assert statuses(pair, b) == [200] * 4 and line.is_alive()
+    stranger = unseen.at(pair.two)
+    assert stranger.get("/", follow=False).status == 503 and SESSION in stranger.jar[PORTAL], "whom it cannot ask about it does not judge"
+    pair.start_database()
+    for node in pair.nodes:
+        assert f"server=127.0.0.1:{pair.db.port}" in events(node, "store.back")[-1].replace('"', ""), events(node, "store.back")
+        assert Person(node).sign_in(name, follow=False).status == 303
+    assert statuses(pair, b) == [200] * 4 and line.is_alive()
+    assert is_in(stranger, pair.two)
+    pair.two.cli("sessions", "revoke", b.user)
+    cut_after([line], time.monotonic())
+    wait_for(lambda: is_out(b, pair.one), "what two ends is heard at one, as before", SOON)
+
+
+def test_what_is_revoked_without_the_database_ends_there_at_once_and_later_everywhere(pair):
+    b, other = pair.known(), pair.known()
+    here, there = under_way(b, pair.one), under_way(b, pair.two)
+    pair.stop_database()
+    pair.one.cli("sessions", "revoke", b.user)
+    cut_after([here], time.monotonic())
+    assert not is_in(b, pair.one) and not is_in(b, pair.one, WIKI)
+    assert is_in(b, pair.two, WIKI) and there.is_alive(), "two has not heard of it"
+    pair.start_database()
+    back = time.monotonic()
+    assert not is_in(b, pair.one) and not is_in(b, pair.one, WIKI), "it does not come back"
+    assert there.ended_after(back) < SOON
+    wait_for(lambda: is_out(b, pair.two) and is_out(b, pair.two, WIKI), "two ends it too", SOON)
+    assert is_out(b, pair.one) and is_out(b, pair.one, WIKI)
+    assert statuses(pair, other) == [200] * 4, "and nobody else's"
+    pair.begin_two_again()
+    assert is_out(b, pair.two) and is_in(other, pair.two), "the database has it so"
+
+
+def test_after_the_grace_nobody_is_let_through_until_the_database_is_back(world):
+    pair = Pair(world, store_grace="2s")
+    b = pair.known()
+    line = under_way(b, pair.two, "/long")
+    start = time.monotonic()
+    pair.stop_database()
+    wait_for(lambda: events(pair.two, "store.closed"), "the grace of two is over")
+    over = time.monotonic()
+    assert over - start > 1.5, f"after {over - start:.3f} s"
+    cut_after([line], over)
+    wait_for(lambda: events(pair.one, "store.closed"), "the grace of one is over")
+    assert [store_of(node)["state"] for node in pair.nodes] == ["closed"] * 2
+    assert statuses(pair, b) == [503] * 4
+    assert not any(look(b, node, host, follow=False).all("set-cookie") for node in pair.nodes for host in (PORTAL, WIKI)), "no cookie is taken away"
+    assert all(look(b, node, PLAIN).status == 200 for node in pair.nodes), "what asks for nobody is served"
+    pair.start_database()
+    assert statuses(pair, b) == [200] * 4, "the same cookies"
+    under_way(b, pair.two, "/long")
+
+
+def test_a_node_that_begins_without_a_database_serves_what_it_can_and_takes_it_when_it_comes(world):
+    """Its first server is never there; the second comes later, without TLS, which is for addresses of this machine alone."""
+    db = Postgres(world)
+    db.stop()
+    store = db.section([f"127.0.0.1:{quiet_port()}", f"127.0.0.1:{db.port}"], "?sslmode=disable")
+    s = world.run(configurations(world, store)[0])
+    wait_for(lambda: events(s, "store.lost"), "store.lost")
+    assert re.search(r'\bwhy=("[^"]+"|[^" ]+)', events(s, "store.lost")[0]) and store_of(s)["state"] != "connected", s.log()
+    processes = s.pids("identity")
+    b = Person(s)
+    assert b.get("/", host=PLAIN).status == 200
+    assert b.sign_in("eva", follow=False).status == 503
+    assert not ask(s, "user.add", name="eva", password="drie groene lantaarns 7")["ok"]
+    for host, name in ((PORTAL, SESSION), (WIKI, APP)):
+        b.jar[host] = {name: base64.urlsafe_b64encode(os.urandom(32)).decode().rstrip("=")}
+        assert b.get("/", host=host, follow=False).status == 503 and name in b.jar[host], host
+    b.jar.clear()
+    db.start()
+    wait_for(lambda: events(s, "store.back"), "store.back")
+    wait_for(lambda: is_connected(s), "the node has its database")
+    assert store_of(s)["server"] == f"127.0.0.1:{db.port}"
+    add_user(s, "eva")
+    b.user = "eva"
+    assert b.sign_in("eva").url == b.url("/")
+    b.into()
+    assert s.pids("identity") == processes, "nothing was started again"
+
+
+def files_with(secret, *tops):
+    found = []
+    for top in tops:
+        for path in [top] if os.path.isfile(top) else [os.path.join(at, f) for at, _, names in os.walk(top) for f in names]:
+            if os.path.isfile(path):
+                with open(path, "rb") as f:
+                    if secret.encode() in f.read():
+                        found.append(path)
+    return found
+
+
+def test_a_database_that_is_not_the_one_or_does_not_know_us_is_told_without_the_password(world):
+    db = Postgres(world)
+    wrong = "zeven rode 'kluizen' 7"
+    wrong_file, stranger = db.secret("wrong.password", wrong), Authority(db.dir, "Another CA")
+    [config, _] = configurations(world, db.section())
+    cases = [("another authority", {"store_ca": stranger.path}, r"certificate|authority|issuer"),
+             ("another password", {"store_password": wrong_file}, r"password"),
+             ("another name", {}, r"name|certificate|host")]
+    for case, change, why in cases:
+        if not change:
+            db.stop()
+            db.certificate("db.test")  # and not the address
+            db.start()
+        own = copy.deepcopy(config)
+        own["gateway"].update(change)
+        s = world.run(own)
+        wait_for(lambda: events(s, "store.lost"), "store.lost")
+        said = re.search(r'\bwhy=("(?:[^"\\]|\\.)*"|\S+)', events(s, "store.lost")[-1])
+        assert said and re.search(f"(?i){why}", said.group(1)), (case, events(s, "store.lost"))
+        assert Person(s).sign_in("eva", follow=False).status == 503, case
+        assert store_of(s)["state"] != "connected" and not events(s, "store.back"), case
+        s.stop()
+        for secret in (ROLE_PASSWORD, wrong, "kluizen"):
+            assert not files_with(secret, s.dir, s.process.log_path), (case, secret)
+    assert 'password authentication failed for user "sluis"' in db.log() and "connection authorized: user=sluis" not in db.log()
