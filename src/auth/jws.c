@@ -36,15 +36,16 @@ void jws_kid(const unsigned char public_key[JWS_PUBLIC_LEN], char out[JWS_KID_LE
 	out[JWS_KID_LEN] = 0;
 }
 
-void jws_key_set(struct text *t, const unsigned char public_key[JWS_PUBLIC_LEN])
+void jws_key_set(struct text *t, const unsigned char (*public_keys)[JWS_PUBLIC_LEN], size_t n)
 {
-	char kid[JWS_KID_LEN + 1];
+	text_lit(t, "{\"keys\":[");
+	for (size_t i = 0; i < n; i++) {
+		char kid[JWS_KID_LEN + 1];
 
-	jws_kid(public_key, kid);
-	text_lit(t, "{\"keys\":[{\"kty\":\"EC\",\"crv\":\"P-256\",\"use\":\"sig\",\"alg\":\"ES256\",\"kid\":\"");
-	text_str(t, kid);
-	text_lit(t, "\",");
-	put_coordinates(t, public_key);
+		jws_kid(public_keys[i], kid);
+		text_fmt(t, "%s{\"kty\":\"EC\",\"crv\":\"P-256\",\"use\":\"sig\",\"alg\":\"ES256\",\"kid\":\"%s\",", i ? "," : "", kid);
+		put_coordinates(t, public_keys[i]);
+	}
 	text_lit(t, "]}");
 }
 

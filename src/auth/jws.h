@@ -12,7 +12,7 @@
 /* The key's name. */
 void jws_kid(const unsigned char public_key[JWS_PUBLIC_LEN], char out[JWS_KID_LEN + 1]);
 /* {"keys":[{"kty":"EC","crv":"P-256","use":"sig","alg":"ES256","kid":...,"x":...,"y":...}]} */
-void jws_key_set(struct text *t, const unsigned char public_key[JWS_PUBLIC_LEN]);
+void jws_key_set(struct text *t, const unsigned char (*public_keys)[JWS_PUBLIC_LEN], size_t n);
 struct jws_claims {
 	struct bytes issuer, audience; /* "https://work.example.org", "https://intranet.work.example.org" */
 	/* sub: the user; name, email (where there are), groups, sid: the session's id, amr (RFC 8176): pwd, otp, swk of a passkey, pop of a session

@@ -233,14 +233,45 @@ struct session *sessions_at(struct sessions *t, uint32_t slot)
 	return slot < t->fresh && node_at(t, slot)->is_live ? session_at(t, slot) : NULL;
 }
 
-/* NULL: it lives. A clock that went back makes nothing idle. */
-static const char *why_over(const struct store_session *k, uint64_t now_s)
+static void note_due(const struct sessions *t, struct node *n, const struct store_session *k)
 {
-	if (now_s >= k->until_s)
+	uint64_t idle;
+
+	n->due_s = k->until_s;
+	if (k->idle_s && !__builtin_add_overflow(k->seen_s, (uint64_t)k->idle_s + t->hooks.slack_s, &idle) && idle < n->due_s)
+		n->due_s = idle;
+}
+
+static void saw(struct sessions *t, struct session *s, uint64_t when_s)
+{
+	if (when_s <= s->kept.seen_s)
+		return;
+	s->kept.seen_s = when_s;
+	note_due(t, node_at(t, s->slot), &s->kept);
+}
+
+/* A clock that went back makes nothing idle. */
+static bool is_idle(const struct sessions *t, const struct store_session *k, uint64_t now_s)
+{
+	return k->idle_s && now_s > k->seen_s && now_s - k->seen_s >= (uint64_t)k->idle_s + t->hooks.slack_s;
+}
+
+/* NULL: it lives. */
+static const char *why_over(struct sessions *t, struct session *s, uint64_t now_s)
+{
+	uint64_t seen;
+
+	if (now_s >= s->kept.until_s)
 		return "over";
-	if (k->idle_s && now_s > k->seen_s && now_s - k->seen_s >= k->idle_s)
+	if (!is_idle(t, &s->kept, now_s))
+		return NULL;
+	if (!t->hooks.seen)
 		return "idle";
-	return NULL;
+	seen = t->hooks.seen(t->hooks.ctx, s);
+	if (seen == UINT64_MAX)
+		return NULL;
+	saw(t, s, seen < now_s ? seen : now_s);
+	return is_idle(t, &s->kept, now_s) ? "idle" : NULL;
 }
 
 struct session *sessions_find(struct sessions *t, struct bytes token, uint64_t now_s)
@@ -257,9 +288,9 @@ struct session *sessions_find(struct sessions *t, struct bytes token, uint64_t n
 	secret_wipe(hash, sizeof(hash));
 	if (!s)
 		return NULL;
-	lives = is_token && !why_over(&s->kept, now_s);
+	lives = is_token && !why_over(t, s, now_s);
 	if (!is_portal(s))
-		lives &= !why_over(&session_at(t, s->parent_slot)->kept, now_s);
+		lives &= !why_over(t, session_at(t, s->parent_slot), now_s);
 	return lives ? s : NULL;
 }
 
@@ -312,15 +343,6 @@ static void list_out(struct sessions *t, const struct session *s)
 
 /* --- in --- */
 
-static void note_due(struct node *n, const struct store_session *k)
-{
-	uint64_t idle;
-
-	n->due_s = k->until_s;
-	if (k->idle_s && !__builtin_add_overflow(k->seen_s, k->idle_s, &idle) && idle < n->due_s)
-		n->due_s = idle;
-}
-
 static enum err enter(struct sessions *t, const struct store_session *kept, const struct session *parent, struct session **out)
 {
 	struct session *s;
@@ -338,7 +360,7 @@ static enum err enter(struct sessions *t, const struct store_session *kept, cons
 	list_in(t, s);
 	slot_index_put(&t->by_hash, key_of(s->kept.hash), slot);
 	slot_index_put(&t->by_id, id_key(s), slot);
-	note_due(node_at(t, slot), &s->kept);
+	note_due(t, node_at(t, slot), &s->kept);
 	node_at(t, slot)->is_live = true;
 	t->count++;
 	s->generation = move_on(t, slot, 1);
@@ -408,8 +430,27 @@ void sessions_changed(struct sessions *t, struct session *s)
 	s->generation = move_on(t, s->slot, 2);
 	for (uint32_t i = node_at(t, s->slot)->child; i != NONE; i = node_at(t, i)->older)
 		session_at(t, i)->parent_generation = s->generation;
-	note_due(node_at(t, s->slot), &s->kept);
+	note_due(t, node_at(t, s->slot), &s->kept);
 	next_epoch(t);
+}
+
+bool sessions_user_changed(struct sessions *t, int64_t user)
+{
+	bool is_one = false;
+
+	for (uint32_t i = *bucket_of(t, user); i != NONE; i = node_at(t, i)->user_next)
+		if (session_at(t, i)->kept.user == user) {
+			sessions_changed(t, session_at(t, i));
+			is_one = true;
+		}
+	return is_one;
+}
+
+void sessions_all_changed(struct sessions *t)
+{
+	for (uint32_t i = 0; i < t->fresh; i++)
+		if (node_at(t, i)->is_live)
+			sessions_changed(t, session_at(t, i));
 }
 
 void sessions_news(struct sessions *t, struct session *s)
@@ -431,6 +472,30 @@ void sessions_rotate(struct sessions *t, struct session *s, unsigned char token[
 	sha256_of(bytes_of(token, AUTH_TOKEN_LEN), s->kept.hash);
 	slot_index_put(&t->by_hash, key_of(s->kept.hash), s->slot);
 	sessions_changed(t, s);
+}
+
+enum err sessions_take(struct sessions *t, struct session *s, const struct store_session *now)
+{
+	struct store_session *k = &s->kept;
+	bool is_rotated = memcmp(k->hash, now->hash, sizeof(k->hash)) != 0;
+	bool is_changed = is_rotated || k->until_s != now->until_s || k->proved_s != now->proved_s || k->idle_s != now->idle_s || k->has_mfa != now->has_mfa ||
+		k->is_device_bound != now->is_device_bound || strcmp(k->method, now->method) != 0;
+	uint64_t seen = k->seen_s > now->seen_s ? k->seen_s : now->seen_s;
+	struct session *of_hash = is_rotated ? find_hash(t, now->hash) : s;
+
+	CHECK(sessions_at(t, s->slot) == s);
+	if (strcmp(k->id, now->id) != 0 || strcmp(k->parent, now->parent) != 0 || strcmp(k->host, now->host) != 0 || k->user != now->user || (of_hash && of_hash != s))
+		return ERR_ORDER;
+	if (is_rotated)
+		slot_index_take(&t->by_hash, key_of(k->hash), s->slot);
+	*k = *now;
+	k->seen_s = seen;
+	if (is_rotated)
+		slot_index_put(&t->by_hash, key_of(k->hash), s->slot);
+	note_due(t, node_at(t, s->slot), k);
+	if (is_changed)
+		sessions_changed(t, s);
+	return OK;
 }
 
 /* --- out --- */
@@ -537,14 +602,6 @@ static uint64_t time_of(uint32_t seen, uint64_t now_s)
 	return ago > INT32_MAX || ago > now_s ? now_s : now_s - ago;
 }
 
-static void saw(struct sessions *t, struct session *s, uint64_t when_s)
-{
-	if (when_s <= s->kept.seen_s)
-		return;
-	s->kept.seen_s = when_s;
-	note_due(node_at(t, s->slot), &s->kept);
-}
-
 static void take_seen(struct sessions *t, const struct board_seen *seen, uint64_t now_s)
 {
 	for (uint32_t i = 0; i < t->fresh; i++) {
@@ -575,10 +632,10 @@ void sessions_tick(struct sessions *t, const struct board_seen *seen, uint64_t n
 
 		if (!n->is_live || now_s < n->due_s)
 			continue;
-		why = why_over(&session_at(t, i)->kept, now_s);
+		why = why_over(t, session_at(t, i), now_s);
 		if (why)
 			sessions_end(t, session_at(t, i), why);
 		else
-			note_due(n, &session_at(t, i)->kept);
+			note_due(t, n, &session_at(t, i)->kept);
 	}
 }

@@ -20,6 +20,8 @@ struct session {
 	uint64_t device_before_until_s, device_grace_s, device_told_s;
 	unsigned char pending_totp[TOTP_SECRET_LEN], challenge[32];
 	uint64_t challenge_until_s;
+	uint32_t round;	      /* identity's: when a shared store last named it */
+	uint64_t seen_kept_s; /* likewise: not before this has such a store to know that it was seen */
 };
 struct sessions;
 /* ended: before s goes; why: "sign-out", "revoked", "idle", "over", "replaced", ... Workers have been told already, and s has its last generation. It may
@@ -28,6 +30,10 @@ struct sessions_hooks {
 	void *ctx;
 	void (*ended)(void *ctx, const struct session *s, const char *why);
 	void (*moved)(void *ctx); /* of many that end at once: the board has all of them, and `ended` will be called for each. NULL: nobody asks */
+	/* s seems idle. When another node saw it last, as far as is known; UINT64_MAX: that cannot be known now, and it is no reason to end it. NULL: there is
+	 * no other node. */
+	uint64_t (*seen)(void *ctx, const struct session *s);
+	uint32_t slack_s; /* so much later does a session end for idleness than its limit says: what other nodes saw comes late */
 };
 
 /* board: all its live slots are moved on: sessions of an identity before this one are to be asked about again. most: the limit of sessions,
@@ -43,6 +49,9 @@ enum err sessions_add(struct sessions *t, const struct store_session *of, const 
 /* One that the store kept, at start: portal sessions first. ERR_NOT_FOUND: its parent is not there. ERR_ORDER: there is one of that id
  * or hash. ERR_SYNTAX: what stands for an id is none. ERR_LIMIT. */
 enum err sessions_restore(struct sessions *t, const struct store_session *of, struct session **out) MUST_USE;
+/* s as the store has it now: another node changed it. Workers ask again if its token or its rights are others. ERR_ORDER: it is another user's, portal's
+ * or host's than s, or its new token another session's; nothing has changed. */
+enum err sessions_take(struct sessions *t, struct session *s, const struct store_session *now) MUST_USE;
 /* The session of a token, if it lives at now_s. NULL: no. Constant in time over what is wrong with the token. */
 struct session *sessions_find(struct sessions *t, struct bytes token, uint64_t now_s);
 struct session *sessions_find_id(struct sessions *t, struct bytes id);
@@ -52,6 +61,9 @@ void sessions_rotate(struct sessions *t, struct session *s, unsigned char token[
 /* Workers are to ask again about it (its facts have changed, or the times in kept were changed by hand); the token stays. Of a portal's: its apps'
  * sessions are not touched. The board's epoch grows here and at a rotation too. */
 void sessions_changed(struct sessions *t, struct session *s);
+/* All of a user, those of apps too. False: there is none. */
+bool sessions_user_changed(struct sessions *t, int64_t user);
+void sessions_all_changed(struct sessions *t);
 /* Likewise, but nothing that is under way is cut: something besides its rights is to be known. */
 void sessions_news(struct sessions *t, struct session *s);
 uint32_t sessions_news_of(const struct sessions *t, const struct session *s); /* the number that says so, for facts */

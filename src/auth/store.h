@@ -74,6 +74,11 @@ const char *store_error(const struct store *s); /* of the last ERR_IO: where, wh
 bool store_name_is_valid(struct bytes name);
 enum err store_user_find(struct store *s, struct bytes name, struct arena *a, struct store_user *out) MUST_USE;
 enum err store_user_get(struct store *s, int64_t id, struct arena *a, struct store_user *out) MUST_USE;
+/* As store_user_get, but where the store is another machine from memory, also while it is lost. Of *out only name, display, mail, language, groups,
+ * is_disabled and must_change are filled in then. */
+enum err store_user_known(struct store *s, int64_t id, struct arena *a, struct store_user *out) MUST_USE;
+/* Likewise by name; asked from memory only where the database does not answer. */
+enum err store_user_known_find(struct store *s, struct bytes name, struct arena *a, struct store_user *out) MUST_USE;
 enum err store_user_by_handle(struct store *s, const unsigned char handle[16], struct arena *a, struct store_user *out) MUST_USE;
 enum err store_user_by_subject(struct store *s, struct bytes origin, struct bytes subject, struct arena *a, struct store_user *out) MUST_USE;
 /* One of that origin who has a session and was looked up before before_s, the longest ago first. ERR_NOT_FOUND: nobody. */

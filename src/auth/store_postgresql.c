@@ -454,6 +454,7 @@ static enum err postgresql_commit(struct store *s)
 
 static void postgresql_close(struct store *s)
 {
+	known_free(&s->known);
 	if (!of(s))
 		return;
 	close_connection(s);
@@ -563,10 +564,11 @@ enum err store_open_postgresql(struct bytes what, struct store **out)
 
 	if (s) {
 		s->data = calloc(1, sizeof(struct postgresql));
+		s->known = known_new();
 		snprintf(s->path, sizeof(s->path), "%.*s", FMT(what));
 		(void)!store_why(s, OK, "not connected yet", "sluis-identity does so by itself");
 	}
-	return store_opened(s, s && s->data ? OK : ERR_MEMORY, out);
+	return store_opened(s, s && s->data && s->known ? OK : ERR_MEMORY, out);
 }
 
 bool store_is_connected(const struct store *s)
@@ -661,10 +663,26 @@ enum err store_news(struct store *s, void (*one)(void *ctx, enum store_news_kind
 			if (!bytes_starts(what, kinds[i].word))
 				continue;
 			id = bytes_cut(what, kinds[i].word.len, what.len);
-			if (kinds[i].kind != STORE_NEWS_USER || (bytes_u64(id, &user) == OK && user <= INT64_MAX))
-				one(ctx, kinds[i].kind, id, (int64_t)user);
+			if (kinds[i].kind == STORE_NEWS_USER) {
+				if (bytes_u64(id, &user) != OK || user > INT64_MAX)
+					continue;
+				known_forget(s->known, (int64_t)user);
+			}
+			one(ctx, kinds[i].kind, id, (int64_t)user);
 		}
 		PQfreemem(n);
 	}
 	return of(s)->is_ready ? OK : ERR_IO;
+}
+
+static bool know(void *ctx, const struct store_user *u)
+{
+	known_put(ctx, u);
+	return true;
+}
+
+enum err store_know_all(struct store *s)
+{
+	known_clear(s->known);
+	return store_users_in(s, know, s->known);
 }

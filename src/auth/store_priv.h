@@ -4,6 +4,7 @@
 #ifndef AUTH_STORE_PRIV_H
 #define AUTH_STORE_PRIV_H
 
+#include "auth/known.h"
 #include "auth/store.h"
 
 #define STORE_SCHEMA	 2	/* user_version of the file; the row of the table sluis */
@@ -62,6 +63,7 @@ struct store_engine {
 struct store {
 	const struct store_engine *engine;
 	void *data;			 /* the engine's */
+	struct known *known;		 /* of a shared one; NULL: each question goes to the database */
 	bool in_transaction, has_failed; /* the caller's; something in it has failed: it can only be taken back */
 	char path[256], why[STORE_WHY_MAX];
 };

@@ -144,6 +144,29 @@ enum err store_user_get(struct store *s, int64_t id, struct arena *a, struct sto
 	return find_one(&q, a, out);
 }
 
+enum err store_user_known(struct store *s, int64_t id, struct arena *a, struct store_user *out)
+{
+	enum err e = s->known ? known_get(s->known, id, a, out) : ERR_NOT_FOUND;
+
+	if (e != ERR_NOT_FOUND)
+		return e;
+	TRY(store_user_get(s, id, a, out));
+	if (s->known)
+		known_put(s->known, out);
+	return OK;
+}
+
+enum err store_user_known_find(struct store *s, struct bytes name, struct arena *a, struct store_user *out)
+{
+	unsigned char mem[STORE_USER_NAME_MAX];
+	enum err e = store_user_find(s, name, a, out);
+	int64_t id;
+
+	if (e != ERR_IO || !s->known || !lower_name(name, mem, &name) || known_find(s->known, name, &id) != OK)
+		return e;
+	return known_get(s->known, id, a, out);
+}
+
 enum err store_user_by_handle(struct store *s, const unsigned char handle[16], struct arena *a, struct store_user *out)
 {
 	struct query q = store_ask(s, SQL_USER_BY_HANDLE);
@@ -264,6 +287,14 @@ enum err store_user_add(struct store *s, struct store_user *u, uint64_t now_s)
 	return OK;
 }
 
+/* What was known of that user is not true any more, whatever comes of it. */
+static enum err change(struct query *q, enum statement n, int64_t id)
+{
+	if (q->s->known)
+		known_forget(q->s->known, id);
+	return store_change(q, n);
+}
+
 enum err store_user_set(struct store *s, int64_t id, struct bytes display, struct bytes mail, struct bytes groups)
 {
 	struct query q;
@@ -274,7 +305,7 @@ enum err store_user_set(struct store *s, int64_t id, struct bytes display, struc
 	ask_text(&q, display);
 	ask_text(&q, mail);
 	ask_text(&q, groups);
-	return store_change(&q, SQL_USER_SET);
+	return change(&q, SQL_USER_SET, id);
 }
 
 enum err store_user_rename(struct store *s, int64_t id, struct bytes name)
@@ -287,7 +318,7 @@ enum err store_user_rename(struct store *s, int64_t id, struct bytes name)
 	q = store_ask(s, SQL_USER_RENAME);
 	ask_int(&q, id);
 	ask_text(&q, name);
-	return store_change(&q, SQL_USER_RENAME);
+	return change(&q, SQL_USER_RENAME, id);
 }
 
 enum err store_user_looked(struct store *s, int64_t id, uint64_t now_s)
@@ -308,7 +339,7 @@ enum err store_user_password(struct store *s, int64_t id, struct bytes hash, boo
 	ask_int(&q, id);
 	ask_text(&q, hash);
 	ask_int(&q, must_change);
-	return store_change(&q, SQL_USER_PASSWORD);
+	return change(&q, SQL_USER_PASSWORD, id);
 }
 
 enum err store_user_disable(struct store *s, int64_t id, bool is_disabled)
@@ -317,7 +348,7 @@ enum err store_user_disable(struct store *s, int64_t id, bool is_disabled)
 
 	ask_int(&q, id);
 	ask_int(&q, is_disabled);
-	return store_change(&q, SQL_USER_DISABLE);
+	return change(&q, SQL_USER_DISABLE, id);
 }
 
 enum err store_user_language(struct store *s, int64_t id, struct bytes language)
@@ -328,7 +359,7 @@ enum err store_user_language(struct store *s, int64_t id, struct bytes language)
 	q = store_ask(s, SQL_USER_LANGUAGE);
 	ask_int(&q, id);
 	ask_text(&q, language);
-	return store_change(&q, SQL_USER_LANGUAGE);
+	return change(&q, SQL_USER_LANGUAGE, id);
 }
 
 enum err store_user_remove(struct store *s, int64_t id)
@@ -336,5 +367,5 @@ enum err store_user_remove(struct store *s, int64_t id)
 	struct query q = store_ask(s, SQL_USER_REMOVE);
 
 	ask_int(&q, id);
-	return store_change(&q, SQL_USER_REMOVE);
+	return change(&q, SQL_USER_REMOVE, id);
 }

@@ -15,6 +15,11 @@ void fd_close(int *fd)
 	*fd = -1;
 }
 
+int fd_copy(int fd)
+{
+	return fcntl(fd, F_DUPFD_CLOEXEC, 3);
+}
+
 enum err fd_nonblock(int fd)
 {
 	int flags = fcntl(fd, F_GETFL);

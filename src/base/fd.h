@@ -8,6 +8,7 @@
 /* AUTO(fd_close) int fd = open(...); the descriptor is closed where the variable ends; set it to -1 to keep it. */
 #define AUTO(fini) __attribute__((cleanup(fini)))
 void fd_close(int *fd); /* accepts -1, leaves -1 */
+int fd_copy(int fd); /* another descriptor of the same, the caller's; -1: none left */
 enum err fd_nonblock(int fd) MUST_USE;
 enum err fd_cloexec(int fd, bool on) MUST_USE;
 /* Writes all, or fails; for files and pipes at start-up and in the cli. */

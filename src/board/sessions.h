@@ -9,9 +9,13 @@
 
 #define BOARD_SESSION_SLOTS (1u << 18)
 
+enum board_store { BOARD_STORE_OWN /* of this node */, BOARD_STORE_CONNECTED, BOARD_STORE_LOST /* who is known passes */, BOARD_STORE_CLOSED /* nobody does */ };
 struct board_sessions {
 	uint64_t epoch;				   /* grows with each session that ends */
 	uint32_t state;				   /* 1: identity can answer; 0: it cannot (the store fails, or it starts) */
+	/* Of a store that several nodes share: enum board_store, since when, and which of its pool's servers; for `sluis status`. */
+	uint32_t store_state, store_server;
+	uint64_t store_since_s;
 	uint32_t generation[BOARD_SESSION_SLOTS]; /* odd: a session lives there; even: none */
 	uint32_t news[BOARD_SESSION_SLOTS];	   /* grows when something else is to be known of it: asked for again, and nothing is cut */
 };

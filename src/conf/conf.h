@@ -79,9 +79,11 @@ struct conf_pool_tls {
 	bool has_client_cert;
 	struct conf_cert client_cert;
 };
+/* Whose connections lead there. Of the gateway's own servers no route and no app can name the pool. */
+enum conf_pool_of { CONF_POOL_APPS, CONF_POOL_DIRECTORY /* a provider of gateway.ldap or gateway.oidc */, CONF_POOL_STORE /* gateway.store */ };
 struct conf_pool {
 	struct bytes name;
-	bool is_directory; /* made for a provider of gateway.ldap or gateway.oidc: no route and no app can name it */
+	enum conf_pool_of of;
 	enum conf_algorithm algorithm;
 	struct policy_expr *hash_key;
 	struct conf_server *servers;
@@ -172,6 +174,16 @@ struct conf_oidc { /* a service that people sign in at, by OpenID Connect */
 	struct bytes label; /* on the button */
 	uint32_t timeout_ms;
 };
+/* PostgreSQL, for several nodes. */
+struct conf_store {
+	bool is_shared; /* else the rest is not filled: a file below state_dir */
+	struct bytes url, user, database;
+	uint16_t pool;	/* of its servers: the first that is the primary is used */
+	bool has_tls, has_password;
+	struct bytes ca_pem; /* with has_tls */
+	uint16_t secret;     /* with has_password: index in conf's secrets */
+	uint32_t grace_s;    /* so long known sessions go on without it */
+};
 struct conf_gateway {
 	bool is_on; /* else the rest is not filled */
 	struct bytes portal; /* its host */
@@ -185,6 +197,7 @@ struct conf_gateway {
 	enum conf_binding device_binding; /* of the portal, and of routes that ask for a session */
 	uint32_t hashers; /* processes that hash passwords */
 	uint32_t directories; /* processes that ask directories; of interest where there is one */
+	struct conf_store store;
 	struct conf_ldap *ldap; /* in the order of asking */
 	size_t ldap_count;
 	struct conf_oidc *oidc; /* in the order of the buttons */

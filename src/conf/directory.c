@@ -38,7 +38,7 @@ uint16_t conf_add_secret(struct loader *l, const struct map *m, const char *key)
 	return (uint16_t)c->secret_count++;
 }
 
-uint16_t conf_add_pool(struct loader *l, const char *kind, struct bytes name, struct conf_server *servers, size_t n, uint32_t connect_ms, const yaml_mark_t *at)
+uint16_t conf_add_pool(struct loader *l, enum conf_pool_of of, const char *kind, struct bytes name, struct conf_server *servers, size_t n, uint32_t connect_ms, const yaml_mark_t *at)
 {
 	struct conf *c = l->conf;
 	struct conf_pool *pools = conf_array(l, c->pool_count + 1, sizeof *pools), *p = &pools[c->pool_count];
@@ -58,7 +58,7 @@ uint16_t conf_add_pool(struct loader *l, const char *kind, struct bytes name, st
 	}
 	if (c->pool_count)
 		memcpy(pools, c->pools, c->pool_count * sizeof *pools);
-	*p = (struct conf_pool){ .name = arena_copy(l->arena, text_bytes(&t)), .is_directory = true, .servers = servers, .server_count = n,
+	*p = (struct conf_pool){ .name = arena_copy(l->arena, text_bytes(&t)), .of = of, .servers = servers, .server_count = n,
 		.connect_ms = connect_ms };
 	for (size_t i = 0; i < n; i++)
 		servers[i].global = (uint16_t)c->server_total++;
@@ -95,7 +95,7 @@ bool conf_parse_host(struct loader *l, struct bytes text, uint16_t port, struct 
 	return true;
 }
 
-static bool is_loopback(const struct conf_server *s)
+bool conf_is_loopback(const struct conf_server *s)
 {
 	static const struct addr_prefix v4 = { .ip = { [10] = 0xff, [11] = 0xff, [12] = 127 }, .bits = 104 }, v6 = { .ip = { [15] = 1 }, .bits = 128 };
 
@@ -119,14 +119,14 @@ static void read_servers(struct loader *l, const struct map *m, struct conf_ldap
 		if (!conf_parse_host(l, node_text(items[i]), d->tls == CONF_LDAPS ? LDAPS_PORT : LDAP_PORT, &servers[i]))
 			conf_fail(l, &items[i]->start_mark, "write ldap.example.org, ldap.example.org:636 or 192.0.2.1:636",
 				"'%.*s' is not a host, with or without a port", FMT(node_text(items[i])));
-		else if (d->tls == CONF_LDAP_PLAIN && !is_loopback(&servers[i]))
+		else if (d->tls == CONF_LDAP_PLAIN && !conf_is_loopback(&servers[i]))
 			conf_fail(l, &items[i]->start_mark, "write tls: ldaps or tls: starttls",
 				"without TLS everybody on the way to '%.*s' could read passwords: tls: off is for addresses of this machine (127.0.0.1)", FMT(node_text(items[i])));
 		for (size_t k = 0; k < i; k++)
 			if (bytes_eq(servers[k].name, servers[i].name))
 				conf_fail(l, &items[i]->start_mark, "keep one of the two", "the server '%.*s' stands here twice", FMT(servers[i].name));
 	}
-	d->pool = conf_add_pool(l, "ldap", d->name, servers, n, d->timeout_ms, &at);
+	d->pool = conf_add_pool(l, CONF_POOL_DIRECTORY, "ldap", d->name, servers, n, d->timeout_ms, &at);
 }
 
 /* RFC 4515's outer form, and what is filled in: letters are those that may stand behind %. The rest is for the directory to say. */

@@ -85,6 +85,7 @@ void conf_read_gateway(struct loader *l, const struct map *top)
 	conf_read_apps(l, &m);
 	conf_read_directories(l, &m);
 	conf_read_oidc(l, &m);
+	conf_read_store(l, &m);
 }
 
 static void expr_free(struct policy_expr *e)

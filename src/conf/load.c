@@ -364,9 +364,9 @@ size_t conf_find_pool(struct loader *l, struct bytes name, const yaml_mark_t *at
 	size_t n = 0;
 
 	for (size_t i = 0; i < l->conf->pool_count; i++) {
-		if (bytes_eq(l->conf->pools[i].name, name) && !l->conf->pools[i].is_directory)
+		if (bytes_eq(l->conf->pools[i].name, name) && l->conf->pools[i].of == CONF_POOL_APPS)
 			return i;
-		if (n < COUNT_OF(names) && !l->conf->pools[i].is_directory)
+		if (n < COUNT_OF(names) && l->conf->pools[i].of == CONF_POOL_APPS)
 			names[n++] = (const char *)l->conf->pools[i].name.at; /* arena_copy ends it with NUL */
 	}
 	best = conf_nearest(name, names, n);

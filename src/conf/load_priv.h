@@ -80,15 +80,17 @@ void conf_read_gateway(struct loader *l, const struct map *top);
 void conf_read_apps(struct loader *l, const struct map *gateway);
 void conf_read_directories(struct loader *l, const struct map *gateway);
 void conf_read_oidc(struct loader *l, const struct map *gateway);
+void conf_read_store(struct loader *l, const struct map *gateway);
 bool conf_is_provider_name(struct bytes id);
 /* take_groups of a provider: names as they will stand in user.groups. False: it is not there, and all count. */
 bool conf_read_take_groups(struct loader *l, const struct map *m, const struct bytes **take, size_t *count);
 /* The file that key names, as one of conf's secrets: its number. */
 uint16_t conf_add_secret(struct loader *l, const struct map *m, const char *key);
 /* A pool KIND.NAME of these servers (kept; their numbers are filled in), without checks; its number. */
-uint16_t conf_add_pool(struct loader *l, const char *kind, struct bytes name, struct conf_server *servers, size_t n, uint32_t connect_ms, const yaml_mark_t *at);
+uint16_t conf_add_pool(struct loader *l, enum conf_pool_of of, const char *kind, struct bytes name, struct conf_server *servers, size_t n, uint32_t connect_ms, const yaml_mark_t *at);
 /* HOST[:PORT], copied. False: it is none. */
 bool conf_parse_host(struct loader *l, struct bytes text, uint16_t port, struct conf_server *s);
+bool conf_is_loopback(const struct conf_server *s); /* an address of this machine, not a name */
 bool conf_is_host(struct bytes b); /* letters, digits, -, _ and ., at most 253 */
 void conf_free_gateway(struct conf_gateway *g);
 void conf_read_routes(struct loader *l, const struct map *top);

@@ -52,7 +52,7 @@ static void read_hosts(struct loader *l, const struct map *m, struct conf_oidc *
 	for (size_t i = 0; i < n; i++)
 		if (!conf_parse_host(l, node_text(items[i]), 443, &servers[i + 1]))
 			conf_fail(l, &items[i]->start_mark, "write keys.example.org or keys.example.org:8443", "'%.*s' is not a host, with or without a port", FMT(node_text(items[i])));
-	o->pool = conf_add_pool(l, "oidc", o->name, servers, n + 1, o->timeout_ms, &at);
+	o->pool = conf_add_pool(l, CONF_POOL_DIRECTORY, "oidc", o->name, servers, n + 1, o->timeout_ms, &at);
 }
 
 static void read_client(struct loader *l, const struct map *m, struct conf_oidc *o)

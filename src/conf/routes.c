@@ -68,7 +68,7 @@ void conf_read_routes(struct loader *l, const struct map *top)
 		read_route(l, items[i], &c->routes[i]);
 	c->route_count = n;
 	for (size_t i = 0; i < c->pool_count; i++)
-		own += !c->pools[i].is_directory; /* those come behind */
+		own += c->pools[i].of == CONF_POOL_APPS; /* those come behind */
 	/* One pool and no route: all goes there. Not what is behind the gateway: by a name that is no app's anybody would reach an app's server. */
 	if (n == 0 && own == 1 && c->gateway.app_count == 0)
 		c->route_count = 1;

@@ -129,8 +129,8 @@ static void record_open(struct dial *d)
 		r.state = LEDGER_OPEN;
 		r.conn = d->conn;
 		r.owner = d->channel->index;
-	} else if (d->channel->role == ROLE_DIRECTORY) {
-		r.outcome = BYTES("directory");
+	} else if (d->channel->role == ROLE_DIRECTORY || d->channel->role == ROLE_IDENTITY) {
+		r.outcome = d->channel->role == ROLE_IDENTITY ? BYTES("store") : BYTES("directory");
 	} else {
 		uint64_t now = loop_now_ms(loop);
 
@@ -398,8 +398,8 @@ static enum err on_dial(struct role_run *run, struct channel *from, struct ipc_m
 	(void)run;
 	if (!reader_done(&r) || pool >= conf->pool_count || server >= conf->pools[pool].server_count)
 		return ERR_DENIED; /* only configured servers: anything else is not a worker of ours */
-	if (conf->pools[pool].is_directory != (from->role == ROLE_DIRECTORY))
-		return ERR_DENIED; /* who speaks with browsers or checks servers has no way to directories, and who asks those none to apps */
+	if (conf->pools[pool].of != (from->role == ROLE_DIRECTORY ? CONF_POOL_DIRECTORY : from->role == ROLE_IDENTITY ? CONF_POOL_STORE : CONF_POOL_APPS))
+		return ERR_DENIED; /* who speaks with browsers or checks servers has no way to directories or to the store, and who asks those none to apps */
 	if (p->count >= DIALS_PER_CHANNEL)
 		return refuse_more(from, request);
 	d = calloc(1, sizeof *d);
@@ -635,7 +635,7 @@ static const struct role role_dialer = {
 	.hears =
 		(const struct call[]){
 			/* message   from                                   when          handler */
-			{ MSG_DIAL, FROM(ROLE_WORKER) | FROM(ROLE_PROBER) | FROM(ROLE_DIRECTORY), WHEN_RUNNING, on_dial },
+			{ MSG_DIAL, FROM(ROLE_WORKER) | FROM(ROLE_PROBER) | FROM(ROLE_DIRECTORY) | FROM(ROLE_IDENTITY), WHEN_RUNNING, on_dial },
 			{ MSG_BOARD, FROM(ROLE_MASTER), WHEN_SETUP, on_board },
 			{ MSG_ISOLATION, FROM(ROLE_MASTER), WHEN_SETUP | WHEN_RUNNING, on_isolation },
 			{ 0 },

@@ -229,6 +229,8 @@ static enum err directory_start(struct role_run *run)
 	arena_init(&d->arena, arena_memory, sizeof arena_memory);
 	TRY(role_conf(run, &d->conf));
 	for (size_t i = 0; i < d->conf->secret_count; i++) {
+		if (d->conf->gateway.store.has_password && i == d->conf->gateway.store.secret)
+			continue; /* identity's */
 		if (i >= SECRETS_MAX || !d->secrets[i].at)
 			return ERR_ORDER;
 		/* RFC 4513 5.1.2: with an empty one a server would take us for nobody, and say yes. */

@@ -1,5 +1,5 @@
 /* identity: knows who people are and which sessions live. It has no network: passwords are verified by the hashers, tokens for servers signed by
- * the keeper. It writes one folder. There is one, over all generations of the configuration. */
+ * the keeper, and a store that several nodes share is reached over a connection that the dialer made. It writes one folder. There is one, over all generations of the configuration. */
 #include "roles/identity_priv.h"
 
 #include "base/log.h"
@@ -20,6 +20,11 @@
 static struct identity identity;
 static unsigned char arena_memory[ARENA_SIZE], scratch_memory[POLICY_SCRATCH_SIZE];
 
+struct identity *identity_self(void)
+{
+	return &identity;
+}
+
 uint64_t identity_now_s(const struct identity *id)
 {
 	return loop_real_us(id->run->loop) / 1000000;
@@ -30,18 +35,21 @@ uint64_t identity_now_s(const struct identity *id)
 static void session_ended(void *ctx, const struct session *s, const char *why)
 {
 	struct identity *id = ctx;
-	bool is_own = strcmp(why, "sign-out") == 0;
+	bool is_elsewhere = strcmp(why, IDENTITY_ELSEWHERE) == 0, is_own = strcmp(why, "sign-out") == 0 || is_elsewhere;
 	struct store_user u;
+	bool is_removed = is_elsewhere || store_session_remove(id->store, s->kept.id) == OK;
 
-	if (store_session_remove(id->store, s->kept.id) != OK) {
+	if (!is_removed && !id->link.is_shared) {
 		id->removal_failed = true;
 		LOG(EV_IDENTITY_STORE, KV_STR("what", "session_remove"), KV_STR("why", store_error(id->store)));
 	}
+	if (id->link.is_shared && !is_elsewhere && (!is_removed || id->is_batch)) /* of a batch only its commit says that it is removed */
+		identity_store_unremoved(id, s->kept.id);
 	if (s->kept.host[0] || strcmp(why, "replaced") == 0)
 		return; /* of an app: its portal's says it */
 	arena_reset(&id->scratch);
 	identity_record(id, is_own || strcmp(why, "idle") == 0 || strcmp(why, "over") == 0 ? LEDGER_SIGN_OUT : LEDGER_REVOKED, &s->kept.client,
-		store_user_get(id->store, s->kept.user, &id->scratch, &u) == OK ? u.name : BYTES("?"), s->kept.id, why, BYTES(""));
+		store_user_known(id->store, s->kept.user, &id->scratch, &u) == OK ? u.name : BYTES("?"), s->kept.id, why, BYTES(""));
 }
 
 /* Workers cut what is live of sessions that have ended; what is not live they see on the board. */
@@ -86,22 +94,43 @@ static bool keep_one_seen(void *ctx, struct session *s)
 	return true;
 }
 
+enum err identity_batch_begin(struct identity *id)
+{
+	enum err e = store_begin(id->store);
+
+	id->is_batch = e == OK;
+	id->batch_mark = identity_store_mark(id);
+	return e;
+}
+
+enum err identity_batch_end(struct identity *id, enum err begun)
+{
+	enum err e = begun == OK ? store_commit(id->store) : begun;
+
+	id->is_batch = false;
+	if (e == OK)
+		identity_store_removed(id, id->batch_mark);
+	else if (!id->link.is_shared)
+		id->removal_failed = true; /* tried again until the disk takes it; what ended may have been taken back with the rest */
+	return e;
+}
+
 /* Ends what is over, and from time to time, or now, has the store know when each was last in use: after a restart one that was would seem idle. */
 static void tick(struct identity *id, bool now)
 {
 	uint64_t now_s = identity_now_s(id);
-	enum err begun = store_begin(id->store); /* many may be over at once, after a night: one wait for the disk */
+	enum err begun = identity_batch_begin(id); /* many may be over at once, after a night: one wait for the disk */
 
 	sessions_tick(id->sessions, id->seen, now_s);
-	if (now || now_s >= id->seen_kept_s + SEEN_KEPT_S) {
+	if (id->link.is_shared) {
+		identity_store_keep_seen(id, now);
+	} else if (now || now_s >= id->seen_kept_s + SEEN_KEPT_S) {
 		sessions_each(id->sessions, keep_one_seen, id);
 		id->seen_kept_s = now_s;
 	}
 	remove_again(id);
-	if (begun != OK || store_commit(id->store) != OK) {
-		id->removal_failed = true; /* what ended may have been taken back with the rest */
+	if (identity_batch_end(id, begun) != OK && !identity_store_is_lost(id))
 		LOG(EV_IDENTITY_STORE, KV_STR("what", "sessions_tick"), KV_STR("why", store_error(id->store)));
-	}
 }
 
 static void on_second(struct timer *t)
@@ -109,6 +138,7 @@ static void on_second(struct timer *t)
 	struct identity *id = CONTAINER_OF(t, struct identity, second);
 
 	tick(id, false);
+	identity_store_tick(id);
 	token_tick(id);
 	kept_tick(id);
 	identity_alert_tick(id);
@@ -177,6 +207,7 @@ static enum err on_config(struct role_run *run, struct channel *from, struct ipc
 		return ERR_SYNTAX;
 	TRY(role_conf_again(run, m->fds[0], &identity.conf));
 	identity.generation = generation;
+	identity_store_config(&identity);
 	directory_hand_out(&identity);
 	return identity_alert_start(&identity);
 }
@@ -200,7 +231,7 @@ static enum err identity_peer(struct role_run *run, struct channel *c)
 		token_peer(&identity, c);
 	else if (c->role == ROLE_DIRECTORY)
 		directory_peer(&identity, c);
-	else if (c->role != ROLE_WORKER)
+	else if (c->role != ROLE_WORKER && c->role != ROLE_DIALER)
 		return ERR_DENIED;
 	return OK;
 }
@@ -233,7 +264,7 @@ static bool restore(void *ctx, const struct store_session *x)
 
 static enum err identity_start(struct role_run *run)
 {
-	static const struct sessions_hooks hooks = { .ctx = &identity, .ended = session_ended, .moved = tell_workers };
+	struct sessions_hooks hooks = { .ctx = &identity, .ended = session_ended, .moved = tell_workers };
 	struct identity *id = &identity;
 	enum err e;
 
@@ -251,26 +282,37 @@ static enum err identity_start(struct role_run *run)
 	id->guess = guess_new();
 	if (!id->guess)
 		return ERR_MEMORY;
+	hooks.slack_s = identity_store_slack(id);
+	hooks.seen = hooks.slack_s ? identity_store_seen : NULL;
 	/* Without a gateway we serve nobody; the master does not start us then. */
 	TRY(sessions_new(id->board, id->conf->gateway.is_on ? id->conf->gateway.sessions_max : 1, &hooks, &id->sessions));
-	e = store_open(".", &id->store);
+	e = identity_store_open(id);
 	if (e != OK) {
 		LOG(EV_IDENTITY_STORE, KV_STR("what", "open"), KV_STR("why", e == ERR_ORDER ? "it was written by a newer Sluis" : store_error(NULL)));
 		return e;
 	}
 	TRY(identity_alert_start(id));
 	hash_init(id);
+	if (id->link.is_shared)
+		return OK; /* they are read when it is there */
 	e = store_sessions(id->store, restore, id);
 	if (e != OK)
 		LOG(EV_IDENTITY_STORE, KV_STR("what", "sessions"), KV_STR("why", store_error(id->store)));
 	return e;
 }
 
+static void turn_end(void *ctx)
+{
+	identity_store_turn(ctx);
+	tell_workers(ctx);
+}
+
 static enum err identity_run(struct role_run *run)
 {
-	loop_at_turn_end(run->loop, tell_workers, &identity);
+	loop_at_turn_end(run->loop, turn_end, &identity);
 	__atomic_store_n(&identity.board->state, 1, __ATOMIC_RELEASE);
 	identity.seen_kept_s = identity_now_s(&identity);
+	identity_store_run(&identity);
 	on_second(&identity.second);
 	return OK;
 }
@@ -283,6 +325,7 @@ static void identity_end(struct role_run *run)
 	if (identity.sessions && identity.seen && identity.store)
 		tick(&identity, true);
 	identity_alert_end(&identity);
+	identity_store_end(&identity);
 	store_close(&identity.store);
 }
 
@@ -294,10 +337,13 @@ static const struct role role_identity = {
 		/* message              from               when                        handler */
 		{ MSG_IDENTITY_DIR,     FROM(ROLE_MASTER), WHEN_SETUP,                 on_dir },
 		{ MSG_BOARD,            FROM(ROLE_MASTER), WHEN_SETUP,                 on_board },
+		{ MSG_SECRET,           FROM(ROLE_MASTER), WHEN_SETUP | WHEN_RUNNING,  identity_store_on_secret },
 		{ MSG_ALERTS,           FROM(ROLE_MASTER), WHEN_SETUP | WHEN_RUNNING,  on_alerts },
 		{ MSG_IDENTITY_CONFIG,  FROM(ROLE_MASTER), WHEN_RUNNING,               on_config },
 		{ MSG_IDENTITY_ADMIN,   FROM(ROLE_MASTER), WHEN_RUNNING,               identity_on_admin },
 		{ MSG_IDENTITY_ASK,     FROM(ROLE_WORKER), WHEN_RUNNING,               on_ask },
+		{ MSG_DIALED,           FROM(ROLE_DIALER), WHEN_RUNNING,               identity_store_on_dialed },
+		{ MSG_DIAL_FAILED,      FROM(ROLE_DIALER), WHEN_RUNNING,               identity_store_on_dialed },
 		{ MSG_HASHED,           FROM(ROLE_HASHER), WHEN_RUNNING,               hash_on_hashed },
 		{ MSG_DIRECTORY_ANSWER, FROM(ROLE_DIRECTORY), WHEN_RUNNING,            directory_on_answer },
 		{ MSG_TOKEN_PUBLIC_IS,  FROM(ROLE_KEEPER), WHEN_RUNNING,               token_on_public },
@@ -314,5 +360,6 @@ static const struct role role_identity = {
 int main(int argc, char **argv)
 {
 	appender_init(&identity.alerts);
+	identity_store_init(&identity);
 	return role_main(&role_identity, argc, argv);
 }

@@ -54,18 +54,23 @@ static struct bytes text_of(const json_t *r, const char *key)
 	return v && json_is_string(v) ? bytes_of(json_string_value(v), json_string_length(v)) : BYTES("");
 }
 
-/* The user that the request names. NULL answer: *u is filled. */
-static json_t *find_user(struct identity *id, const json_t *r, struct store_user *u)
+/* The user that the request names. NULL answer: *u is filled; is_known: with who it is, which is known while the store is lost too. */
+static json_t *find_by_name(struct identity *id, const json_t *r, struct store_user *u, bool is_known)
 {
 	struct bytes name = text_of(r, "name");
 
 	if (!store_name_is_valid(name))
 		return failed("name", "a name has 1 to 64 of a-z, 0-9 . _ - @ + and begins with a letter or a digit");
-	switch (store_user_find(id->store, name, &id->arena, u)) {
+	switch (is_known ? store_user_known_find(id->store, name, &id->arena, u) : store_user_find(id->store, name, &id->arena, u)) {
 	case OK: return NULL;
 	case ERR_NOT_FOUND: return failed("none", "there is no user of that name; sluis user list names them");
 	default: return store_failed(id);
 	}
+}
+
+static json_t *find_user(struct identity *id, const json_t *r, struct store_user *u)
+{
+	return find_by_name(id, r, u, false);
 }
 
 /* --- users --- */
@@ -186,8 +191,6 @@ static json_t *user_set(struct identity *id, uint32_t request, const json_t *r)
 {
 	struct store_user u;
 	json_t *wrong = find_user(id, r, &u);
-	struct session *list[64];
-	size_t n;
 
 	(void)request;
 	if (wrong)
@@ -204,9 +207,7 @@ static json_t *user_set(struct identity *id, uint32_t request, const json_t *r)
 		return failed("origin", "name, mail and groups come from where the user does (sluis user show says where): change them there");
 	if (store_user_set(id->store, u.id, u.display, u.mail, u.groups) != OK)
 		return store_failed(id);
-	n = sessions_of_user(id->sessions, u.id, list, COUNT_OF(list));
-	for (size_t i = 0; i < n && i < COUNT_OF(list); i++)
-		sessions_changed(id->sessions, list[i]); /* other groups, other rights: workers ask again */
+	(void)sessions_user_changed(id->sessions, u.id); /* other groups, other rights: workers ask again */
 	return ok();
 }
 
@@ -404,7 +405,7 @@ static json_t *read_which(struct identity *id, const json_t *r, struct which *w)
 
 	*w = (struct which){ .id = id, .sid = text_of(r, "id"), .before_s = (uint64_t)json_integer_value(json_object_get(r, "before")) };
 	if (json_object_get(r, "name")) {
-		json_t *wrong = find_user(id, r, &u);
+		json_t *wrong = find_by_name(id, r, &u, true);
 
 		if (wrong)
 			return wrong;
@@ -444,7 +445,7 @@ static bool list_session(void *ctx, struct session *s)
 	text_init(&t, ip, sizeof ip);
 	addr_write_ip(&k->client, &t);
 	if (!part_add(w->part, json_pack("{s:s,s:o,s:s,s:o,s:s,s:s,s:b,s:b,s:I,s:I,s:I}", "id", k->id, "user",
-		string_of(store_user_get(w->id->store, k->user, &w->id->scratch, &u) == OK ? u.name : BYTES("?")), "host", k->host, "address",
+		string_of(store_user_known(w->id->store, k->user, &w->id->scratch, &u) == OK ? u.name : BYTES("?")), "host", k->host, "address",
 		string_of(text_bytes(&t)), "agent", k->agent, "method", k->method, "mfa", k->has_mfa, "device_bound",
 		k->is_device_bound, "since", (json_int_t)k->since_s, "seen",
 		(json_int_t)k->seen_s, "until", (json_int_t)k->until_s)))
@@ -485,11 +486,12 @@ static json_t *sessions_revoke(struct identity *id, uint32_t request, const json
 		return wrong;
 	if (!w.user && !w.sid.len && !w.app.len && !w.before_s && !json_is_true(json_object_get(r, "all")))
 		return failed("which", "which sessions? a user, an id, an app, a time, or all of them");
-	if (identity_end_all(id, is_one, &w, "revoked", &n) != OK)
+	if (identity_end_all(id, is_one, &w, "revoked", &n) != OK && !identity_store_is_lost(id))
 		return store_failed(id);
 	if (n == 0 && w.sid.len)
 		return failed("none", "there is no session of that id; sluis sessions list names them");
-	return json_pack("{s:b,s:I,s:i}", "ok", 1, "ended", (json_int_t)n, "left", (int)sessions_count(id->sessions));
+	/* later: other nodes hear of it when the store is back */
+	return json_pack("{s:b,s:I,s:i,s:b}", "ok", 1, "ended", (json_int_t)n, "left", (int)sessions_count(id->sessions), "later", n && identity_store_is_lost(id));
 }
 
 static const struct {

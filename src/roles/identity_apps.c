@@ -87,23 +87,34 @@ void call_app_code(struct identity *id, const struct asker *a, const struct auth
 	k->slot = s->slot;
 	k->generation = s->generation;
 	k->until_s = identity_now_s(id) + CODE_S;
+	if (id->link.is_shared && !identity_store_code(id, k, s)) { /* the browser may bring it to another node */
+		code_end(k);
+		identity_reply_result(id, a, AUTH_DOWN);
+		secret_wipe(code, sizeof code);
+		return;
+	}
+	if (id->link.is_shared)
+		code_end(k);
 	if (app && store_used(id->store, s->kept.user, app->id, identity_now_s(id)) != OK)
 		LOG(EV_IDENTITY_STORE, KV_STR("what", "used"), KV_STR("why", store_error(id->store)));
 	identity_reply(id, a, &(struct auth_answer){ .result = AUTH_OK, .values = { bytes_of(code, sizeof code) }, .value_count = 1 });
 	secret_wipe(code, sizeof code);
 }
 
-static struct code *code_find(struct identity *id, struct bytes code)
+/* Used up, whatever comes of it. False: there is none. */
+static bool code_take(struct identity *id, struct bytes code, struct code *out)
 {
 	unsigned char hash[SHA256_LEN];
-	struct code *found = NULL;
+	bool found = false;
 
 	sha256_of(code, hash);
 	for (size_t i = 0; i < CODES_MAX; i++)
-		if (id->codes[i].until_s > identity_now_s(id) &&
-			secret_eq(bytes_of(id->codes[i].hash, sizeof hash), bytes_of(hash, sizeof hash)))
-			found = &id->codes[i];
-	return found;
+		if (id->codes[i].until_s > identity_now_s(id) && secret_eq(bytes_of(id->codes[i].hash, sizeof hash), bytes_of(hash, sizeof hash))) {
+			*out = id->codes[i];
+			secret_wipe(&id->codes[i], sizeof id->codes[i]);
+			found = true;
+		}
+	return found || (id->link.is_shared && identity_store_code_take(id, hash, out));
 }
 
 void call_app_enter(struct identity *id, const struct asker *a, const struct auth_call *c)
@@ -113,19 +124,19 @@ void call_app_enter(struct identity *id, const struct asker *a, const struct aut
 	struct store_session of = { .client = c->client, .since_s = identity_now_s(id), .seen_s = identity_now_s(id) };
 	struct session *parent, *before, *s;
 	struct bytes target;
-	struct code *k;
+	struct code k;
 	enum err e;
 
-	if (c->args[1].len != AUTH_TOKEN_LEN || c->args[2].len != AUTH_TOKEN_LEN || !(k = code_find(id, c->args[1]))) {
-		identity_reply_result(id, a, AUTH_NONE);
+	if (c->args[1].len != AUTH_TOKEN_LEN || c->args[2].len != AUTH_TOKEN_LEN || !code_take(id, c->args[1], &k)) {
+		identity_reply_result(id, a, identity_store_is_lost(id) ? AUTH_DOWN : AUTH_NONE);
 		return;
 	}
 	sha256_of(c->args[2], nonce);
-	parent = sessions_at(id->sessions, k->slot);
+	parent = sessions_at(id->sessions, k.slot);
 	/* Seen once, used up: a code that comes from another browser or for another host is in wrong hands. */
-	if (!parent || parent->generation != k->generation || !bytes_eq(c->args[0], bytes_str(k->host)) ||
-		!secret_eq(bytes_of(nonce, sizeof nonce), bytes_of(k->nonce, sizeof nonce))) {
-		code_end(k);
+	if (!parent || parent->generation != k.generation || !bytes_eq(c->args[0], bytes_str(k.host)) ||
+		!secret_eq(bytes_of(nonce, sizeof nonce), bytes_of(k.nonce, sizeof nonce))) {
+		code_end(&k);
 		identity_reply_result(id, a, AUTH_NONE);
 		return;
 	}
@@ -134,12 +145,12 @@ void call_app_enter(struct identity *id, const struct asker *a, const struct aut
 	of.proved_s = parent->kept.proved_s;
 	of.has_mfa = parent->kept.has_mfa;
 	of.idle_s = app && app->idle_s ? app->idle_s : id->conf->gateway.idle_s;
-	memcpy(of.host, k->host, sizeof of.host);
+	memcpy(of.host, k.host, sizeof of.host);
 	memcpy(of.method, parent->kept.method, sizeof of.method);
 	memcpy(of.agent, parent->kept.agent, sizeof of.agent);
 	memcpy(of.parent, parent->kept.id, sizeof of.parent);
-	target = arena_copy(&id->arena, bytes_str(k->target));
-	code_end(k);
+	target = arena_copy(&id->arena, bytes_str(k.target));
+	code_end(&k);
 	before = sessions_of_app(id->sessions, parent, bytes_str(of.host)); /* one browser, one cookie for this host: it takes its place */
 	if (before)
 		sessions_end(id->sessions, before, "replaced");

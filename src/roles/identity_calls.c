@@ -49,7 +49,7 @@ enum err identity_facts(struct identity *id, const struct session *s, struct aut
 	const struct session *p = identity_parent(id, s); /* who they are, and how they proved it, is the portal's */
 	struct store_user u;
 
-	TRY(store_user_get(id->store, s->kept.user, &id->arena, &u));
+	TRY(store_user_known(id->store, s->kept.user, &id->arena, &u));
 	*out = (struct auth_facts){ .slot = s->slot, .generation = s->generation, .since_s = p->kept.since_s, .until_s = s->kept.until_s,
 		.proved_s = p->kept.proved_s, .idle_s = s->kept.idle_s, .has_mfa = p->kept.has_mfa, .is_device_bound = s->kept.is_device_bound, /* each by itself */
 		.must_change = u.must_change, .method = bytes_str(p->kept.method), .user = u.name, .display = u.display, .mail = u.mail,
@@ -131,7 +131,7 @@ void identity_renew(struct identity *id, const struct asker *a, struct session *
 
 struct session *identity_portal_session(struct identity *id, struct bytes token)
 {
-	struct session *s = sessions_find(id->sessions, token, identity_now_s(id));
+	struct session *s = identity_find(id, token);
 
 	return s && !s->kept.host[0] ? s : NULL;
 }
@@ -150,12 +150,11 @@ static bool is_of_user(void *ctx, const struct session *s)
 
 enum err identity_end_all(struct identity *id, bool (*match)(void *ctx, const struct session *s), void *ctx, const char *why, size_t *ended)
 {
-	enum err begun = store_begin(id->store);
+	enum err begun = identity_batch_begin(id);
 
 	*ended = sessions_end_all(id->sessions, match, ctx, why);
-	if (begun == OK && store_commit(id->store) == OK)
+	if (identity_batch_end(id, begun) == OK)
 		return OK;
-	id->removal_failed = true; /* tried again until the disk takes it */
 	LOG(EV_IDENTITY_STORE, KV_STR("what", "sessions_end"), KV_STR("why", store_error(id->store)));
 	return ERR_IO;
 }
@@ -183,10 +182,12 @@ void identity_record(struct identity *id, enum ledger_kind kind, const struct ad
 
 static void call_session(struct identity *id, const struct asker *a, const struct auth_call *c)
 {
-	struct session *s = sessions_find(id->sessions, c->token, identity_now_s(id));
+	struct session *s = identity_find(id, c->token);
 	struct bytes host = c->args[0];
 
-	if (!s || !bytes_eq(host, s->kept.host[0] ? bytes_str(s->kept.host) : id->conf->gateway.portal))
+	if (!s && identity_store_is_lost(id))
+		identity_reply_result(id, a, AUTH_DOWN); /* another node may know it */
+	else if (!s || !bytes_eq(host, s->kept.host[0] ? bytes_str(s->kept.host) : id->conf->gateway.portal))
 		identity_reply_result(id, a, AUTH_NONE);
 	else
 		identity_reply_session(id, a, s, BYTES(""), NULL);
@@ -194,7 +195,7 @@ static void call_session(struct identity *id, const struct asker *a, const struc
 
 static void call_sign_out(struct identity *id, const struct asker *a, const struct auth_call *c)
 {
-	struct session *s = sessions_find(id->sessions, c->token, identity_now_s(id));
+	struct session *s = identity_find(id, c->token);
 	struct store_user u = { .id = 0 };
 
 	if (!s) {
@@ -251,5 +252,8 @@ void identity_call(struct identity *id, struct channel *from, const struct auth_
 	const struct asker a = { .channel = from, .request = c->request, .call = c->id, .asked_ms = loop_now_ms(id->run->loop) };
 
 	arena_reset(&id->arena);
-	functions[c->id](id, &a, c);
+	if (identity_store_is_closed(id)) /* who has been ended elsewhere cannot be told from others */
+		identity_reply_result(id, &a, AUTH_DOWN);
+	else
+		functions[c->id](id, &a, c);
 }

@@ -82,7 +82,7 @@ void identity_device_facts(struct identity *id, struct session *s, struct auth_f
 
 static struct session *session_at_host(struct identity *id, const struct auth_call *c)
 {
-	struct session *s = sessions_find(id->sessions, c->token, identity_now_s(id));
+	struct session *s = identity_find(id, c->token);
 
 	return s && bytes_eq(c->args[0], s->kept.host[0] ? bytes_str(s->kept.host) : id->conf->gateway.portal) ? s : NULL;
 }

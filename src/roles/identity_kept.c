@@ -106,7 +106,7 @@ void call_keep(struct identity *id, const struct asker *a, const struct auth_cal
 /* It stays until its time is over: a page that did not arrive is asked for again. */
 void call_kept(struct identity *id, const struct asker *a, const struct auth_call *c)
 {
-	const struct session *s = sessions_find(id->sessions, c->token, identity_now_s(id));
+	const struct session *s = identity_find(id, c->token);
 	unsigned char hash[SHA256_LEN], number[24];
 	struct bytes target;
 	struct kept *k = NULL;

@@ -95,15 +95,6 @@ static enum err add(struct identity *id, const char *origin, const struct direct
 	return e == OK ? OK : store_fails(id, "user_add");
 }
 
-static void changed(struct identity *id, int64_t user)
-{
-	struct session *list[USER_SESSIONS_MAX];
-	size_t n = sessions_of_user(id->sessions, user, list, COUNT_OF(list));
-
-	for (size_t i = 0; i < n && i < COUNT_OF(list); i++)
-		sessions_changed(id->sessions, list[i]); /* other groups, other rights: workers ask again */
-}
-
 /* Only what is another is written: a lookup of somebody who has not changed waits for no disk. */
 static enum err renew(struct identity *id, const char *origin, const struct directory_person *who, struct store_user *u)
 {
@@ -126,7 +117,7 @@ static enum err renew(struct identity *id, const char *origin, const struct dire
 		return store_fails(id, "user_set");
 	if (!is_other && !is_renamed)
 		return OK;
-	changed(id, u->id);
+	(void)sessions_user_changed(id->sessions, u->id); /* other groups, other rights: workers ask again */
 	return store_user_get(id->store, u->id, &id->arena, u) == OK ? OK : store_fails(id, "user_get");
 }
 

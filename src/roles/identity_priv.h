@@ -1,7 +1,7 @@
 /* identity's parts: the process (identity.c), what workers call (identity_calls.c and the tables below), sign-ins under way (identity_sign_in.c), factors
  * (identity_factors.c), apps' one-time codes (identity_apps.c), forms that wait for a sign-in (identity_kept.c), keys of devices (identity_device.c),
  * passwords through the hashers (identity_hash.c), tokens through the keeper (identity_token.c), directories of people (identity_directory.c,
- * identity_people.c), alerts (identity_alert.c), and what administrators ask (identity_admin.c). One thread. */
+ * identity_people.c), a store that several nodes share (identity_store.c), alerts (identity_alert.c), and what administrators ask (identity_admin.c). One thread. */
 #ifndef ROLES_IDENTITY_PRIV_H
 #define ROLES_IDENTITY_PRIV_H
 
@@ -152,11 +152,40 @@ struct directory_process {
 	struct directory_job *job; /* what it works at */
 };
 
+#define STORE_PASSWORD_MAX 1024
+#define IDENTITY_ELSEWHERE "elsewhere" /* why a session ended: another node says so */
+
+/* The way to a store that several nodes share (identity_store.c). */
+enum link_state { LINK_DOWN, LINK_DIALING, LINK_CONNECTING, LINK_UP };
+struct link {
+	bool is_shared; /* else the rest is not used */
+	bool is_closed; /* lost for too long, or not there yet: nobody passes */
+	enum link_state state;
+	struct watch watch; /* a copy of the library's descriptor; -1: none */
+	struct timer timer; /* the next attempt, or the end of this one */
+	uint32_t dial, again_ms;
+	uint16_t server; /* in its pool: the one that is used or tried */
+	uint64_t since_s; /* connected, or lost, since then */
+	uint64_t told_s, key_told_s;
+	uint32_t round; /* of reading all sessions */
+	uint64_t lookups_s;
+	unsigned lookups;
+	char (*unremoved)[17]; /* sessions that have ended, and which the store may still have */
+	size_t unremoved_count, unremoved_cap;
+	int ca;
+	char ca_path[32], url[512];
+	struct text password;
+	unsigned char password_mem[STORE_PASSWORD_MAX];
+};
+
 struct identity {
 	struct role_run *run;
 	struct conf *conf; /* the one in use */
 	uint32_t generation;
 	struct store *store;
+	struct link link;
+	bool is_batch; /* between identity_batch_begin and _end */
+	size_t batch_mark;
 	struct sessions *sessions;
 	struct guess *guess;
 	struct board_sessions *board;
@@ -189,6 +218,37 @@ struct identity {
 };
 
 uint64_t identity_now_s(const struct identity *id);
+struct identity *identity_self(void);
+/* Around several changes of the store: one wait. end: not OK, and what ended in between is removed later. */
+enum err identity_batch_begin(struct identity *id) MUST_USE;
+enum err identity_batch_end(struct identity *id, enum err begun) MUST_USE;
+
+/* identity_store.c: a store that several nodes share; of one node's own these do nothing */
+void identity_store_init(struct identity *id);
+enum err identity_store_open(struct identity *id) MUST_USE; /* either kind */
+void identity_store_run(struct identity *id);
+void identity_store_config(struct identity *id); /* another configuration is in use */
+void identity_store_tick(struct identity *id);	 /* once a second */
+void identity_store_turn(struct identity *id);	 /* at each turn's end: what other nodes did */
+void identity_store_end(struct identity *id);
+enum err identity_store_on_secret(struct role_run *run, struct channel *from, struct ipc_msg *m) MUST_USE;
+enum err identity_store_on_dialed(struct role_run *run, struct channel *from, struct ipc_msg *m) MUST_USE;
+bool identity_store_is_lost(const struct identity *id);	  /* what is not known cannot be asked */
+bool identity_store_is_closed(const struct identity *id); /* for longer than it may be */
+/* A session has ended and may not be removed; those noted since mark are. */
+void identity_store_unremoved(struct identity *id, const char *session);
+size_t identity_store_mark(const struct identity *id);
+void identity_store_removed(struct identity *id, size_t mark);
+uint64_t identity_store_seen(void *ctx, const struct session *s); /* sessions_hooks.seen */
+uint32_t identity_store_slack(const struct identity *id);
+void identity_store_keep_seen(struct identity *id, bool all);
+/* Codes on their way to an app, which any node may be shown. False: it cannot be kept; there is none. */
+bool identity_store_code(struct identity *id, const struct code *k, const struct session *s);
+bool identity_store_code_take(struct identity *id, const unsigned char hash[32], struct code *out);
+/* The keys of other nodes that sign tokens. */
+void identity_store_keys(struct identity *id, void (*one)(void *ctx, const unsigned char key[64]), void *ctx);
+/* The session of a token, if it lives: known here, or only to the store yet. NULL: none, or it cannot be asked (identity_store_is_lost). */
+struct session *identity_find(struct identity *id, struct bytes token);
 
 /* identity_calls.c */
 void identity_call(struct identity *id, struct channel *from, const struct auth_call *c);

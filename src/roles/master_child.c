@@ -140,10 +140,10 @@ static bool may_talk(const struct child *a, const struct child *b)
 	static const unsigned peers[ROLE_COUNT] = {
 		[ROLE_WORKER] = FROM(ROLE_KEEPER) | FROM(ROLE_DIALER) | FROM(ROLE_IDENTITY),
 		[ROLE_KEEPER] = FROM(ROLE_WORKER) | FROM(ROLE_PROBER) | FROM(ROLE_SCRIBE) | FROM(ROLE_IDENTITY),
-		[ROLE_DIALER] = FROM(ROLE_WORKER) | FROM(ROLE_PROBER) | FROM(ROLE_DIRECTORY),
+		[ROLE_DIALER] = FROM(ROLE_WORKER) | FROM(ROLE_PROBER) | FROM(ROLE_DIRECTORY) | FROM(ROLE_IDENTITY),
 		[ROLE_PROBER] = FROM(ROLE_DIALER) | FROM(ROLE_KEEPER),
 		[ROLE_SCRIBE] = FROM(ROLE_KEEPER),
-		[ROLE_IDENTITY] = FROM(ROLE_WORKER) | FROM(ROLE_KEEPER) | FROM(ROLE_HASHER) | FROM(ROLE_DIRECTORY),
+		[ROLE_IDENTITY] = FROM(ROLE_WORKER) | FROM(ROLE_KEEPER) | FROM(ROLE_HASHER) | FROM(ROLE_DIRECTORY) | FROM(ROLE_DIALER),
 		[ROLE_HASHER] = FROM(ROLE_IDENTITY),
 		[ROLE_DIRECTORY] = FROM(ROLE_DIALER) | FROM(ROLE_IDENTITY),
 	};
@@ -151,6 +151,8 @@ static bool may_talk(const struct child *a, const struct child *b)
 
 	if (!(peers[a->role] & FROM(b->role)) || (a->gen && b->gen && a->gen != b->gen))
 		return false;
+	if ((a->role == ROLE_DIALER && b->role == ROLE_IDENTITY) || (a->role == ROLE_IDENTITY && b->role == ROLE_DIALER))
+		return g && g->conf->gateway.store.is_shared; /* else it has no way out at all */
 	/* identity is nothing to who has no gateway */
 	return !g || (a->role != ROLE_IDENTITY && b->role != ROLE_IDENTITY) || g->conf->gateway.is_on;
 }
@@ -416,6 +418,8 @@ static enum err hand_over_of_generation(struct child *c)
 	if (c->role == ROLE_WATCHER)
 		TRY(hand_over_watcher(c));
 	for (size_t i = 0; c->role == ROLE_DIRECTORY && i < g->conf->secret_count; i++) {
+		if (g->conf->gateway.store.has_password && i == g->conf->gateway.store.secret)
+			continue;
 		lseek(g->secret_fds[i], 0, SEEK_SET); /* one before may have read it */
 		TRY(send_numbered(c, MSG_SECRET, i, g->secret_fds[i]));
 	}

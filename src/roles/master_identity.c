@@ -127,6 +127,10 @@ enum err master_identity_prepare(struct master *m, const struct generation *g, c
 		}
 		close_files(id);
 	}
+	if (id->process.pid > 0 && working_with(m) && working_with(m)->conf->gateway.store.is_shared != g->conf->gateway.store.is_shared) {
+		snprintf(error, size, "gateway.store cannot come or go while the gateway runs, for who is signed in is known to the one that is in use: restart sluisd");
+		return ERR_ORDER;
+	}
 	if (id->dir < 0) {
 		snprintf(id->state_dir, sizeof(id->state_dir), "%.*s", FMT(dir));
 		snprintf(id->user, sizeof(id->user), "%.*s", FMT(g->conf->user));
@@ -317,6 +321,21 @@ bool master_identity_exited(struct child *c, bool was_ready)
 
 /* --- what they are given --- */
 
+/* The password for the store, as the directory's are given: a copy of its file that the kernel made. */
+static enum err send_secret(struct child *c, const struct generation *g)
+{
+	const struct conf_store *s = &g->conf->gateway.store;
+	unsigned char mem[2];
+	struct text t;
+
+	if (!s->has_password)
+		return OK;
+	text_init(&t, mem, sizeof(mem));
+	text_put_u16(&t, s->secret);
+	lseek(g->secret_fds[s->secret], 0, SEEK_SET);
+	return child_send(c, MSG_SECRET, text_bytes(&t), g->secret_fds[s->secret]);
+}
+
 enum err master_identity_hand_over(struct child *c)
 {
 	struct master_identity *id = &c->master->identity;
@@ -331,6 +350,7 @@ enum err master_identity_hand_over(struct child *c)
 		workers += g->children[i].role == ROLE_WORKER;
 	TRY(child_send_setup(c, g->number, workers, g->bundle));
 	id->told = g->number;
+	TRY(send_secret(c, g));
 	TRY(child_send(c, MSG_IDENTITY_DIR, BYTES(""), id->dir));
 	TRY(child_send_board(c, BOARD_SESSIONS, 0, id->sessions, true));
 	TRY(child_send_board(c, BOARD_SEEN, 0, id->seen, false));
@@ -366,7 +386,7 @@ static void tell(struct master *m, const struct generation *g)
 
 	text_init(&t, mem, sizeof(mem));
 	text_put_u32(&t, g->number);
-	if (child_send(&m->identity.process, MSG_IDENTITY_CONFIG, text_bytes(&t), g->bundle) == OK)
+	if (send_secret(&m->identity.process, g) == OK && child_send(&m->identity.process, MSG_IDENTITY_CONFIG, text_bytes(&t), g->bundle) == OK)
 		m->identity.told = g->number;
 }
 

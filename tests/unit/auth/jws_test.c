@@ -258,7 +258,7 @@ static void test_key(void **state)
 	assert_memory_equal(got, digest, sizeof got);
 
 	text_init(&t, mem, sizeof mem);
-	jws_key_set(&t, public_key);
+	jws_key_set(&t, (const unsigned char (*)[JWS_PUBLIC_LEN])public_key, 1);
 	assert_false(t.failed);
 	set = json_loadb((const char *)mem, t.len, JSON_REJECT_DUPLICATES, NULL);
 	assert_non_null(set);

@@ -128,7 +128,7 @@ static void defaults(void **state)
 	assert_int_equal(d->pool, 1);
 	p = &c->pools[1];
 	assert_bytes(p->name, "ldap.corp");
-	assert_true(p->is_directory && p->check == CHECK_NONE && !c->pools[0].is_directory);
+	assert_true(p->of == CONF_POOL_DIRECTORY && p->check == CHECK_NONE && c->pools[0].of == CONF_POOL_APPS);
 	assert_int_equal(p->connect_ms, 5000);
 	assert_int_equal(p->server_count, 5);
 	assert_int_equal(c->server_total, 6);
