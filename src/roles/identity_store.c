@@ -295,7 +295,7 @@ enum err identity_store_on_dialed(struct role_run *run, struct channel *from, st
 		lost(id, "no descriptor left");
 		return OK;
 	}
-	ip = reader_bytes(&r, sizeof to.ip);
+	ip = reader_take(&r, sizeof to.ip);
 	if (ip.len == sizeof to.ip)
 		memcpy(to.ip, ip.at, sizeof to.ip);
 	to.port = reader_u16(&r);
