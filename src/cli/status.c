@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 static const char *word(const json_t *o, const char *key)
 {
@@ -71,6 +72,25 @@ static void print_detect(const json_t *d)
 		printf("detect: alerts go to %s; %lld requests were looked at, %lld lost\n", word(d, "alerts"), number(d, "requests"), number(d, "lost"));
 }
 
+static void print_store(const json_t *s)
+{
+	time_t since = (time_t)json_integer_value(json_object_get(s, "since"));
+	char when[40] = "the start";
+	struct tm tm;
+
+	if (!json_is_object(s))
+		return;
+	if (strcmp(word(s, "kind"), "postgresql") != 0) {
+		printf("store: users and sessions are kept in a file of this node\n");
+		return;
+	}
+	if (since && gmtime_r(&since, &tm))
+		strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", &tm);
+	printf("store: PostgreSQL at %s, %s since %s%s\n", word(s, "server"), word(s, "state"), when,
+		strcmp(word(s, "state"), "lost") == 0 ? ": who is signed in goes on for gateway.store_grace, nobody can sign in" :
+		strcmp(word(s, "state"), "closed") == 0 ? ": NOBODY PASSES until it is back" : "");
+}
+
 static void print_counters(json_t *counters)
 {
 	const char *key;
@@ -103,6 +123,7 @@ int cli_status(const struct cli *cli, int argc, char **argv)
 			json_real_value(json_object_get(a, "connection_rate")));
 		print_ledger(json_object_get(a, "ledger"));
 		print_detect(json_object_get(a, "detect"));
+		print_store(json_object_get(a, "store"));
 		print_servers(json_object_get(a, "pools"));
 		print_processes(json_object_get(a, "processes"));
 		print_counters(json_object_get(a, "counters"));

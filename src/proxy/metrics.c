@@ -150,6 +150,17 @@ static void put_ledger(const struct engine *g, struct text *t)
 	}
 }
 
+static void put_store(const struct engine *g, struct text *t)
+{
+	uint32_t state;
+
+	if (!g->sessions)
+		return;
+	state = __atomic_load_n(&g->sessions->store_state, __ATOMIC_RELAXED);
+	put_head(t, "sluis_store_up", "gauge", "1: users and sessions can be asked for; 0: the PostgreSQL that nodes share is lost.");
+	text_fmt(t, "sluis_store_up %d\n", state == BOARD_STORE_OWN || state == BOARD_STORE_CONNECTED);
+}
+
 void metrics_write(struct engine *g, struct text *t)
 {
 	put_head(t, "sluis_build_info", "gauge", "1; the version is a label.");
@@ -165,6 +176,7 @@ void metrics_write(struct engine *g, struct text *t)
 	put_servers(g, t);
 	put_certificates(g, t);
 	put_ledger(g, t);
+	put_store(g, t);
 }
 
 void metrics_answer(struct exchange *x)

@@ -260,13 +260,13 @@ static json_t *do_status(struct master *m, struct admin_conn *c, const json_t *r
 	detect = detect_status(g, counters);
 	for (const struct generation *each = m->generations; each; each = each->next)
 		old += each->state > GEN_ACTIVE;
-	return json_pack("{s:b,s:s,s:s,s:i,s:i,s:I,s:I,s:I,s:I,s:b,s:f,s:f,s:o,s:o,s:o,s:o,s:o}", "ok", 1, "version", SLUIS_VERSION,
+	return json_pack("{s:b,s:s,s:s,s:i,s:i,s:I,s:I,s:I,s:I,s:b,s:f,s:f,s:o,s:o,s:o,s:o,s:o,s:o}", "ok", 1, "version", SLUIS_VERSION,
 		"file", m->file, "generation", (int)g->number, "old_generations", (int)old, "config_time_us",
 		(json_int_t)g->board->config_time_us, "reloads", (json_int_t)m->reloads, "reload_failures",
 		(json_int_t)m->reload_failures, "child_restarts", (json_int_t)m->child_restarts, "confirm_pending",
 		(int)m->has_fallback, "request_rate", master_rate_requests(m), "connection_rate",
 		master_rate_connections(m), "pools", pools_status(m, g), "processes", children_status(m), "counters", counters,
-		"ledger", ledger_status(m), "detect", detect);
+		"ledger", ledger_status(m), "detect", detect, "store", master_identity_store(m));
 }
 
 /* In every generation that knows the server: requests of old connections obey too. */

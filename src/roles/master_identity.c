@@ -5,6 +5,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "board/sessions.h"
 #include "jail/jail.h"
 
 #include <errno.h>
@@ -415,4 +416,29 @@ bool master_identity_is_ready(const struct generation *g)
 	for (size_t i = 0; i < HASHERS_MOST; i++)
 		is_one |= id->hashers[i].is_ready;
 	return !has_gateway(g) || (id->process.is_ready && is_one);
+}
+
+json_t *master_identity_store(struct master *m)
+{
+	static const char *const states[] = { [BOARD_STORE_CONNECTED] = "connected", [BOARD_STORE_LOST] = "lost", [BOARD_STORE_CLOSED] = "closed" };
+	struct master_identity *id = &m->identity;
+	const struct conf *c = m->active->conf;
+	const struct conf_pool *p;
+	uint32_t state, server;
+	struct bytes name;
+	void *at;
+
+	if (!has_gateway(m->active))
+		return json_null();
+	if (!c->gateway.store.is_shared)
+		return json_pack("{s:s}", "kind", "file");
+	if (!id->board && board_map(BOARD_SESSIONS, id->sessions, false, &at) == OK)
+		id->board = at;
+	state = id->board ? __atomic_load_n(&id->board->store_state, __ATOMIC_ACQUIRE) : BOARD_STORE_LOST;
+	server = id->board ? __atomic_load_n(&id->board->store_server, __ATOMIC_RELAXED) : 0;
+	p = &c->pools[c->gateway.store.pool];
+	name = p->servers[server < p->server_count ? server : 0].name;
+	return json_pack("{s:s,s:o,s:s,s:I}", "kind", "postgresql", "server", json_stringn((const char *)name.at, name.len), "state",
+		state < COUNT_OF(states) && states[state] ? states[state] : "lost", "since",
+		(json_int_t)(id->board ? __atomic_load_n(&id->board->store_since_s, __ATOMIC_RELAXED) : 0));
 }

@@ -87,6 +87,7 @@ struct master_identity {
 	struct child process, hashers[HASHERS_MOST]; /* master NULL: there is none */
 	int dir, key;		   /* the folder, and the file of the key for tokens; -1: not opened */
 	int sessions, seen;	   /* boards; -1: not made yet */
+	const struct board_sessions *board; /* sessions, read; NULL: not looked at yet */
 	int nothing;		   /* what hashers get for a configuration */
 	char state_dir[4096], user[32];
 	uint32_t told; /* generation of the configuration that the process knows */
@@ -214,6 +215,7 @@ enum err master_identity_key(struct child *keeper) MUST_USE;
 void master_identity_config(struct master *m, const struct generation *g); /* came into use */
 void master_identity_ready(struct master *m); /* the process runs */
 bool master_identity_is_ready(const struct generation *g);
+json_t *master_identity_store(struct master *m); /* for `sluis status`: which store, and how it is; null without a gateway */
 /* identity or a hasher has ended. False: it is to be started again. */
 bool master_identity_exited(struct child *c, bool was_ready);
 void master_identity_check(struct master *m); /* a generation is gone: ends them if it was the last that had a gateway */

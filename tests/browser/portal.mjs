@@ -450,6 +450,7 @@ const steps = {
 		await type(user, "Tab");
 		await type("not the password", "Enter");
 		await isTold(v, "PW_E_REFUSED", "password");
+		await v.page.waitForFunction(() => document.activeElement.name === "password"); // autofocus comes after the page
 		await type(kept.password, "Enter");
 		await v.at("/");
 		for (let i = 0; i < 60 && !(await v.page.evaluate(() => document.activeElement.getAttribute("href") === "/go/wiki")); i++)
