@@ -127,6 +127,7 @@ def metrics():
            "(`sluis_request_duration_seconds`) and certificate expiry (`sluis_certificate_expiry_seconds`) come on top of these.", "",
            "| metric | type | what it is |", "|---|---|---|"]
     all_of_them = [(n, kind, doc) for n, kind, _labels, doc in METRICS] + LEDGER_METRICS
+    all_of_them += [("sluis_store_up", "gauge", "With a gateway: 1 while users and sessions can be asked for; 0: the PostgreSQL that nodes share is lost (docs/gateway.md).")]
     return "\n".join(out + [f"| `{n}` | {kind} | {cell(doc)} |" for n, kind, doc in all_of_them]) + "\n"
 
 

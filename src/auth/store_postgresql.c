@@ -593,6 +593,11 @@ static const char *copy(struct bytes b, char *out, size_t size)
 	return out;
 }
 
+static void no_notice(void *ctx, const char *notice)
+{
+	(void)ctx, (void)notice;
+}
+
 enum err store_connect(struct store *s, const struct store_server *to)
 {
 	char host[STORE_HOST_MAX + 1], ip[64], port[8], user[128], database[128], password[1100];
@@ -615,6 +620,7 @@ enum err store_connect(struct store *s, const struct store_server *to)
 	secret_wipe(password, sizeof(password));
 	if (!of(s)->conn)
 		return store_why(s, ERR_IO, "out of memory", "give the machine more");
+	PQsetNoticeProcessor(of(s)->conn, no_notice, NULL); /* it would write to the error log by itself; what matters comes with an answer */
 	return PQstatus(of(s)->conn) == CONNECTION_BAD ? lost(s) : ERR_AGAIN;
 }
 

@@ -41,7 +41,7 @@ static void session_ended(void *ctx, const struct session *s, const char *why)
 
 	if (!is_removed && !id->link.is_shared) {
 		id->removal_failed = true;
-		LOG(EV_IDENTITY_STORE, KV_STR("what", "session_remove"), KV_STR("why", store_error(id->store)));
+		identity_store_fails(id, "session_remove");
 	}
 	if (id->link.is_shared && !is_elsewhere && (!is_removed || id->is_batch)) /* of a batch only its commit says that it is removed */
 		identity_store_unremoved(id, s->kept.id);
@@ -129,8 +129,8 @@ static void tick(struct identity *id, bool now)
 		id->seen_kept_s = now_s;
 	}
 	remove_again(id);
-	if (identity_batch_end(id, begun) != OK && !identity_store_is_lost(id))
-		LOG(EV_IDENTITY_STORE, KV_STR("what", "sessions_tick"), KV_STR("why", store_error(id->store)));
+	if (identity_batch_end(id, begun) != OK)
+		identity_store_fails(id, "sessions_tick");
 }
 
 static void on_second(struct timer *t)
@@ -297,7 +297,7 @@ static enum err identity_start(struct role_run *run)
 		return OK; /* they are read when it is there */
 	e = store_sessions(id->store, restore, id);
 	if (e != OK)
-		LOG(EV_IDENTITY_STORE, KV_STR("what", "sessions"), KV_STR("why", store_error(id->store)));
+		identity_store_fails(id, "sessions");
 	return e;
 }
 

@@ -20,7 +20,7 @@ static struct session *mine(struct identity *id, const struct asker *a, const st
 static void done(struct identity *id, const struct asker *a, enum err e)
 {
 	if (e != OK && e != ERR_NOT_FOUND)
-		LOG(EV_IDENTITY_STORE, KV_STR("what", auth_call_name(a->call)), KV_STR("why", store_error(id->store)));
+		identity_store_fails(id, auth_call_name(a->call));
 	identity_reply_result(id, a, e == OK ? AUTH_OK : e == ERR_NOT_FOUND ? AUTH_NONE : AUTH_DOWN);
 }
 
@@ -75,7 +75,7 @@ void call_home(struct identity *id, const struct asker *a, const struct auth_cal
 		return;
 	text_init(&t, mem, sizeof mem);
 	e = store_apps(id->store, s->kept.user, put_app, &t);
-	if (e != OK)
+	if (e != OK && !identity_store_is_lost(id)) /* else the page goes without favourites */
 		done(id, a, e);
 	else
 		identity_reply(id, a, &(struct auth_answer){ .result = AUTH_OK, .values = { text_bytes(&t) }, .value_count = 1 });

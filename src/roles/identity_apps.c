@@ -96,7 +96,7 @@ void call_app_code(struct identity *id, const struct asker *a, const struct auth
 	if (id->link.is_shared)
 		code_end(k);
 	if (app && store_used(id->store, s->kept.user, app->id, identity_now_s(id)) != OK)
-		LOG(EV_IDENTITY_STORE, KV_STR("what", "used"), KV_STR("why", store_error(id->store)));
+		identity_store_fails(id, "used");
 	identity_reply(id, a, &(struct auth_answer){ .result = AUTH_OK, .values = { bytes_of(code, sizeof code) }, .value_count = 1 });
 	secret_wipe(code, sizeof code);
 }
@@ -156,7 +156,7 @@ void call_app_enter(struct identity *id, const struct asker *a, const struct aut
 		sessions_end(id->sessions, before, "replaced");
 	e = sessions_add(id->sessions, &of, parent, token, &s);
 	if (e == OK && store_session_put(id->store, &s->kept) != OK) {
-		LOG(EV_IDENTITY_STORE, KV_STR("what", "session"), KV_STR("why", store_error(id->store)));
+		identity_store_fails(id, "session");
 		sessions_end(id->sessions, s, "replaced");
 		e = ERR_IO;
 	}

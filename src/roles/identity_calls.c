@@ -120,7 +120,7 @@ void identity_renew(struct identity *id, const struct asker *a, struct session *
 
 	sessions_rotate(id->sessions, s, token);
 	if (store_session_put(id->store, &s->kept) != OK) { /* after a restart the token before would be good again */
-		LOG(EV_IDENTITY_STORE, KV_STR("what", "session_put"), KV_STR("why", store_error(id->store)));
+		identity_store_fails(id, "session_put");
 		sessions_end(id->sessions, s, "replaced");
 		identity_reply_result(id, a, AUTH_DOWN);
 	} else {
@@ -155,7 +155,7 @@ enum err identity_end_all(struct identity *id, bool (*match)(void *ctx, const st
 	*ended = sessions_end_all(id->sessions, match, ctx, why);
 	if (identity_batch_end(id, begun) == OK)
 		return OK;
-	LOG(EV_IDENTITY_STORE, KV_STR("what", "sessions_end"), KV_STR("why", store_error(id->store)));
+	identity_store_fails(id, "sessions_end");
 	return ERR_IO;
 }
 

@@ -114,7 +114,7 @@ static void give_cookie(struct identity *id, const struct asker *a, struct sessi
 	sha256_of(bytes_of(token, sizeof token), s->kept.device_hash);
 	s->kept.device_until_s = identity_now_s(id) + lasts_s;
 	if (store_session_device(id->store, &s->kept, is_new) != OK) {
-		LOG(EV_IDENTITY_STORE, KV_STR("what", "session_device"), KV_STR("why", store_error(id->store)));
+		identity_store_fails(id, "session_device");
 		s->kept = *before;
 		identity_reply_result(id, a, AUTH_DOWN);
 	} else {

@@ -8,7 +8,7 @@
 
 static void store_failed(struct identity *id, const struct asker *a, const char *what)
 {
-	LOG(EV_IDENTITY_STORE, KV_STR("what", what), KV_STR("why", store_error(id->store)));
+	identity_store_fails(id, what);
 	identity_reply_result(id, a, AUTH_DOWN);
 }
 

@@ -143,7 +143,7 @@ void call_passkey_add(struct identity *id, const struct asker *a, const struct a
 		codes = text_bytes(&t);
 	}
 	if (e != OK) {
-		LOG(EV_IDENTITY_STORE, KV_STR("what", "passkey_add"), KV_STR("why", store_error(id->store)));
+		identity_store_fails(id, "passkey_add");
 		identity_reply_result(id, a, AUTH_DOWN);
 		return;
 	}

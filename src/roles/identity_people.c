@@ -74,7 +74,7 @@ static enum err refused(const char *origin, struct bytes name, const char *why)
 
 static enum err store_fails(struct identity *id, const char *what)
 {
-	LOG(EV_IDENTITY_STORE, KV_STR("what", what), KV_STR("why", store_error(id->store)));
+	identity_store_fails(id, what);
 	return ERR_IO;
 }
 

@@ -166,6 +166,7 @@ struct link {
 	uint32_t dial, again_ms;
 	uint16_t server; /* in its pool: the one that is used or tried */
 	uint64_t since_s; /* connected, or lost, since then */
+	uint64_t lost_ms; /* by a clock that nobody sets */
 	uint64_t told_s, key_told_s;
 	uint32_t round; /* of reading all sessions */
 	uint64_t lookups_s;
@@ -233,6 +234,7 @@ void identity_store_turn(struct identity *id);	 /* at each turn's end: what othe
 void identity_store_end(struct identity *id);
 enum err identity_store_on_secret(struct role_run *run, struct channel *from, struct ipc_msg *m) MUST_USE;
 enum err identity_store_on_dialed(struct role_run *run, struct channel *from, struct ipc_msg *m) MUST_USE;
+void identity_store_fails(const struct identity *id, const char *what); /* logged, unless it is that the store is lost, which has its own event */
 bool identity_store_is_lost(const struct identity *id);	  /* what is not known cannot be asked */
 bool identity_store_is_closed(const struct identity *id); /* for longer than it may be */
 /* A session has ended and may not be removed; those noted since mark are. */

@@ -115,7 +115,7 @@ void sign_in_wrong(struct identity *id, const struct asker *a, int64_t user, str
 
 	guess_failed(id->guess, name, client, user && store_source_known(id->store, user, client, now_s), loop_now_ms(id->run->loop), &is_alarm);
 	if (user && store_sign_in(id->store, user, client, bytes_str(method), STORE_WRONG, now_s) != OK)
-		LOG(EV_IDENTITY_STORE, KV_STR("what", "sign_in"), KV_STR("why", store_error(id->store)));
+		identity_store_fails(id, "sign_in");
 	identity_record(id, LEDGER_SIGN_IN, client, name, "", "wrong", bytes_str(method));
 	text_init(&t, ip, sizeof ip);
 	addr_write_ip(client, &t);
@@ -130,7 +130,7 @@ void sign_in_wrong(struct identity *id, const struct asker *a, int64_t user, str
 static void refused(struct identity *id, const struct asker *a, const struct store_user *u, const struct addr *client, const char *method)
 {
 	if (store_sign_in(id->store, u->id, client, bytes_str(method), STORE_REFUSED, identity_now_s(id)) != OK)
-		LOG(EV_IDENTITY_STORE, KV_STR("what", "sign_in"), KV_STR("why", store_error(id->store)));
+		identity_store_fails(id, "sign_in");
 	identity_record(id, LEDGER_SIGN_IN, client, u->name, "", "denied", bytes_str(method));
 	identity_reply_result(id, a, AUTH_DENIED);
 }

@@ -139,6 +139,7 @@ static void lost(struct identity *id, const char *why)
 	}
 	if (was_up) {
 		l->since_s = now_s;
+		l->lost_ms = loop_now_ms(id->run->loop);
 		l->again_ms = 0;
 	} else if (p) {
 		l->server = (uint16_t)((l->server + 1u) % p->server_count);
@@ -418,7 +419,13 @@ void identity_store_config(struct identity *id)
 
 bool identity_store_is_lost(const struct identity *id)
 {
-	return id->link.is_shared && id->link.state != LINK_UP;
+	return id->link.is_shared && (id->link.state != LINK_UP || !store_is_connected(id->store));
+}
+
+void identity_store_fails(const struct identity *id, const char *what)
+{
+	if (!identity_store_is_lost(id))
+		LOG(EV_IDENTITY_STORE, KV_STR("what", what), KV_STR("why", store_error(id->store)));
 }
 
 bool identity_store_is_closed(const struct identity *id)
@@ -525,14 +532,14 @@ void identity_store_tick(struct identity *id)
 	if (!l->is_shared)
 		return;
 	if (l->state == LINK_UP && l->unremoved_count && remove_ended(id) != OK)
-		LOG(EV_IDENTITY_STORE, KV_STR("what", "session_remove"), KV_STR("why", store_error(id->store)));
+		identity_store_fails(id, "session_remove");
 	if (l->state == LINK_UP && id->has_key && now_s >= l->key_told_s + KEY_S) {
 		if (store_key_put(id->store, id->key, now_s) == OK)
 			l->key_told_s = now_s;
 		else
-			LOG(EV_IDENTITY_STORE, KV_STR("what", "key_put"), KV_STR("why", store_error(id->store)));
+			identity_store_fails(id, "key_put");
 	}
-	if (l->state != LINK_UP && !l->is_closed && now_s >= l->since_s + conf_of(id)->grace_s) {
+	if (l->state != LINK_UP && !l->is_closed && loop_now_ms(id->run->loop) >= l->lost_ms + conf_of(id)->grace_s * UINT64_C(1000)) {
 		l->is_closed = true;
 		LOG(EV_STORE_CLOSED, KV_UINT("after", conf_of(id)->grace_s));
 		sessions_all_changed(id->sessions); /* workers ask again, and nobody passes */
@@ -573,7 +580,7 @@ bool identity_store_code(struct identity *id, const struct code *k, const struct
 	memcpy(c.host, k->host, sizeof c.host);
 	if (store_code_put(id->store, &c, identity_now_s(id)) == OK)
 		return true;
-	LOG(EV_IDENTITY_STORE, KV_STR("what", "code_put"), KV_STR("why", store_error(id->store)));
+	identity_store_fails(id, "code_put");
 	return false;
 }
 
@@ -618,5 +625,5 @@ void identity_store_keys(struct identity *id, void (*one)(void *ctx, const unsig
 	uint64_t now_s = identity_now_s(id);
 
 	if (id->link.state == LINK_UP && store_keys(id->store, now_s > KEYS_S ? now_s - KEYS_S : 0, give_key, &w) != OK)
-		LOG(EV_IDENTITY_STORE, KV_STR("what", "keys"), KV_STR("why", store_error(id->store)));
+		identity_store_fails(id, "keys");
 }
