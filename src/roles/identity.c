@@ -337,7 +337,7 @@ static const struct role role_identity = {
 		/* message              from               when                        handler */
 		{ MSG_IDENTITY_DIR,     FROM(ROLE_MASTER), WHEN_SETUP,                 on_dir },
 		{ MSG_BOARD,            FROM(ROLE_MASTER), WHEN_SETUP,                 on_board },
-		{ MSG_SECRET,           FROM(ROLE_MASTER), WHEN_SETUP | WHEN_RUNNING,  identity_store_on_secret },
+		{ MSG_STORE_SECRET,     FROM(ROLE_MASTER), WHEN_SETUP | WHEN_RUNNING,  identity_store_on_secret },
 		{ MSG_ALERTS,           FROM(ROLE_MASTER), WHEN_SETUP | WHEN_RUNNING,  on_alerts },
 		{ MSG_IDENTITY_CONFIG,  FROM(ROLE_MASTER), WHEN_RUNNING,               on_config },
 		{ MSG_IDENTITY_ADMIN,   FROM(ROLE_MASTER), WHEN_RUNNING,               identity_on_admin },

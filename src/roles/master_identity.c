@@ -326,15 +326,11 @@ bool master_identity_exited(struct child *c, bool was_ready)
 static enum err send_secret(struct child *c, const struct generation *g)
 {
 	const struct conf_store *s = &g->conf->gateway.store;
-	unsigned char mem[2];
-	struct text t;
 
 	if (!s->has_password)
 		return OK;
-	text_init(&t, mem, sizeof(mem));
-	text_put_u16(&t, s->secret);
 	lseek(g->secret_fds[s->secret], 0, SEEK_SET);
-	return child_send(c, MSG_SECRET, text_bytes(&t), g->secret_fds[s->secret]);
+	return child_send(c, MSG_STORE_SECRET, BYTES(""), g->secret_fds[s->secret]);
 }
 
 enum err master_identity_hand_over(struct child *c)
