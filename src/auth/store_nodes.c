@@ -15,6 +15,21 @@ static enum err clear_old(struct store *s, enum statement n, uint64_t before_s)
 	return store_run(&q);
 }
 
+enum err store_tell_ended(struct store *s, struct bytes ids)
+{
+	unsigned char mem[STORE_ENDED_MOST * 17 + 16];
+	struct query q = store_ask(s, SQL_TELL);
+	struct text t;
+
+	text_init(&t, mem, sizeof(mem));
+	text_lit(&t, "end ");
+	text_add(&t, ids);
+	if (t.failed)
+		return ERR_LIMIT;
+	ask_text(&q, text_bytes(&t));
+	return store_change_later(&q, SQL_TELL);
+}
+
 enum err store_code_put(struct store *s, const struct store_code *c, uint64_t now_s)
 {
 	struct query q = store_ask(s, SQL_CODE_PUT);

@@ -14,6 +14,11 @@ struct store_code {
 	uint64_t until_s;
 };
 
+#define STORE_ENDED_MOST 400 /* ids in one news */
+
+/* Other nodes end these sessions (ids, a space between each two) before they are removed: of a hundred thousand the removal takes seconds. Within
+ * store_begin and store_commit, which are over before the removal begins. */
+enum err store_tell_ended(struct store *s, struct bytes ids) MUST_USE;
 /* ERR_NOT_FOUND: there is no such session. */
 enum err store_code_put(struct store *s, const struct store_code *c, uint64_t now_s) MUST_USE;
 /* One node gets it, and then it is gone. Its end is the caller's to look at. */

@@ -674,7 +674,12 @@ enum err store_news(struct store *s, void (*one)(void *ctx, enum store_news_kind
 					continue;
 				known_forget(s->known, (int64_t)user);
 			}
-			one(ctx, kinds[i].kind, id, (int64_t)user);
+			while (id.len) { /* of those that ended many may be in one */
+				size_t space = bytes_find_byte(id, ' ');
+
+				one(ctx, kinds[i].kind, bytes_cut(id, 0, space), (int64_t)user);
+				id = space == SIZE_MAX ? BYTES("") : bytes_cut(id, space + 1, id.len);
+			}
 		}
 		PQfreemem(n);
 	}

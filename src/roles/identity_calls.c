@@ -150,8 +150,10 @@ static bool is_of_user(void *ctx, const struct session *s)
 
 enum err identity_end_all(struct identity *id, bool (*match)(void *ctx, const struct session *s), void *ctx, const char *why, size_t *ended)
 {
-	enum err begun = identity_batch_begin(id);
+	enum err begun;
 
+	identity_store_tell_ends(id, match, ctx);
+	begun = identity_batch_begin(id);
 	*ended = sessions_end_all(id->sessions, match, ctx, why);
 	if (identity_batch_end(id, begun) == OK)
 		return OK;

@@ -237,6 +237,8 @@ enum err identity_store_on_dialed(struct role_run *run, struct channel *from, st
 void identity_store_fails(const struct identity *id, const char *what); /* logged, unless it is that the store is lost, which has its own event */
 bool identity_store_is_lost(const struct identity *id);	  /* what is not known cannot be asked */
 bool identity_store_is_closed(const struct identity *id); /* for longer than it may be */
+/* Sessions for which match says yes are about to end: other nodes hear it first. */
+void identity_store_tell_ends(struct identity *id, bool (*match)(void *ctx, const struct session *s), void *ctx);
 /* A session has ended and may not be removed; those noted since mark are. */
 void identity_store_unremoved(struct identity *id, const char *session);
 size_t identity_store_mark(const struct identity *id);

@@ -27,6 +27,7 @@
 #define KEY_S	     600  /* how often the others are told that our key is in use */
 #define KEYS_S	     86400
 #define SLACK_S	     60
+#define TELL_FIRST   500 /* sessions: fewer are removed in no time */
 
 static const struct conf_store *conf_of(const struct identity *id)
 {
@@ -431,6 +432,45 @@ void identity_store_fails(const struct identity *id, const char *what)
 bool identity_store_is_closed(const struct identity *id)
 {
 	return id->link.is_closed;
+}
+
+struct ends_walk {
+	struct identity *id;
+	bool (*match)(void *ctx, const struct session *s);
+	void *ctx;
+	struct text ids;
+	unsigned char mem[STORE_ENDED_MOST * 17];
+	enum err e;
+};
+
+static bool tell_end(void *ctx, struct session *s)
+{
+	struct ends_walk *w = ctx;
+
+	if (!w->match(w->ctx, s))
+		return true;
+	if (w->ids.len)
+		text_byte(&w->ids, ' ');
+	text_str(&w->ids, s->kept.id);
+	if (w->ids.cap - w->ids.len < 17) {
+		w->e = store_tell_ended(w->id->store, text_bytes(&w->ids));
+		w->ids.len = 0;
+	}
+	return w->e == OK;
+}
+
+void identity_store_tell_ends(struct identity *id, bool (*match)(void *ctx, const struct session *s), void *ctx)
+{
+	struct ends_walk w = { .id = id, .match = match, .ctx = ctx };
+
+	if (id->link.state != LINK_UP || sessions_count(id->sessions) < TELL_FIRST || store_begin(id->store) != OK)
+		return;
+	text_init(&w.ids, w.mem, sizeof w.mem);
+	sessions_each(id->sessions, tell_end, &w);
+	if (w.e == OK && w.ids.len)
+		w.e = store_tell_ended(id->store, text_bytes(&w.ids));
+	if (store_commit(id->store) != OK || w.e != OK)
+		identity_store_fails(id, "tell_ended"); /* they hear it with the removal */
 }
 
 void identity_store_unremoved(struct identity *id, const char *session)

@@ -1294,6 +1294,7 @@ static void test_many_end(void **state)
 {
 	int64_t id = add("eva");
 	struct store *other = second();
+	struct heard h;
 	uint64_t start;
 
 	(void)state;
@@ -1313,6 +1314,12 @@ static void test_many_end(void **state)
 	assert_int_equal(heard_by(other, 3000).ended, 3000);
 	print_message("3,000 sessions end, and another node has heard of each: %llu ms\n", (unsigned long long)(clock_mono_us() - start) / 1000);
 	assert_int_equal(sessions(0).n, 0);
+	assert_int_equal(store_begin(store), OK);
+	assert_int_equal(store_tell_ended(store, BYTES("00000000000000aa 00000000000000bb")), OK);
+	assert_int_equal(store_commit(store), OK);
+	h = heard_by(other, 2);
+	assert_int_equal(h.ended, 2);
+	assert_string_equal(h.id, "00000000000000bb");
 	store_close(&other);
 }
 
