@@ -15,6 +15,7 @@
 #define CHUNK	      256u
 #define CHUNKS	      (BOARD_SESSION_SLOTS / CHUNK)
 #define USER_BUCKETS  (1u << 16)
+#define UNKNOWN_S     5 /* then it is asked again */
 #define REST	      1024u /* a freed slot rests until so many wait, or no fresh one is left */
 
 _Static_assert(BOARD_SESSION_SLOTS % CHUNK == 0, "whole chunks");
@@ -256,7 +257,9 @@ static bool is_idle(const struct sessions *t, const struct store_session *k, uin
 	return k->idle_s && now_s > k->seen_s && now_s - k->seen_s >= (uint64_t)k->idle_s + t->hooks.slack_s;
 }
 
-/* NULL: it lives. */
+static const char unknown[] = "unknown";
+
+/* NULL: it lives. unknown: whether another node saw it cannot be said now. */
 static const char *why_over(struct sessions *t, struct session *s, uint64_t now_s)
 {
 	uint64_t seen;
@@ -269,7 +272,7 @@ static const char *why_over(struct sessions *t, struct session *s, uint64_t now_
 		return "idle";
 	seen = t->hooks.seen(t->hooks.ctx, s);
 	if (seen == UINT64_MAX)
-		return NULL;
+		return unknown;
 	saw(t, s, seen < now_s ? seen : now_s);
 	return is_idle(t, &s->kept, now_s) ? "idle" : NULL;
 }
@@ -633,7 +636,9 @@ void sessions_tick(struct sessions *t, const struct board_seen *seen, uint64_t n
 		if (!n->is_live || now_s < n->due_s)
 			continue;
 		why = why_over(t, session_at(t, i), now_s);
-		if (why)
+		if (why == unknown)
+			n->due_s = now_s + UNKNOWN_S;
+		else if (why)
 			sessions_end(t, session_at(t, i), why);
 		else
 			note_due(t, n, &session_at(t, i)->kept);

@@ -30,7 +30,7 @@ struct sessions_hooks {
 	void *ctx;
 	void (*ended)(void *ctx, const struct session *s, const char *why);
 	void (*moved)(void *ctx); /* of many that end at once: the board has all of them, and `ended` will be called for each. NULL: nobody asks */
-	/* s seems idle. When another node saw it last, as far as is known; UINT64_MAX: that cannot be known now, and it is no reason to end it. NULL: there is
+	/* s seems idle. When another node saw it last, as far as is known; UINT64_MAX: that cannot be known now: it does not end, and nobody finds it meanwhile. NULL: there is
 	 * no other node. */
 	uint64_t (*seen)(void *ctx, const struct session *s);
 	uint32_t slack_s; /* so much later does a session end for idleness than its limit says: what other nodes saw comes late */

@@ -95,7 +95,7 @@ enum err store_user_language(struct store *s, int64_t id, struct bytes language)
 enum err store_user_remove(struct store *s, int64_t id) MUST_USE; /* with all that hangs on it */
 /* Users in order of their names, those after `after` (empty: from the first), at most `most`. */
 enum err store_users(struct store *s, struct bytes after, size_t most, bool (*one)(void *ctx, const struct store_user *u), void *ctx) MUST_USE;
-/* All who have a session. */
+/* All who have a session; one may not say false. */
 enum err store_users_in(struct store *s, bool (*one)(void *ctx, const struct store_user *u), void *ctx) MUST_USE;
 enum err store_user_count(struct store *s, uint64_t *out) MUST_USE;
 
@@ -117,7 +117,10 @@ enum err store_passkeys(struct store *s, int64_t user, bool (*one)(void *ctx, co
 enum err store_session_put(struct store *s, const struct store_session *x) MUST_USE; /* new, or in place of the one of that id */
 /* The session is bound to a key from here on (is_new; on disk when the call returns), or has another short cookie: device_* of *x. */
 enum err store_session_device(struct store *s, const struct store_session *x, bool is_new) MUST_USE;
+/* Another token, and what goes with it. ERR_NOT_FOUND: it has ended (at another node). On disk when the call returns. */
+enum err store_session_renew(struct store *s, const struct store_session *x) MUST_USE;
 enum err store_session_remove(struct store *s, const char *id) MUST_USE; /* none there: OK */
+enum err store_session_remove_of(struct store *s, int64_t user) MUST_USE; /* all of a user; none there: OK */
 enum err store_session_seen(struct store *s, const char *id, uint64_t seen_s) MUST_USE; /* not there, or seen later already: ERR_NOT_FOUND */
 enum err store_session_get(struct store *s, struct bytes id, struct store_session *out) MUST_USE;
 enum err store_session_by_hash(struct store *s, const unsigned char hash[32], struct store_session *out) MUST_USE;

@@ -24,6 +24,7 @@ enum err store_tell_ended(struct store *s, struct bytes ids)
 	text_init(&t, mem, sizeof(mem));
 	text_lit(&t, "end ");
 	text_add(&t, ids);
+	CHECK(s->in_transaction); /* alone it would give a row */
 	if (t.failed)
 		return ERR_LIMIT;
 	ask_text(&q, text_bytes(&t));

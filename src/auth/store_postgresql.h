@@ -8,7 +8,7 @@
 #include "auth/store.h"
 
 #define STORE_WAIT_MS	2000
-#define STORE_SETUP_MS	10000 /* schema and statements of a new connection: another node may be at it */
+#define STORE_SETUP_MS	5000 /* making the tables: another node may be at it */
 #define STORE_HOST_MAX	255
 
 struct store_server {

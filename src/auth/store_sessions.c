@@ -2,6 +2,7 @@
  * ended, or that its token was replaced, does: else the failure would bring back what was revoked. */
 #include "auth/store_priv.h"
 
+#define PAGE 2000
 #define HASH_LEN sizeof(((struct store_session *)0)->hash)
 
 /* Whether the store has that session with another token. */
@@ -60,6 +61,20 @@ enum err store_session_put(struct store *s, const struct store_session *x)
 	return store_leave(s, e);
 }
 
+enum err store_session_renew(struct store *s, const struct store_session *x)
+{
+	struct query q = store_ask(s, SQL_SESSION_RENEW);
+
+	ask_text(&q, bytes_str(x->id));
+	ask_blob(&q, x->hash, sizeof(x->hash));
+	ask_text(&q, bytes_str(x->method));
+	ask_u64(&q, x->proved_s);
+	ask_u64(&q, x->until_s);
+	ask_u64(&q, x->idle_s);
+	ask_int(&q, x->has_mfa);
+	return store_change(&q, SQL_SESSION_RENEW);
+}
+
 static enum err none_is_well(enum err e)
 {
 	return e == ERR_NOT_FOUND ? OK : e;
@@ -71,6 +86,14 @@ enum err store_session_remove(struct store *s, const char *id)
 
 	ask_text(&q, bytes_str(id));
 	return none_is_well(store_change_later(&q, SQL_SESSION_REMOVE));
+}
+
+enum err store_session_remove_of(struct store *s, int64_t user)
+{
+	struct query q = store_ask(s, SQL_SESSION_REMOVE_OF);
+
+	ask_int(&q, user);
+	return none_is_well(store_change(&q, SQL_SESSION_REMOVE_OF));
 }
 
 enum err store_session_seen(struct store *s, const char *id, uint64_t seen_s)
@@ -124,21 +147,43 @@ static enum err read_session(struct query *q, struct store_session *x)
 	return row_check(q, "session", x->user);
 }
 
-static enum err each(struct store *s, enum statement n, bool (*one)(void *ctx, const struct store_session *x), void *ctx, bool *goes_on)
+/* The next PAGE of them, behind the id in after. */
+static enum err each_of_page(struct store *s, enum statement n, char after[17], size_t *count, bool (*one)(void *ctx, const struct store_session *x), void *ctx,
+	bool *goes_on)
 {
 	struct query q = store_ask(s, n);
 	struct store_session x;
 	bool has_row = true;
+	char from[17];
 	enum err e;
 
+	memcpy(from, after, sizeof(from));
+	ask_text(&q, bytes_str(from));
+	ask_int(&q, PAGE);
 	do {
 		e = store_next(&q, &has_row);
 		if (e == OK && has_row)
 			e = read_session(&q, &x);
-		if (e == OK && has_row)
+		if (e == OK && has_row) {
+			memcpy(after, x.id, sizeof(x.id));
+			++*count;
 			*goes_on = one(ctx, &x);
+		}
 	} while (e == OK && has_row && *goes_on);
 	return store_end(&q, e);
+}
+
+/* No answer of a database on another machine is longer than its time limit bears. */
+static enum err each(struct store *s, enum statement n, bool (*one)(void *ctx, const struct store_session *x), void *ctx, bool *goes_on)
+{
+	char after[17] = "";
+	size_t count;
+
+	do {
+		count = 0;
+		TRY(each_of_page(s, n, after, &count, one, ctx, goes_on));
+	} while (*goes_on && count == PAGE);
+	return OK;
 }
 
 enum err store_sessions(struct store *s, bool (*one)(void *ctx, const struct store_session *x), void *ctx)

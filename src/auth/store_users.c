@@ -5,6 +5,8 @@
 #include "auth/password.h"
 #include "crypto/random.h"
 
+#define PAGE 2000
+
 _Static_assert(STORE_GROUPS_MAX == AUTH_GROUPS_MAX * (STORE_TEXT_MAX + 1), "all groups of a user");
 
 bool store_group_next(struct bytes *left, struct bytes *group)
@@ -193,7 +195,7 @@ enum err store_user_to_look(struct store *s, struct bytes origin, uint64_t befor
 	return find_one(&q, a, out);
 }
 
-static enum err each(struct query *q, bool (*one)(void *ctx, const struct store_user *u), void *ctx)
+static enum err each(struct query *q, bool (*one)(void *ctx, const struct store_user *u), void *ctx, int64_t *last, size_t *count)
 {
 	struct store_user u;
 	bool has_row = true;
@@ -203,6 +205,10 @@ static enum err each(struct query *q, bool (*one)(void *ctx, const struct store_
 		e = store_next(q, &has_row);
 		if (e == OK && has_row)
 			e = read_user(q, &u);
+		if (e == OK && has_row) {
+			*last = u.id;
+			++*count;
+		}
 	} while (e == OK && has_row && one(ctx, &u));
 	return store_end(q, e);
 }
@@ -211,20 +217,31 @@ enum err store_users(struct store *s, struct bytes after, size_t most, bool (*on
 {
 	unsigned char mem[STORE_USER_NAME_MAX];
 	struct query q = store_ask(s, SQL_USERS);
+	size_t count = 0;
+	int64_t last;
 
 	after = bytes_cut(after, 0, sizeof(mem));
 	for (size_t i = 0; i < after.len; i++)
 		mem[i] = ascii_lower(after.at[i]);
 	ask_text(&q, bytes_of(mem, after.len));
 	ask_u64(&q, most);
-	return each(&q, one, ctx);
+	return each(&q, one, ctx, &last, &count);
 }
 
 enum err store_users_in(struct store *s, bool (*one)(void *ctx, const struct store_user *u), void *ctx)
 {
-	struct query q = store_ask(s, SQL_USERS_IN);
+	int64_t last = 0;
+	size_t count;
 
-	return each(&q, one, ctx);
+	do {
+		struct query q = store_ask(s, SQL_USERS_IN);
+
+		count = 0;
+		ask_int(&q, last);
+		ask_int(&q, PAGE);
+		TRY(each(&q, one, ctx, &last, &count));
+	} while (count == PAGE);
+	return OK;
 }
 
 enum err store_user_count(struct store *s, uint64_t *out)

@@ -43,6 +43,7 @@ static void session_ended(void *ctx, const struct session *s, const char *why)
 		id->removal_failed = true;
 		identity_store_fails(id, "session_remove");
 	}
+	identity_store_ended(id, s->kept.id);
 	if (id->link.is_shared && !is_elsewhere && (!is_removed || id->is_batch)) /* of a batch only its commit says that it is removed */
 		identity_store_unremoved(id, s->kept.id);
 	if (s->kept.host[0] || strcmp(why, "replaced") == 0)
@@ -122,15 +123,14 @@ static void tick(struct identity *id, bool now)
 	enum err begun = identity_batch_begin(id); /* many may be over at once, after a night: one wait for the disk */
 
 	sessions_tick(id->sessions, id->seen, now_s);
-	if (id->link.is_shared) {
-		identity_store_keep_seen(id, now);
-	} else if (now || now_s >= id->seen_kept_s + SEEN_KEPT_S) {
+	if (!id->link.is_shared && (now || now_s >= id->seen_kept_s + SEEN_KEPT_S)) {
 		sessions_each(id->sessions, keep_one_seen, id);
 		id->seen_kept_s = now_s;
 	}
 	remove_again(id);
 	if (identity_batch_end(id, begun) != OK)
 		identity_store_fails(id, "sessions_tick");
+	identity_store_keep_seen(id, now);
 }
 
 static void on_second(struct timer *t)

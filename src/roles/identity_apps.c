@@ -128,7 +128,7 @@ void call_app_enter(struct identity *id, const struct asker *a, const struct aut
 	enum err e;
 
 	if (c->args[1].len != AUTH_TOKEN_LEN || c->args[2].len != AUTH_TOKEN_LEN || !code_take(id, c->args[1], &k)) {
-		identity_reply_result(id, a, identity_store_is_lost(id) ? AUTH_DOWN : AUTH_NONE);
+		identity_reply_result(id, a, AUTH_NONE);
 		return;
 	}
 	sha256_of(c->args[2], nonce);

@@ -17,6 +17,8 @@ void identity_reply(struct identity *id, const struct asker *a, const struct aut
 	if (!a->channel || a->is_admin)
 		return;
 	with.request = a->request;
+	if (with.result == AUTH_NONE && identity_store_is_lost(id))
+		with.result = AUTH_DOWN; /* what is not known here may be known to the store: nobody is told that it is over */
 	text_init(&t, mem, sizeof mem);
 	auth_answer_write(&t, &with);
 	if (t.failed) { /* too long for a message: a mistake of ours */
@@ -50,6 +52,8 @@ enum err identity_facts(struct identity *id, const struct session *s, struct aut
 	struct store_user u;
 
 	TRY(store_user_known(id->store, s->kept.user, &id->arena, &u));
+	if (u.is_disabled)
+		return ERR_DENIED; /* his sessions have ended, or are about to */
 	*out = (struct auth_facts){ .slot = s->slot, .generation = s->generation, .since_s = p->kept.since_s, .until_s = s->kept.until_s,
 		.proved_s = p->kept.proved_s, .idle_s = s->kept.idle_s, .has_mfa = p->kept.has_mfa, .is_device_bound = s->kept.is_device_bound, /* each by itself */
 		.must_change = u.must_change, .method = bytes_str(p->kept.method), .user = u.name, .display = u.display, .mail = u.mail,
@@ -119,7 +123,7 @@ void identity_renew(struct identity *id, const struct asker *a, struct session *
 	unsigned char token[AUTH_TOKEN_LEN];
 
 	sessions_rotate(id->sessions, s, token);
-	if (store_session_put(id->store, &s->kept) != OK) { /* after a restart the token before would be good again */
+	if (store_session_renew(id->store, &s->kept) != OK) { /* after a restart the token before would be good again; or another node has ended it */
 		identity_store_fails(id, "session_put");
 		sessions_end(id->sessions, s, "replaced");
 		identity_reply_result(id, a, AUTH_DOWN);
@@ -163,7 +167,9 @@ enum err identity_end_all(struct identity *id, bool (*match)(void *ctx, const st
 
 enum err identity_end_user(struct identity *id, int64_t user, const char *why, size_t *ended)
 {
-	return identity_end_all(id, is_of_user, &user, why, ended);
+	enum err e = identity_end_all(id, is_of_user, &user, why, ended);
+
+	return e == OK ? identity_store_remove_of(id, user) : e;
 }
 
 void identity_end_others(struct identity *id, struct session *s, const char *why)
@@ -187,9 +193,7 @@ static void call_session(struct identity *id, const struct asker *a, const struc
 	struct session *s = identity_find(id, c->token);
 	struct bytes host = c->args[0];
 
-	if (!s && identity_store_is_lost(id))
-		identity_reply_result(id, a, AUTH_DOWN); /* another node may know it */
-	else if (!s || !bytes_eq(host, s->kept.host[0] ? bytes_str(s->kept.host) : id->conf->gateway.portal))
+	if (!s || !bytes_eq(host, s->kept.host[0] ? bytes_str(s->kept.host) : id->conf->gateway.portal))
 		identity_reply_result(id, a, AUTH_NONE);
 	else
 		identity_reply_session(id, a, s, BYTES(""), NULL);

@@ -78,6 +78,18 @@ void identity_device_facts(struct identity *id, struct session *s, struct auth_f
 	}
 }
 
+void identity_device_elsewhere(struct identity *id, struct session *s, const struct store_session *before)
+{
+	uint64_t now_s = identity_now_s(id);
+
+	if (!s->kept.is_device_bound || memcmp(before->device_hash, s->kept.device_hash, sizeof before->device_hash) == 0)
+		return;
+	memcpy(s->device_before, before->device_hash, sizeof s->device_before);
+	s->device_before_until_s = !before->is_device_bound ? 0 : now_s + BEFORE_S < before->device_until_s ? now_s + BEFORE_S : before->device_until_s;
+	s->device_grace_s = before->is_device_bound ? 0 : now_s + GRACE_S;
+	sessions_news(id->sessions, s);
+}
+
 /* --- calls --- */
 
 static struct session *session_at_host(struct identity *id, const struct auth_call *c)

@@ -169,10 +169,11 @@ struct link {
 	uint64_t lost_ms; /* by a clock that nobody sets */
 	uint64_t told_s, key_told_s;
 	uint32_t round; /* of reading all sessions */
-	uint64_t lookups_s;
-	unsigned lookups;
+	uint64_t lookups_s, lookups_us; /* time spent on tokens that nobody knows, in that second */
 	char (*unremoved)[17]; /* sessions that have ended, and which the store may still have */
 	size_t unremoved_count, unremoved_cap;
+	uint64_t *ended; /* ENDED_SLOTS: ids, as numbers, of sessions that ended lately, each where its id says; later ones take the place of others */
+	uint32_t seen_slot; /* where the next walk begins */
 	int ca;
 	char ca_path[32], url[512];
 	struct text password;
@@ -239,6 +240,9 @@ bool identity_store_is_lost(const struct identity *id);	  /* what is not known c
 bool identity_store_is_closed(const struct identity *id); /* for longer than it may be */
 /* Sessions for which match says yes are about to end: other nodes hear it first. */
 void identity_store_tell_ends(struct identity *id, bool (*match)(void *ctx, const struct session *s), void *ctx);
+/* Sessions of the user that this node has not heard of yet. */
+enum err identity_store_remove_of(struct identity *id, int64_t user) MUST_USE;
+void identity_store_ended(struct identity *id, const char *session); /* whatever the store still has of it: it is not learned again */
 /* A session has ended and may not be removed; those noted since mark are. */
 void identity_store_unremoved(struct identity *id, const char *session);
 size_t identity_store_mark(const struct identity *id);
@@ -351,6 +355,8 @@ void call_passkey_prove(struct identity *id, const struct asker *a, const struct
 /* identity_device.c */
 /* What workers are told of the device's key; a challenge where there is to be one. */
 void identity_device_facts(struct identity *id, struct session *s, struct auth_facts *f);
+/* Another node has bound s to a key, or given it another short cookie: what was before counts for a moment, as here. */
+void identity_device_elsewhere(struct identity *id, struct session *s, const struct store_session *before);
 void call_device_register(struct identity *id, const struct asker *a, const struct auth_call *c);
 void call_device_refresh(struct identity *id, const struct asker *a, const struct auth_call *c);
 void call_device_missing(struct identity *id, const struct asker *a, const struct auth_call *c);

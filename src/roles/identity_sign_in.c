@@ -113,6 +113,10 @@ void sign_in_wrong(struct identity *id, const struct asker *a, int64_t user, str
 	unsigned char ip[64];
 	struct text t;
 
+	if (identity_store_is_lost(id)) { /* in the middle of it: nobody knows whether it was wrong */
+		identity_reply_result(id, a, AUTH_DOWN);
+		return;
+	}
 	guess_failed(id->guess, name, client, user && store_source_known(id->store, user, client, now_s), loop_now_ms(id->run->loop), &is_alarm);
 	if (user && store_sign_in(id->store, user, client, bytes_str(method), STORE_WRONG, now_s) != OK)
 		identity_store_fails(id, "sign_in");

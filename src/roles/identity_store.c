@@ -6,6 +6,7 @@
 
 #include "auth/store_nodes.h"
 #include "auth/store_postgresql.h"
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/reader.h"
@@ -22,7 +23,8 @@
 #define AGAIN_MS     250
 #define AGAIN_MOST_MS 2000
 #define TOLD_S	     60	  /* that it is still lost */
-#define LOOKUPS_A_SECOND 500 /* of tokens that nobody knows: a flood of them is not to keep the store busy */
+#define LOOKUPS_US   100000 /* in a second, on tokens that nobody knows: a flood of them is not to keep everybody waiting */
+#define ENDED_SLOTS  (1u << 17)
 #define SEEN_A_TICK  2000
 #define KEY_S	     600  /* how often the others are told that our key is in use */
 #define KEYS_S	     86400
@@ -46,6 +48,31 @@ static void tell_board(struct identity *id)
 
 /* --- what other nodes do --- */
 
+static uint64_t number_of(const char *session)
+{
+	unsigned char id[8] = { 0 };
+	uint64_t n;
+
+	(void)!hex_read(bytes_str(session), id, sizeof id); /* random octets */
+	memcpy(&n, id, sizeof n);
+	return n;
+}
+
+void identity_store_ended(struct identity *id, const char *session)
+{
+	uint64_t n = number_of(session);
+
+	if (id->link.ended)
+		id->link.ended[n % ENDED_SLOTS] = n;
+}
+
+static bool has_ended(const struct identity *id, const char *session)
+{
+	uint64_t n = number_of(session);
+
+	return id->link.ended[n % ENDED_SLOTS] == n;
+}
+
 static void end_elsewhere(struct identity *id, struct bytes session)
 {
 	struct session *s = sessions_find_id(id->sessions, session);
@@ -58,16 +85,24 @@ static void end_elsewhere(struct identity *id, struct bytes session)
 static void learn(struct identity *id, const struct store_session *x, bool may_ask)
 {
 	struct session *s = sessions_find_id(id->sessions, bytes_str(x->id));
-	struct store_session parent;
+	struct store_session parent, before;
 	struct store_user u;
 	enum err e;
 
+	if (!s && has_ended(id, x->id))
+		return; /* its removal is on its way */
+	if (s)
+		before = s->kept;
 	if (s && sessions_take(id->sessions, s, x) == OK) {
 		s->round = id->link.round;
+		identity_device_elsewhere(id, s, &before);
 		return;
 	}
-	if (s)
+	if (s) {
+		LOG(EV_IDENTITY_STORE, KV_STR("what", "session_take"), KV_STR("id", x->id), KV_STR("why", "the store has another session of that id"));
 		sessions_end(id->sessions, s, IDENTITY_ELSEWHERE);
+		return;
+	}
 	if (may_ask && x->parent[0] && !sessions_find_id(id->sessions, bytes_str(x->parent)) &&
 		store_session_get(id->store, bytes_str(x->parent), &parent) == OK && !parent.parent[0])
 		learn(id, &parent, true);
@@ -88,15 +123,20 @@ static void on_news(void *ctx, enum store_news_kind kind, struct bytes session, 
 	struct identity *id = ctx;
 	struct store_session x;
 	struct store_user u;
+	size_t n;
 	enum err e;
 
 	switch (kind) {
 	case STORE_NEWS_ENDED: end_elsewhere(id, session); break;
 	case STORE_NEWS_USER:
-		if (sessions_user_changed(id->sessions, user)) {
-			arena_reset(&id->scratch);
-			(void)!store_user_known(id->store, user, &id->scratch, &u);
-		}
+		if (!sessions_user_changed(id->sessions, user))
+			break;
+		arena_reset(&id->scratch);
+		e = store_user_known(id->store, user, &id->scratch, &u);
+		if (e == ERR_NOT_FOUND || (e == OK && u.is_disabled))
+			(void)!identity_end_user(id, user, "disabled", &n);
+		else if (e != OK)
+			store_disconnect(id->store, "who a user is could not be read"); /* all is read anew */
 		break;
 	case STORE_NEWS_SESSION:
 		e = store_session_get(id->store, session, &x);
@@ -104,6 +144,8 @@ static void on_news(void *ctx, enum store_news_kind kind, struct bytes session, 
 			learn(id, &x, true);
 		else if (e == ERR_NOT_FOUND)
 			end_elsewhere(id, session);
+		else
+			store_disconnect(id->store, "a session that changed could not be read");
 		break;
 	}
 }
@@ -181,6 +223,8 @@ static enum err remove_ended(struct identity *id)
 	for (size_t i = 0; i < l->unremoved_count; i++)
 		(void)!store_session_remove(id->store, l->unremoved[i]); /* the commit says whether */
 	TRY(store_commit(id->store));
+	for (size_t i = 0; i < l->unremoved_count; i++) /* it may have been learned again, where its number was forgotten */
+		end_elsewhere(id, bytes_str(l->unremoved[i]));
 	l->unremoved_count = 0;
 	return OK;
 }
@@ -343,16 +387,26 @@ static void forget_ca(struct link *l)
 	l->ca_path[0] = 0;
 }
 
+static void forget_password(struct link *l)
+{
+	secret_wipe(l->password_mem, sizeof l->password_mem);
+	text_init(&l->password, l->password_mem, sizeof l->password_mem);
+}
+
 static enum err take_conf(struct identity *id)
 {
 	struct link *l = &id->link;
 	const struct conf_store *c = conf_of(id);
+	int ca = -1;
 
+	if (c->has_tls)
+		TRY(memfd_sealed("sluis-ca", c->ca_pem, &ca));
 	forget_ca(l);
-	if (c->has_tls) {
-		TRY(memfd_sealed("sluis-ca", c->ca_pem, &l->ca));
-		snprintf(l->ca_path, sizeof l->ca_path, "/proc/self/fd/%d", l->ca);
-	}
+	l->ca = ca;
+	if (ca >= 0)
+		snprintf(l->ca_path, sizeof l->ca_path, "/proc/self/fd/%d", ca);
+	if (!c->has_password)
+		forget_password(l);
 	snprintf(l->url, sizeof l->url, "%.*s", FMT(c->url));
 	return OK;
 }
@@ -365,8 +419,7 @@ enum err identity_store_on_secret(struct role_run *run, struct channel *from, st
 	(void)from;
 	if (m->fds_lost)
 		return ERR_LIMIT;
-	secret_wipe(l->password_mem, sizeof l->password_mem);
-	text_init(&l->password, l->password_mem, sizeof l->password_mem);
+	forget_password(l);
 	if (fd_read_at_start(m->fds[0], &l->password) != OK)
 		l->password.len = 0; /* the server says no, and the log tells */
 	while (l->password.len && (l->password.at[l->password.len - 1] == '\n' || l->password.at[l->password.len - 1] == '\r'))
@@ -376,6 +429,12 @@ enum err identity_store_on_secret(struct role_run *run, struct channel *from, st
 
 void identity_store_init(struct identity *id)
 {
+	static const char *const files[] = { "HOME", "PGSERVICE", "PGSERVICEFILE", "PGOPTIONS", "PGPASSFILE", "PGSSLCRLDIR", "PGCHANNELBINDING", "PGREQUIREPEER",
+		"PGSSLMAXPROTOCOLVERSION", "PGKRBSRVNAME", "PGGSSLIB", "PGSSLSNI", "PGHOST", "PGHOSTADDR", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE" };
+
+	for (size_t i = 0; i < COUNT_OF(files); i++) /* what the configuration does not say libpq would take from there */
+		unsetenv(files[i]);
+	setenv("HOME", "/nonexistent", 1); /* else libpq looks for it in the list of users */
 	id->link.watch.fd = id->link.ca = -1;
 }
 
@@ -389,7 +448,8 @@ enum err identity_store_open(struct identity *id)
 	l->is_closed = true; /* nobody is known yet */
 	l->since_s = identity_now_s(id);
 	TRY(take_conf(id));
-	return store_open_postgresql(bytes_str(l->url), &id->store);
+	l->ended = calloc(ENDED_SLOTS, sizeof *l->ended);
+	return l->ended ? store_open_postgresql(bytes_str(l->url), &id->store) : ERR_MEMORY;
 }
 
 void identity_store_run(struct identity *id)
@@ -522,7 +582,7 @@ uint32_t identity_store_slack(const struct identity *id)
 
 struct session *identity_find(struct identity *id, struct bytes token)
 {
-	uint64_t now_s = identity_now_s(id);
+	uint64_t now_s = identity_now_s(id), begin_us;
 	struct session *s = sessions_find(id->sessions, token, now_s);
 	unsigned char hash[SHA256_LEN];
 	struct store_session x;
@@ -532,36 +592,72 @@ struct session *identity_find(struct identity *id, struct bytes token)
 		return s;
 	if (l->lookups_s != now_s) {
 		l->lookups_s = now_s;
-		l->lookups = 0;
+		l->lookups_us = 0;
 	}
-	if (l->lookups++ >= LOOKUPS_A_SECOND) /* a session that is new at another node is told of in a moment anyway */
+	if (l->lookups_us >= LOOKUPS_US) /* a session that is new at another node is told of in a moment anyway */
 		return NULL;
+	begin_us = clock_mono_us();
 	sha256_of(token, hash);
 	if (store_session_by_hash(id->store, hash, &x) == OK)
 		learn(id, &x, true);
+	l->lookups_us += clock_mono_us() - begin_us;
 	secret_wipe(hash, sizeof hash);
 	return sessions_find(id->sessions, token, now_s);
 }
 
-struct seen_walk { struct identity *id; unsigned count, most; };
+struct seen_walk { struct identity *id; struct session *list[SEEN_A_TICK]; unsigned count; uint32_t from; };
 
-static bool keep_seen(void *ctx, struct session *s)
+static bool note_seen(void *ctx, struct session *s)
 {
 	struct seen_walk *w = ctx;
 
-	if (s->kept.seen_s <= s->seen_kept_s)
-		return true;
-	if (store_session_seen(w->id->store, s->kept.id, s->kept.seen_s) == ERR_MEMORY)
+	if (s->slot >= w->from && s->kept.seen_s > s->seen_kept_s)
+		w->list[w->count++] = s;
+	return w->count < SEEN_A_TICK;
+}
+
+static int by_id(const void *a, const void *b)
+{
+	const struct session *const *x = a, *const *y = b;
+
+	return strcmp((*x)->kept.id, (*y)->kept.id);
+}
+
+/* In the order of their ids, and with nothing else: nodes that write the same rows do not wait for each other in a ring. False: no more now. */
+static bool keep_seen(struct identity *id)
+{
+	static struct seen_walk w;
+	bool is_last;
+	enum err e;
+
+	w = (struct seen_walk){ .id = id, .from = id->link.seen_slot };
+	sessions_each(id->sessions, note_seen, &w);
+	is_last = w.count < SEEN_A_TICK;
+	id->link.seen_slot = is_last ? 0 : w.list[w.count - 1]->slot + 1;
+	if (w.count == 0 || store_begin(id->store) != OK)
 		return false;
-	s->seen_kept_s = s->kept.seen_s + SLACK_S / 4; /* at most four times a minute */
-	return ++w->count < w->most;
+	qsort(w.list, w.count, sizeof(struct session *), by_id);
+	for (unsigned i = 0; i < w.count; i++)
+		(void)!store_session_seen(id->store, w.list[i]->kept.id, w.list[i]->kept.seen_s); /* the commit says whether */
+	e = store_commit(id->store);
+	for (unsigned i = 0; i < w.count && e == OK; i++)
+		w.list[i]->seen_kept_s = w.list[i]->kept.seen_s + SLACK_S / 4; /* at most four times a minute */
+	return e == OK && !is_last;
 }
 
 void identity_store_keep_seen(struct identity *id, bool all)
 {
-	struct seen_walk w = { .id = id, .most = all ? UINT32_MAX : SEEN_A_TICK };
+	if (id->link.state != LINK_UP)
+		return;
+	if (all)
+		id->link.seen_slot = 0;
+	while (keep_seen(id) && all)
+		;
+}
 
-	sessions_each(id->sessions, keep_seen, &w);
+enum err identity_store_remove_of(struct identity *id, int64_t user)
+{
+	return id->link.state == LINK_UP ? store_session_remove_of(id->store, user) : OK;
 }
 
 void identity_store_tick(struct identity *id)
@@ -604,7 +700,12 @@ void identity_store_end(struct identity *id)
 	loop_timer_clear(id->run->loop, &l->timer);
 	stop_watching(id);
 	forget_ca(l);
-	secret_wipe(l->password_mem, sizeof l->password_mem);
+	forget_password(l);
+	if (l->unremoved_count)
+		LOG(EV_IDENTITY_STORE, KV_STR("what", "session_remove"), KV_UINT("sessions", l->unremoved_count), KV_STR("why",
+			"they have ended at this node, and the store, which is lost, still has them: revoke them again when it is back"));
+	free(l->ended);
+	l->ended = NULL;
 	free(l->unremoved);
 	l->unremoved = NULL;
 	l->unremoved_count = l->unremoved_cap = 0;

@@ -71,6 +71,7 @@ enum err token_on_public(struct role_run *run, struct channel *from, struct ipc_
 	memcpy(id->key, m->body.at, sizeof id->key);
 	jws_kid(id->key, id->kid);
 	id->has_key = true;
+	id->link.key_told_s = 0; /* it may be another */
 	return OK;
 }
 

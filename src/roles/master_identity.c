@@ -128,7 +128,7 @@ enum err master_identity_prepare(struct master *m, const struct generation *g, c
 		}
 		close_files(id);
 	}
-	if (id->process.pid > 0 && working_with(m) && working_with(m)->conf->gateway.store.is_shared != g->conf->gateway.store.is_shared) {
+	if (id->process.master && working_with(m) && working_with(m)->conf->gateway.store.is_shared != g->conf->gateway.store.is_shared) {
 		snprintf(error, size, "gateway.store cannot come or go while the gateway runs, for who is signed in is known to the one that is in use: restart sluisd");
 		return ERR_ORDER;
 	}
