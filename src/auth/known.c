@@ -114,3 +114,26 @@ enum err known_find(const struct known *k, struct bytes name, int64_t *id)
 			}
 	return ERR_NOT_FOUND;
 }
+
+static bool is_same(const struct person *a, const struct person *b)
+{
+	size_t size = 0;
+
+	for (size_t i = 0; i < TEXTS; i++) {
+		if (a->len[i] != b->len[i])
+			return false;
+		size += a->len[i];
+	}
+	return a->is_disabled == b->is_disabled && a->must_change == b->must_change && memcmp(a->texts, b->texts, size) == 0;
+}
+
+void known_changed(const struct known *before, const struct known *now, void (*one)(void *ctx, int64_t id), void *ctx)
+{
+	for (size_t i = 0; i < BUCKETS; i++)
+		for (const struct person *p = now->buckets[i]; p; p = p->next) {
+			const struct person *was = *find((struct known *)(uintptr_t)before, p->id);
+
+			if (was && !is_same(was, p))
+				one(ctx, p->id);
+		}
+}

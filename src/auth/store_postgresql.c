@@ -699,14 +699,17 @@ static bool know(void *ctx, const struct store_user *u)
 	return true;
 }
 
-enum err store_know_all(struct store *s)
+enum err store_know_all(struct store *s, void (*changed)(void *ctx, int64_t user), void *ctx)
 {
 	struct known *now = known_new();
 	enum err e = now ? store_users_in(s, know, now) : ERR_MEMORY;
 
 	if (e == OK) { /* until then the old ones serve */
-		known_free(&s->known);
+		struct known *before = s->known;
+
 		s->known = now;
+		known_changed(before, now, changed, ctx);
+		known_free(&before);
 	} else {
 		known_free(&now);
 	}

@@ -229,10 +229,17 @@ static enum err remove_ended(struct identity *id)
 	return OK;
 }
 
+static void changed(void *ctx, int64_t user)
+{
+	struct identity *id = ctx;
+
+	(void)sessions_user_changed(id->sessions, user);
+}
+
 static enum err read_all(struct identity *id)
 {
 	TRY(remove_ended(id));
-	TRY(store_know_all(id->store));
+	TRY(store_know_all(id->store, changed, id));
 	id->link.round++;
 	TRY(store_sessions(id->store, learn_one, id));
 	sessions_end_all(id->sessions, is_gone, id, IDENTITY_ELSEWHERE);
