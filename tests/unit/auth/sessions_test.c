@@ -2,6 +2,8 @@
  * remembers of a slot is alive exactly while its session is. */
 #include "auth/sessions.h"
 
+#include "crypto/sha256.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -540,6 +542,439 @@ static void test_memory(void **state)
 	sessions_free(&t);
 }
 
+/* --- what another node did --- */
+
+/* The row of s as the store has it behind a rotation at another node. */
+static struct store_session rotated(const struct session *s, unsigned char token[AUTH_TOKEN_LEN], unsigned char n)
+{
+	struct store_session x = s->kept;
+
+	memset(token, n, AUTH_TOKEN_LEN);
+	sha256_of(bytes_of(token, AUTH_TOKEN_LEN), x.hash);
+	return x;
+}
+
+static void test_take_rotated(void **state)
+{
+	unsigned char old[32], app[32], new[32], new_app[32], wrong[32];
+	struct sessions *t = make(10);
+	struct session *p = add(t, 7, NULL, old), *a = add(t, 7, p, app);
+	uint32_t generation = p->generation, of_app = a->generation;
+	uint64_t epoch = board->epoch;
+	struct store_session x = rotated(p, new, 1);
+
+	(void)state;
+	x.has_mfa = true;
+	assert_int_equal(sessions_take(t, p, &x), OK);
+	assert_null(find(t, old));
+	assert_ptr_equal(find(t, new), p);
+	assert_true(p->kept.has_mfa);
+	assert_ptr_equal(find(t, app), a); /* goes on */
+	assert_false(board_session_lives(board, p->slot, generation));
+	assert_true(board_session_lives(board, p->slot, p->generation) && board_session_lives(board, a->slot, of_app));
+	assert_int_equal(a->parent_generation, p->generation);
+	assert_true(board->epoch > epoch && ended_count == 0 && sessions_count(t) == 2);
+	x = rotated(a, new_app, 2);
+	assert_int_equal(sessions_take(t, a, &x), OK);
+	assert_null(find(t, app));
+	assert_ptr_equal(find(t, new_app), a);
+	assert_ptr_equal(find(t, new), p);
+	assert_false(board_session_lives(board, a->slot, of_app));
+	generation = a->generation;
+	assert_int_equal(sessions_take(t, a, &x), OK); /* the same again, as when two news of it come */
+	assert_int_equal(a->generation, generation);
+	sessions_rotate(t, p, wrong); /* and it can be rotated here, and end */
+	assert_null(find(t, new));
+	assert_ptr_equal(find(t, wrong), p);
+	sessions_end(t, p, "sign-out");
+	assert_null(find(t, wrong));
+	assert_null(find(t, new_app));
+	sessions_free(&t);
+}
+
+enum change { C_HASH, C_UNTIL, C_PROVED, C_IDLE, C_MFA, C_BOUND, C_METHOD, C_DEVICE_KEY, C_DEVICE_HASH, C_DEVICE_UNTIL, C_AGENT, C_NOTHING };
+
+static void change(struct store_session *x, enum change what)
+{
+	switch (what) {
+	case C_HASH: x->hash[0] ^= 1; break;
+	case C_UNTIL: x->until_s++; break;
+	case C_PROVED: x->proved_s++; break;
+	case C_IDLE: x->idle_s++; break;
+	case C_MFA: x->has_mfa = !x->has_mfa; break;
+	case C_BOUND: x->is_device_bound = !x->is_device_bound; break;
+	case C_METHOD: snprintf(x->method, sizeof x->method, "password+totp"); break;
+	case C_DEVICE_KEY: memset(x->device_key, 1, sizeof x->device_key); break;
+	case C_DEVICE_HASH: memset(x->device_hash, 2, sizeof x->device_hash); break;
+	case C_DEVICE_UNTIL: x->device_until_s += 600; break;
+	case C_AGENT: snprintf(x->agent, sizeof x->agent, "another browser"); break;
+	case C_NOTHING: break;
+	}
+}
+
+/* Rights make workers ask again. The short cookie of a device changes every few minutes, and nobody is to be cut for that. */
+static void test_take_moves_on_what_counts(void **state)
+{
+	static const struct { const char *why; enum change what; bool moves; } rows[] = {
+		{ "nothing", C_NOTHING, false }, { "the token", C_HASH, true }, { "the end", C_UNTIL, true }, { "the last proof", C_PROVED, true },
+		{ "the idle time", C_IDLE, true }, { "a second factor", C_MFA, true }, { "bound to a device", C_BOUND, true }, { "the method", C_METHOD, true },
+		{ "the device's key", C_DEVICE_KEY, false }, { "the short cookie", C_DEVICE_HASH, false }, { "its end", C_DEVICE_UNTIL, false },
+		{ "the browser's name", C_AGENT, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct sessions *t = make(10);
+		unsigned char token[32];
+		struct session *p = add(t, 7, NULL, token), *a = add(t, 7, p, token), *s[2] = { p, a };
+
+		for (size_t k = 0; k < 2; k++) {
+			struct store_session x = s[k]->kept;
+			uint32_t generation = s[k]->generation, other = s[1 - k]->generation;
+			uint64_t epoch = board->epoch;
+
+			change(&x, rows[i].what);
+			assert_int_equal(sessions_take(t, s[k], &x), OK);
+			if ((s[k]->generation != generation) != rows[i].moves || (board->epoch != epoch) != rows[i].moves)
+				fail_msg("%s: of %s", rows[i].why, k ? "an app" : "a portal");
+			assert_true(s[1 - k]->generation == other && a->parent_generation == p->generation);
+			assert_true(board_session_lives(board, s[k]->slot, s[k]->generation));
+			assert_memory_equal(&s[k]->kept, &x, sizeof x);
+		}
+		sessions_free(&t);
+	}
+}
+
+/* Of when it was seen the later counts, and no worker is told. */
+static void test_take_seen(void **state)
+{
+	struct sessions *t = make(3);
+	unsigned char token[32];
+	struct session *s = add(t, 7, NULL, token);
+	uint32_t generation = s->generation;
+	struct store_session x = s->kept;
+
+	(void)state;
+	x.seen_s = NOW + 500;
+	assert_int_equal(sessions_take(t, s, &x), OK);
+	assert_true(s->kept.seen_s == NOW + 500);
+	sessions_tick(t, seen, NOW + 1099);
+	assert_int_equal(sessions_count(t), 1);
+	x.seen_s = NOW + 100;
+	assert_int_equal(sessions_take(t, s, &x), OK);
+	assert_true(s->kept.seen_s == NOW + 500 && s->generation == generation);
+	x.idle_s = 60; /* a shorter limit counts at once, though it was not to be looked at before */
+	assert_int_equal(sessions_take(t, s, &x), OK);
+	sessions_tick(t, seen, NOW + 559);
+	assert_int_equal(sessions_count(t), 1);
+	sessions_tick(t, seen, NOW + 560);
+	assert_int_equal(sessions_count(t), 0);
+	assert_string_equal(ended_why, "idle");
+	s = add(t, 7, NULL, token);
+	x = s->kept;
+	x.idle_s = 0;
+	x.until_s = NOW + 40000; /* and a longer one */
+	assert_int_equal(sessions_take(t, s, &x), OK);
+	sessions_tick(t, seen, NOW + 39999);
+	assert_int_equal(sessions_count(t), 1);
+	sessions_tick(t, seen, NOW + 40000);
+	assert_int_equal(sessions_count(t), 0);
+	assert_string_equal(ended_why, "over");
+	sessions_free(&t);
+}
+
+/* Who a session is of does not change: a row that says so is refused as a whole, its new token too. */
+static void test_take_refuses(void **state)
+{
+	static const char *const why[] = { "another user", "another portal's", "a portal's no more", "an app's all at once", "another host", "another id", "the token of its portal's",
+		"the token of somebody else's" };
+	unsigned char of_p[32], of_a[32], of_o[32], new[32];
+	struct sessions *t = make(10);
+	struct session *p = add(t, 7, NULL, of_p), *a = add(t, 7, p, of_a), *o = add(t, 7, NULL, of_o);
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(why); i++) {
+		struct session *s = i == 3 ? o : a;
+		struct store_session x = rotated(s, new, 9);
+		struct session before = *s;
+		uint64_t epoch = board->epoch;
+
+		x.until_s++;
+		x.seen_s++;
+		switch (i) {
+		case 0: x.user = 8; break;
+		case 1: memcpy(x.parent, o->kept.id, sizeof x.parent); break;
+		case 2: x.parent[0] = 0; break;
+		case 3: memcpy(x.parent, p->kept.id, sizeof x.parent); break;
+		case 4: snprintf(x.host, sizeof x.host, "mail.example.org"); break;
+		case 5: memcpy(x.id, "0123456789abcdef", sizeof x.id); break;
+		case 6: memcpy(x.hash, p->kept.hash, sizeof x.hash); break;
+		case 7: memcpy(x.hash, o->kept.hash, sizeof x.hash); break;
+		}
+		if (sessions_take(t, s, &x) != ERR_ORDER)
+			fail_msg("%s", why[i]);
+		if (memcmp(&before, s, sizeof before) != 0 || board->epoch != epoch)
+			fail_msg("%s: it has changed", why[i]);
+		assert_true(find(t, of_p) == p && find(t, of_a) == a && find(t, of_o) == o && !find(t, new));
+		assert_true(board_session_lives(board, p->slot, p->generation) && board_session_lives(board, a->slot, a->generation) && board_session_lives(board, o->slot, o->generation));
+	}
+	sessions_tick(t, seen, NOW + 600); /* the later end and time were not taken over */
+	assert_int_equal(sessions_count(t), 0);
+	sessions_free(&t);
+}
+
+static void test_user_changed(void **state)
+{
+	struct sessions *t = make(20);
+	unsigned char token[32];
+	struct session *p = add(t, 7, NULL, token), *a = add(t, 7, p, token), *b = add(t, 7, p, token), *q = add(t, 7, NULL, token), *gone = add(t, 7, NULL, token),
+		*same_bucket = add(t, 7 + 65536, NULL, token), *other = add(t, 8, NULL, token), *others_app = add(t, 8, other, token);
+	struct session *his[] = { p, a, b, q }, *not_his[] = { same_bucket, other, others_app };
+	uint32_t before[COUNT_OF(his)], stays[COUNT_OF(not_his)], slot = gone->slot, of_gone;
+	uint64_t epoch;
+
+	(void)state;
+	sessions_end(t, gone, "sign-out");
+	of_gone = board->generation[slot];
+	for (size_t i = 0; i < COUNT_OF(his); i++)
+		before[i] = his[i]->generation;
+	for (size_t i = 0; i < COUNT_OF(not_his); i++)
+		stays[i] = not_his[i]->generation;
+	epoch = board->epoch;
+	assert_false(sessions_user_changed(t, 9));
+	assert_false(sessions_user_changed(t, 9 + 65536));
+	assert_false(sessions_user_changed(t, 7 + 2 * 65536)); /* in a bucket where others are */
+	assert_int_equal(board->epoch, epoch);
+	assert_true(sessions_user_changed(t, 7));
+	assert_true(board->epoch > epoch);
+	for (size_t i = 0; i < COUNT_OF(his); i++) {
+		assert_false(board_session_lives(board, his[i]->slot, before[i]));
+		assert_true(board_session_lives(board, his[i]->slot, his[i]->generation));
+	}
+	for (size_t i = 0; i < COUNT_OF(not_his); i++)
+		assert_true(not_his[i]->generation == stays[i] && board_session_lives(board, not_his[i]->slot, stays[i]));
+	assert_true(a->parent_generation == p->generation && b->parent_generation == p->generation && others_app->parent_generation == other->generation);
+	assert_int_equal(board->generation[slot], of_gone);
+	assert_true(sessions_count(t) == 7 && ended_count == 1);
+	sessions_end(t, p, "sign-out"); /* lists and board agree still */
+	assert_int_equal(sessions_count(t), 4);
+	assert_true(sessions_user_changed(t, 7));
+	sessions_end(t, q, "sign-out");
+	assert_false(sessions_user_changed(t, 7));
+	sessions_free(&t);
+}
+
+static void test_all_changed(void **state)
+{
+	struct sessions *t = make(20);
+	unsigned char token[6][32];
+	struct session *s[6] = { add(t, 7, NULL, token[0]), add(t, 8, NULL, token[1]) };
+	uint32_t before[6], slot;
+	uint64_t epoch = board->epoch;
+
+	(void)state;
+	s[2] = add(t, 7, s[0], token[2]);
+	s[3] = add(t, 7, s[0], token[3]);
+	s[4] = add(t, 8, s[1], token[4]);
+	s[5] = add(t, 9, NULL, token[5]);
+	slot = s[5]->slot;
+	sessions_end(t, s[5], "over");
+	for (size_t i = 0; i < 5; i++)
+		before[i] = s[i]->generation;
+	before[5] = board->generation[slot];
+	sessions_all_changed(t);
+	assert_true(board->epoch > epoch);
+	for (size_t i = 0; i < 5; i++) {
+		assert_false(board_session_lives(board, s[i]->slot, before[i]));
+		assert_true(board_session_lives(board, s[i]->slot, s[i]->generation));
+		assert_ptr_equal(find(t, token[i]), s[i]); /* nobody is signed out */
+		if (i >= 2)
+			assert_int_equal(s[i]->parent_generation, s[i == 4]->generation);
+	}
+	assert_int_equal(board->generation[slot], before[5]); /* where nobody lives nobody comes to life */
+	assert_int_equal(ended_count, 1);
+	sessions_free(&t);
+	t = make(1);
+	sessions_all_changed(t); /* of none */
+	sessions_free(&t);
+}
+
+#define IDLE  600u
+#define SLACK 60u
+
+/* What other nodes saw: of the portal's and of an app's. */
+struct elsewhere { uint64_t portal_s, app_s; unsigned asked; };
+
+static uint64_t seen_elsewhere(void *ctx, const struct session *s)
+{
+	struct elsewhere *e = ctx;
+
+	e->asked++;
+	return s->kept.host[0] ? e->app_s : e->portal_s;
+}
+
+static void on_ended_of_elsewhere(void *ctx, const struct session *s, const char *why)
+{
+	(void)ctx;
+	on_ended(NULL, s, why);
+}
+
+static struct sessions *make_shared(struct elsewhere *e)
+{
+	const struct sessions_hooks own = { .ctx = e, .ended = on_ended_of_elsewhere, .seen = seen_elsewhere, .slack_s = SLACK };
+	struct sessions *t = NULL;
+
+	ended_count = 0;
+	assert_int_equal(sessions_new(board, 10, &own, &t), OK);
+	return t;
+}
+
+/* Made at NOW, idle after 600 s and 60 of slack. want_s: when it was seen, as far as is known then. */
+static void test_seen_elsewhere(void **state)
+{
+	static const struct { const char *why; uint64_t elsewhere_s, at_s; const char *ends; uint64_t want_s; unsigned asked; } rows[] = {
+		{ "idle by its limit alone", 0, NOW + IDLE, NULL, NOW, 0 },
+		{ "one second before", 0, NOW + IDLE + SLACK - 1, NULL, NOW, 0 },
+		{ "nobody saw it", 0, NOW + IDLE + SLACK, "idle", 0, 1 },
+		{ "another node saw it", NOW + 300, NOW + IDLE + SLACK, NULL, NOW + 300, 1 },
+		{ "one second later than we did", NOW + 1, NOW + IDLE + SLACK, NULL, NOW + 1, 1 },
+		{ "when we did", NOW, NOW + IDLE + SLACK, "idle", 0, 1 },
+		{ "before we did", NOW - 300, NOW + IDLE + SLACK, "idle", 0, 1 },
+		{ "later, but long ago too", NOW + 300, NOW + 300 + IDLE + SLACK, "idle", 0, 1 },
+		{ "just not so long ago", NOW + 300, NOW + 300 + IDLE + SLACK - 1, NULL, NOW + 300, 1 },
+		{ "its clock is ahead", NOW + 5000, NOW + IDLE + SLACK, NULL, NOW + IDLE + SLACK, 1 },
+		{ "as far ahead as can be", UINT64_MAX - 1, NOW + IDLE + SLACK, NULL, NOW + IDLE + SLACK, 1 },
+		{ "it is not known", UINT64_MAX, NOW + IDLE + SLACK, NULL, NOW, 1 },
+		{ "not known for hours", UINT64_MAX, NOW + 35999, NULL, NOW, 1 },
+		{ "over, and not known", UINT64_MAX, NOW + 36000, "over", 0, 0 },
+		{ "over, and seen", NOW + 35999, NOW + 36000, "over", 0, 0 },
+		{ "the clock went back", 0, NOW - 5000, NULL, NOW, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		for (int by_find = 0; by_find < 2; by_find++) {
+			struct elsewhere e = { .portal_s = rows[i].elsewhere_s };
+			struct sessions *t = make_shared(&e);
+			unsigned char token[32];
+			struct session *s = add(t, 1, NULL, token);
+			bool lives;
+
+			if (by_find) {
+				lives = sessions_find(t, bytes_of(token, 32), rows[i].at_s) == s;
+				assert_int_equal(ended_count, 0); /* that is for the tick */
+			} else {
+				sessions_tick(t, seen, rows[i].at_s);
+				lives = ended_count == 0;
+				if (!lives && (!rows[i].ends || strcmp(ended_why, rows[i].ends) != 0))
+					fail_msg("%s: %s", rows[i].why, ended_why);
+			}
+			if (lives != !rows[i].ends || (lives && s->kept.seen_s != rows[i].want_s) || e.asked != rows[i].asked)
+				fail_msg("%s: by %s it %s, seen at NOW + %lld, asked %u times", rows[i].why, by_find ? "find" : "tick", lives ? "lives" : "does not",
+					lives ? (long long)(s->kept.seen_s - NOW) : 0, e.asked);
+			sessions_free(&t);
+		}
+}
+
+/* It moves on with each answer; while there is none it waits, and the first that comes decides. */
+static void test_seen_elsewhere_goes_on(void **state)
+{
+	struct elsewhere e = { .portal_s = UINT64_MAX };
+	struct sessions *t = make_shared(&e);
+	unsigned char token[32];
+	struct session *s = add(t, 1, NULL, token);
+
+	(void)state;
+	for (uint64_t at = NOW; at < NOW + 3000; at++)
+		sessions_tick(t, seen, at);
+	assert_true(ended_count == 0 && s->kept.seen_s == NOW);
+	e = (struct elsewhere){ .portal_s = NOW + 2900 };
+	sessions_tick(t, seen, NOW + 3000);
+	assert_true(ended_count == 0 && s->kept.seen_s == NOW + 2900 && e.asked == 1);
+	for (uint64_t at = NOW + 3001; at < NOW + 2900 + IDLE + SLACK; at++)
+		sessions_tick(t, seen, at);
+	assert_true(ended_count == 0 && e.asked == 1); /* nor is the other asked all the while */
+	board_session_seen(seen, s->slot, NOW + 3500); /* and here it is seen as ever */
+	sessions_tick(t, seen, NOW + 2900 + IDLE + SLACK);
+	assert_true(ended_count == 0 && s->kept.seen_s == NOW + 3500 && e.asked == 1);
+	e.portal_s = 0;
+	sessions_tick(t, seen, NOW + 3500 + IDLE + SLACK - 1);
+	assert_int_equal(ended_count, 0);
+	sessions_tick(t, seen, NOW + 3500 + IDLE + SLACK);
+	assert_int_equal(ended_count, 1);
+	assert_string_equal(ended_why, "idle");
+	sessions_free(&t);
+}
+
+/* With slack, and nobody to ask. */
+static void test_slack_alone(void **state)
+{
+	const struct sessions_hooks own = { .ended = on_ended, .slack_s = SLACK };
+	struct store_session x = of_user(1, "", NOW, UINT32_MAX);
+	struct sessions *t = NULL;
+	unsigned char token[32], other[32];
+	struct session *s;
+
+	(void)state;
+	assert_int_equal(sessions_new(board, 10, &own, &t), OK);
+	s = add(t, 1, NULL, token);
+	x.until_s = UINT64_MAX;
+	assert_int_equal(sessions_add(t, &x, NULL, other, &s), OK);
+	sessions_tick(t, seen, NOW + IDLE + SLACK - 1);
+	assert_int_equal(ended_count, 0);
+	assert_non_null(sessions_find(t, bytes_of(token, 32), NOW + IDLE + SLACK - 1));
+	assert_null(sessions_find(t, bytes_of(token, 32), NOW + IDLE + SLACK));
+	sessions_tick(t, seen, NOW + IDLE + SLACK);
+	assert_int_equal(ended_count, 1);
+	sessions_tick(t, seen, NOW + UINT32_MAX + SLACK - 1); /* the sum of both is no small number */
+	assert_non_null(sessions_find(t, bytes_of(other, 32), NOW + UINT32_MAX + SLACK - 1));
+	assert_int_equal(ended_count, 1);
+	sessions_tick(t, seen, NOW + UINT32_MAX + SLACK);
+	assert_int_equal(ended_count, 2);
+	sessions_free(&t);
+}
+
+/* A portal's and an app's, by every way: what find() finds at a time is what tick() leaves at that time. */
+static void test_find_and_tick_agree(void **state)
+{
+	static const uint64_t elsewhere[] = { 0, NOW - 5, NOW, NOW + 1, NOW + 59, NOW + 300, NOW + 659, NOW + 660, NOW + 1000, UINT64_MAX - 1, UINT64_MAX };
+	static const uint64_t at[] = { NOW, NOW + 599, NOW + 600, NOW + 659, NOW + 660, NOW + 661, NOW + 719, NOW + 959, NOW + 960, NOW + 1320, NOW + 35999, NOW + 36000 };
+	unsigned lived = 0, died = 0;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(elsewhere) * COUNT_OF(elsewhere) * COUNT_OF(at); i++) {
+		struct elsewhere e = { .portal_s = elsewhere[i % COUNT_OF(elsewhere)], .app_s = elsewhere[i / COUNT_OF(elsewhere) % COUNT_OF(elsewhere)] };
+		uint64_t when = at[i / COUNT_OF(elsewhere) / COUNT_OF(elsewhere)];
+		bool finds[3][2]; /* found; left by the tick; found first, then left */
+
+		for (int way = 0; way < 3; way++) {
+			struct sessions *t = make_shared(&e);
+			unsigned char portal[32], app[32];
+			struct session *p = add(t, 1, NULL, portal), *a = add(t, 1, p, app);
+			uint32_t slots[2] = { p->slot, a->slot };
+
+			if (way != 1) {
+				finds[way][0] = sessions_find(t, bytes_of(portal, 32), when) == p;
+				finds[way][1] = sessions_find(t, bytes_of(app, 32), when) == a;
+			}
+			if (way != 0) {
+				sessions_tick(t, seen, when);
+				for (int k = 0; k < 2; k++)
+					finds[way][k] = sessions_at(t, slots[k]) != NULL;
+			}
+			sessions_free(&t);
+		}
+		for (int k = 0; k < 2; k++) {
+			if (finds[0][k] != finds[1][k] || finds[0][k] != finds[2][k])
+				fail_msg("%s at NOW + %llu, elsewhere seen at NOW + %lld and NOW + %lld: found %d, left %d, found and left %d", k ? "an app's" : "a portal's",
+					(unsigned long long)(when - NOW), (long long)(e.portal_s - NOW), (long long)(e.app_s - NOW), finds[0][k], finds[1][k], finds[2][k]);
+			lived += finds[0][k];
+			died += !finds[0][k];
+		}
+	}
+	assert_true(lived > 500 && died > 500);
+}
+
 /* --- beside a model --- */
 
 #define MODEL_MOST 64
@@ -824,7 +1259,8 @@ int main(void)
 	const struct CMUnitTest tests[] = { T(test_ways_to_a_session), T(test_upper_case_id), T(test_rotation), T(test_news), T(test_end), T(test_end_all_and_each),
 		T(test_end_all_is_seen_first),
 		T(test_of_user), T(test_of_app), T(test_limit_and_rest), T(test_new_identity), T(test_restore), T(test_seen), T(test_seen_in_2106), T(test_seen_lies),
-		T(test_app_keeps_portal), T(test_find_looks_at_the_time), T(test_memory), T(test_model) };
+		T(test_app_keeps_portal), T(test_find_looks_at_the_time), T(test_take_rotated), T(test_take_moves_on_what_counts), T(test_take_seen), T(test_take_refuses), T(test_user_changed),
+		T(test_all_changed), T(test_seen_elsewhere), T(test_seen_elsewhere_goes_on), T(test_slack_alone), T(test_find_and_tick_agree), T(test_memory), T(test_model) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
