@@ -95,6 +95,8 @@ static void learn(struct identity *id, const struct store_session *x, bool may_a
 		before = s->kept;
 	if (s && sessions_take(id->sessions, s, x) == OK) {
 		s->round = id->link.round;
+		if (s->seen_kept_s < x->seen_s)
+			s->seen_kept_s = x->seen_s;
 		identity_device_elsewhere(id, s, &before);
 		return;
 	}
@@ -112,6 +114,7 @@ static void learn(struct identity *id, const struct store_session *x, bool may_a
 		return;
 	}
 	s->round = id->link.round;
+	s->seen_kept_s = x->seen_s;
 	if (may_ask) { /* who it is is to be known when the store is lost */
 		arena_reset(&id->scratch);
 		(void)!store_user_known(id->store, x->user, &id->scratch, &u);
