@@ -8,7 +8,7 @@ demo_anna="zeven stille molens 4"
 demo_work_server() {
 	DEMO_WORK_PORT=$(demo_free_port)
 	"$PYTHON" - "$DEMO_WORK_PORT" <<-'EOF' &
-	import html, http.server, sys
+	import html, http.server, sys, time
 
 	class App(http.server.BaseHTTPRequestHandler):
 	    protocol_version = "HTTP/1.1"
@@ -21,7 +21,10 @@ demo_work_server() {
 	        self.send_header("Content-Length", str(len(text)))
 	        self.end_headers()
 	        try:
-	            self.wfile.write(text)
+	            for at in range(0, len(text), 40000):
+	                self.wfile.write(text[at:at + 40000])
+	                if at:
+	                    time.sleep(0.02)  # at most 2 MB a second: what waits in the client's buffers would be taken for what still comes
 	        except OSError:
 	            self.close_connection = True  # the client was cut off
 
@@ -110,7 +113,7 @@ demo_steps_up() {
 }
 demo_revoke() { # ends eva's sessions while a download of hers runs; sets DEMO_CUT_MS
 	local begin status=0
-	demo_get --limit-rate 2M --max-time 60 -b "$DEMO/eva.cookies" -o "$DEMO/work.out" "https://wiki.$demo_work:$DEMO_HTTPS/big" 2>/dev/null &
+	demo_get --max-time 60 -b "$DEMO/eva.cookies" -o "$DEMO/work.out" "https://wiki.$demo_work:$DEMO_HTTPS/big" 2>/dev/null &
 	DEMO_DOWNLOAD=$!
 	demo_await test -s "$DEMO/work.out" || return 1
 	begin=$(date +%s%3N)
