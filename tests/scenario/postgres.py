@@ -62,6 +62,7 @@ class Postgres:
 
     def __init__(self, world, name="a"):
         self.bin, self.who, self.port, self.child, self.out = programs(), unprivileged(), quiet_port(), None, None
+        self.is_frozen = False
         self.dir = os.path.join(world.dir, "postgres-" + name)
         self.data, self.log_path = os.path.join(self.dir, "data"), os.path.join(self.dir, "log")
         os.makedirs(self.dir)
@@ -146,8 +147,34 @@ log_line_prefix = '%m [%p] %u@%d '
         wait_for(lambda: self.child.poll() is not None or READY in self.log()[seen:], "PostgreSQL is up")
         assert self.child.poll() is None, self.log()
 
+    def tell_all(self, sig):
+        """To the server and each process of it: a connection has one of its own."""
+        parents = {}
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open(f"/proc/{pid}/stat") as f:
+                    parents[int(pid)] = int(f.read().rsplit(")", 1)[1].split()[1])
+            except (FileNotFoundError, ProcessLookupError):
+                pass
+        for pid in [self.child.pid] + [p for p, parent in parents.items() if parent == self.child.pid]:
+            try:
+                os.kill(pid, sig)
+            except ProcessLookupError:
+                pass
+
+    def freeze(self):
+        """It hangs: connections stay and new ones are made, but nothing is answered. The server first, so that no process is new."""
+        self.tell_all(signal.SIGSTOP)
+        self.is_frozen = True
+
+    def thaw(self):
+        if self.is_frozen:
+            self.tell_all(signal.SIGCONT)
+            self.is_frozen = False
+
     def stop(self, how=signal.SIGINT):
         """Connections are ended at once, and it is gone. SIGQUIT: without tidying up, as after a crash."""
+        self.thaw()
         if self.is_up:
             self.child.send_signal(how)
         try:

@@ -65,6 +65,36 @@ def test_a_revoked_session_is_cut_everywhere(world):
     assert "/sign-in" in b.get("/").url
 
 
+def test_a_group_that_is_taken_away_counts_on_open_connections(world):
+    """When the command is back, at whichever worker they are; nobody is signed out."""
+    s = world.run(gateway(world, apps={"wiki": {}, "board": {"allow": 'user.groups == "board"'}}))
+    board, wiki = f"board.{PORTAL}", f"wiki.{PORTAL}"
+    add_user(s, "eva", groups=["staff", "board"])
+    first = Browser(s)
+    assert first.sign_in("eva").status == 200 and first.get("/", host=board).status == 200 and first.get("/", host=wiki).status == 200
+    everywhere = []
+    for _ in range(6):
+        everywhere.append(Browser(s, keep=True))
+        everywhere[-1].jar = {host: dict(cookies) for host, cookies in first.jar.items()}
+    for turn in range(3):
+        lines = []
+        for b in everywhere:
+            assert b.get("/", host=board, follow=False).status == 200 and b.get("/", host=wiki, follow=False).status == 200
+            lines.append(dict(b.open))
+        s.cli("user", "set", "eva", "--group", "staff")
+        for b, line in zip(everywhere, lines):
+            assert b.open[board] is line[board] and b.open[wiki] is line[wiki], "the connections are those that were open"
+            page = b.get("/", host=board, follow=False)
+            assert page.status == 303 and page.field("location") == b.url("/denied/board"), page
+            page = b.get("/", host=wiki, follow=False)
+            assert page.status == 200 and re.search(r"(?im)^sluis-groups: staff\r?$", page.text), page
+        s.cli("user", "set", "eva", "--group", "staff", "--group", "board")
+    assert first.get("/").url == first.url("/"), "signed in all the while"
+    for b in everywhere:
+        for line in b.open.values():
+            line.close()
+
+
 def test_sessions_outlive_identity_and_sluisd(world):
     s = serve(world)
     add_user(s, "eva")

@@ -5,8 +5,10 @@ import copy
 import json
 import os
 import re
+import signal
 import socket
 import ssl
+import threading
 import time
 
 import pytest
@@ -86,9 +88,9 @@ class Person(Browser):
         sock = socket.create_connection((address_of(self.s), self.port), timeout=20)
         return self.context.wrap_socket(sock, server_hostname=host)
 
-    def twin(self):
+    def twin(self, keep=False):
         """A browser with what this one has now: what it is told to forget, this one keeps."""
-        other = Person(self.s)
+        other = Person(self.s, keep)
         other.user, other.jar = self.user, copy.deepcopy(self.jar)
         return other
 
@@ -209,6 +211,9 @@ class Pair:
 
     def heal(self):
         """As a test expects to find it, whatever the one before left."""
+        if self.db.is_frozen:
+            self.db.thaw()
+            self.connected()
         if not self.db.is_up:
             self.db.start()
             self.connected()
@@ -334,16 +339,25 @@ def test_who_is_disabled_at_one_is_out_at_two(pair):
 
 
 def test_groups_that_one_changes_decide_at_two(pair):
-    b = pair.person(pair.two, groups=["staff"])
-
-    def at_board():
-        return b.get("/", host=BOARD).status
-
-    assert at_board() == 403
+    """On connections that are open as well, at whichever worker they are."""
+    b = pair.person(pair.two, keep=True, groups=["staff"])
+    assert b.get("/", host=BOARD).status == 403
     pair.one.cli("user", "set", b.user, "--group", "staff", "--group", "board")
-    wait_for(lambda: at_board() == 200, "the board's app opens at two", SOON)
+    wait_for(lambda: b.get("/", host=BOARD).status == 200, "the board's app opens at two", SOON)
+    everywhere = [b.twin(keep=True).at(node) for node in pair.nodes for _ in range(4)]
+    for c in everywhere:
+        assert c.get("/", host=BOARD).status == 200 and BOARD in c.open
+    lines = [c.open[BOARD] for c in everywhere]
     pair.one.cli("user", "set", b.user, "--group", "staff")
-    wait_for(lambda: at_board() == 403, "and closes again", SOON)
+    for c, line in zip(everywhere, lines):
+        def at_board():
+            assert c.open.get(BOARD) is line, "the connection is the one that was open"
+            return c.get("/", host=BOARD).status
+
+        if c.s is pair.one:
+            assert at_board() == 403, "at one it has closed when the command is back"
+        else:
+            wait_for(lambda: at_board() == 403, "and closes again at two", SOON)
     assert b.get("/").url == b.url("/"), "signed in all the while"
 
 
@@ -409,6 +423,79 @@ def test_a_node_that_begins_again_knows_the_sessions_of_before(pair):
     wait_for(lambda: is_out(b, pair.two, WIKI), "and it hears what the other ends", SOON)
 
 
+def test_an_identity_that_is_killed_comes_back_and_knows_the_sessions(pair):
+    b, unseen, revoked = pair.known(), pair.person(pair.two), pair.known()
+    [before], back = pair.one.pids("identity"), len(events(pair.one, "store.back"))
+    os.kill(before, signal.SIGKILL)
+    pair.two.cli("sessions", "revoke", revoked.user)
+    late = Person(pair.two)
+    late.user = unseen.user
+    assert late.sign_in(late.user).url == late.url("/"), "two does not mind"
+    wait_for(lambda: len(events(pair.one, "store.back")) > back, "its successor has the database")
+    [after] = pair.one.pids("identity")
+    assert after != before
+    assert statuses(pair, b) == [200] * 4
+    for c in (unseen, late):
+        assert is_in(c, pair.one) and is_in(c, pair.two)
+    assert is_out(revoked, pair.one) and is_out(revoked, pair.one, WIKI), "what ended meanwhile has ended"
+    line = under_way(b, pair.one)
+    pair.two.cli("sessions", "revoke", b.user)
+    cut_after([line], time.monotonic())
+    assert pair.one.pids("identity") == [after]
+
+
+# --- another configuration ---
+
+def store_grace(node, value):
+    node.config["gateway"]["store_grace"] = value
+    node.reload()
+
+
+def test_a_reload_with_another_grace_leaves_everybody_where_he_is(pair):
+    b, unseen = pair.known(), pair.person(pair.two)
+    lines = [under_way(b, pair.one, path) for path in ("/ws", "/long")]
+    identity, told = pair.one.pids("identity"), [len(events(pair.one, f"store.{name}")) for name in ("lost", "back", "closed")]
+    try:
+        store_grace(pair.one, "1s")
+        assert all(w.is_alive() for w in lines), "what is under way goes on"
+        assert statuses(pair, b) == [200] * 4
+        assert is_in(unseen, pair.one) and is_in(unseen, pair.one, WIKI)
+        assert pair.one.pids("identity") == identity and is_connected(pair.one)
+        assert [len(events(pair.one, f"store.{name}")) for name in ("lost", "back", "closed")] == told, "the connection is the one of before"
+        c = pair.person(pair.two)
+        c.into()
+        pair.two.cli("sessions", "revoke", b.user)
+        cut_after(lines, time.monotonic())
+        assert statuses(pair, c) == [200] * 4, "and each hears of the other as before"
+        pair.stop_database()
+        wait_for(lambda: len(events(pair.one, "store.closed")) > told[2], "the new grace is over")
+        assert "after=1" in events(pair.one, "store.closed")[-1].split(), events(pair.one, "store.closed")
+        assert status_at(c, pair.one) == 503 and is_in(c, pair.two), "two has its own"
+        pair.start_database()
+        assert statuses(pair, c) == [200] * 4, "with the new configuration's dialer it is reached again"
+    finally:
+        store_grace(pair.one, "10m")
+
+
+def test_a_reload_that_takes_the_store_away_is_refused_and_says_what_to_do(pair):
+    b, node = pair.known(), pair.one
+    with_store, processes = node.config, {role: node.pids(role) for role in ("identity", "dialer", "worker")}
+    node.config = copy.deepcopy(with_store)
+    for key in [k for k in node.config["gateway"] if k.startswith("store")]:
+        del node.config["gateway"][key]
+    try:
+        node.write()
+        r = node.cli("reload", ok=False)
+        assert r.returncode != 0 and re.search(r"gateway\.store\b.*\brestart sluisd", r.stdout + r.stderr, re.S), r
+    finally:
+        node.config = with_store
+        node.write()
+    assert is_connected(node) and statuses(pair, b) == [200] * 4
+    assert {role: node.pids(role) for role in processes} == processes, "what runs is what ran"
+    node.reload()
+    assert is_connected(node) and statuses(pair, b) == [200] * 4, "and the one of before can be loaded again"
+
+
 # --- without the database ---
 
 def test_without_the_database_who_is_in_stays_in_and_nobody_new_gets_in(pair):
@@ -443,6 +530,55 @@ def test_without_the_database_who_is_in_stays_in_and_nobody_new_gets_in(pair):
     pair.two.cli("sessions", "revoke", b.user)
     cut_after([line], time.monotonic())
     wait_for(lambda: is_out(b, pair.one), "what two ends is heard at one, as before", SOON)
+
+
+HANGS = 3  # s; no answer of the database is waited for longer than two
+
+
+def test_a_database_that_hangs_is_lost_by_the_clock_and_holds_nobody_up(pair):
+    b, unseen, name = pair.known(), pair.person(), pair.name()
+    line, waits = under_way(b, pair.two, "/long"), []
+    before = [[len(events(node, f"store.{what}")) for what in ("lost", "back")] for node in pair.nodes]
+
+    def all_answered(seconds):
+        """Who is known goes on at both nodes; how long each waited."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            for node in pair.nodes:
+                for who, host in ((b, PORTAL), (b, WIKI), (unseen, PORTAL)):
+                    start = time.monotonic()
+                    assert status_at(who, node, host) == 200, (address_of(node), host)
+                    waits.append(time.monotonic() - start)
+
+    answers = {}
+
+    def sign_in(node):
+        answers[node.dir] = Person(node).sign_in(name, follow=False).status
+
+    pair.db.freeze()
+    people = [threading.Thread(target=sign_in, args=(node,)) for node in pair.nodes]
+    for p in people:  # somebody has to ask it something, or nobody would know
+        p.start()
+    all_answered(HANGS + 1)
+    for node, [lost, _] in zip(pair.nodes, before):
+        wait_for(lambda: len(events(node, "store.lost")) > lost, "store.lost")
+        assert re.search(r'\bwhy="[^"]*time', events(node, "store.lost")[lost]), events(node, "store.lost")
+        assert store_of(node)["state"] == "lost"
+    for p in people:
+        p.join()
+    assert list(answers.values()) == [503] * 2, answers
+    all_answered(6)  # an attempt to connect, which hangs too, is given up in that time
+    print(f"the longest of {len(waits)} answers took {max(waits):.3f} s")
+    assert max(waits) < HANGS and line.is_alive()
+    pair.db.thaw()
+    for node, [_, back] in zip(pair.nodes, before):
+        wait_for(lambda: len(events(node, "store.back")) > back, "store.back")
+    pair.connected()
+    assert statuses(pair, b) == [200] * 4 and line.is_alive()
+    for node in pair.nodes:
+        assert Person(node).sign_in(name, follow=False).status == 303
+    pair.one.cli("sessions", "revoke", b.user)
+    cut_after([line], time.monotonic())
 
 
 def test_what_is_revoked_without_the_database_ends_there_at_once_and_later_everywhere(pair):
