@@ -939,16 +939,17 @@ static void test_find_and_tick_agree(void **state)
 {
 	static const uint64_t elsewhere[] = { 0, NOW - 5, NOW, NOW + 1, NOW + 59, NOW + 300, NOW + 659, NOW + 660, NOW + 1000, UINT64_MAX - 1, UINT64_MAX };
 	static const uint64_t at[] = { NOW, NOW + 599, NOW + 600, NOW + 659, NOW + 660, NOW + 661, NOW + 719, NOW + 959, NOW + 960, NOW + 1320, NOW + 35999, NOW + 36000 };
+	struct elsewhere e;
+	struct sessions *t = make_shared(&e);
 	unsigned lived = 0, died = 0;
 
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(elsewhere) * COUNT_OF(elsewhere) * COUNT_OF(at); i++) {
-		struct elsewhere e = { .portal_s = elsewhere[i % COUNT_OF(elsewhere)], .app_s = elsewhere[i / COUNT_OF(elsewhere) % COUNT_OF(elsewhere)] };
 		uint64_t when = at[i / COUNT_OF(elsewhere) / COUNT_OF(elsewhere)];
 		bool finds[3][2]; /* found; left by the tick; found first, then left */
 
+		e = (struct elsewhere){ .portal_s = elsewhere[i % COUNT_OF(elsewhere)], .app_s = elsewhere[i / COUNT_OF(elsewhere) % COUNT_OF(elsewhere)] };
 		for (int way = 0; way < 3; way++) {
-			struct sessions *t = make_shared(&e);
 			unsigned char portal[32], app[32];
 			struct session *p = add(t, 1, NULL, portal), *a = add(t, 1, p, app);
 			uint32_t slots[2] = { p->slot, a->slot };
@@ -962,7 +963,9 @@ static void test_find_and_tick_agree(void **state)
 				for (int k = 0; k < 2; k++)
 					finds[way][k] = sessions_at(t, slots[k]) != NULL;
 			}
-			sessions_free(&t);
+			if (sessions_at(t, slots[0]))
+				sessions_end(t, p, "sign-out");
+			assert_int_equal(sessions_count(t), 0);
 		}
 		for (int k = 0; k < 2; k++) {
 			if (finds[0][k] != finds[1][k] || finds[0][k] != finds[2][k])
@@ -972,6 +975,7 @@ static void test_find_and_tick_agree(void **state)
 			died += !finds[0][k];
 		}
 	}
+	sessions_free(&t);
 	assert_true(lived > 500 && died > 500);
 }
 
