@@ -84,10 +84,15 @@ def test_a_group_that_is_taken_away_counts_on_open_connections(world):
         s.cli("user", "set", "eva", "--group", "staff")
         for b, line in zip(everywhere, lines):
             assert b.open[board] is line[board] and b.open[wiki] is line[wiki], "the connections are those that were open"
-            assert b.get("/", host=board, follow=False).status == 403
+            page = b.get("/", host=board, follow=False)
+            assert page.status == 303 and page.field("location") == b.url("/denied/board"), page
             page = b.get("/", host=wiki, follow=False)
             assert page.status == 200 and re.search(r"(?im)^sluis-groups: staff\r?$", page.text), page
         s.cli("user", "set", "eva", "--group", "staff", "--group", "board")
+    assert first.get("/").url == first.url("/"), "signed in all the while"
+    for b in everywhere:
+        for line in b.open.values():
+            line.close()
 
 
 def test_sessions_outlive_identity_and_sluisd(world):
