@@ -84,6 +84,11 @@ bool conf_parse_host(struct loader *l, struct bytes text, uint16_t port, struct 
 		s->host = arena_copy(l->arena, s->host);
 		return s->port != 0;
 	}
+	if (text.len > 2 && text.at[0] == '[' && text.at[text.len - 1] == ']') { /* as in URLs */
+		s->host = arena_copy(l->arena, bytes_cut(text, 1, text.len - 1));
+		s->address.port = s->port = port;
+		return addr_parse_ip(s->host, &s->address) == OK && (s->address.port = port, !addr_is_v4(&s->address));
+	}
 	s->is_name = addr_parse_ip(text, &s->address) != OK;
 	s->address.port = s->port = port;
 	s->host = s->is_name ? arena_copy(l->arena, bytes_cut(s->name, 0, colon)) : s->name;
