@@ -86,8 +86,10 @@ bool conf_parse_host(struct loader *l, struct bytes text, uint16_t port, struct 
 	}
 	if (text.len > 2 && text.at[0] == '[' && text.at[text.len - 1] == ']') { /* as in URLs */
 		s->host = arena_copy(l->arena, bytes_cut(text, 1, text.len - 1));
+		if (addr_parse_ip(s->host, &s->address) != OK || addr_is_v4(&s->address))
+			return false;
 		s->address.port = s->port = port;
-		return addr_parse_ip(s->host, &s->address) == OK && (s->address.port = port, !addr_is_v4(&s->address));
+		return true;
 	}
 	s->is_name = addr_parse_ip(text, &s->address) != OK;
 	s->address.port = s->port = port;

@@ -77,6 +77,8 @@ static const struct { const char *why, *text, *lines; } cases[] = {
 	{ "no TLS, here", HEAD "  store: postgresql://sluis@127.0.0.1,127.1.2.3:5433,[::1]:5434,::1/sluis?sslmode=disable\n", "" },
 	{ "no TLS, elsewhere", HEAD "  store: postgresql://sluis@192.0.2.1/sluis?sslmode=disable\n", PLAIN("192.0.2.1") },
 	{ "no TLS, elsewhere too", HEAD "  store: postgresql://sluis@127.0.0.1,192.0.2.1/sluis?sslmode=disable\n", PLAIN("192.0.2.1") },
+	{ "IPv6 as in a URL", HEAD "  store: postgresql://sluis@[2001:db8::1],[::1]/sluis\n", "" },
+	{ "brackets around no IPv6", HEAD "  store: postgresql://sluis@[192.0.2.1]/sluis\n", "5:10: '[192.0.2.1]' is not a host, with or without a port" HOSTS },
 	{ "no TLS, elsewhere by IPv6", HEAD "  store: postgresql://sluis@[2001:db8::1]:5432/sluis?sslmode=disable\n", PLAIN("[2001:db8::1]:5432") },
 	{ "no TLS, a name", HEAD "  store: postgresql://sluis@localhost/sluis?sslmode=disable\n", PLAIN("localhost") },
 	{ "no TLS needs no authorities", HEAD "  store: postgresql://sluis@127.0.0.1/sluis?sslmode=disable\n  store_ca: none.pem\n", "" },
