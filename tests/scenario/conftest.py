@@ -3,6 +3,15 @@ import pytest
 
 from harness import World
 
+# Files that take minutes: where two run side by side, one of them begun last would keep the other processor waiting.
+LONGEST = ["test_isolate", "test_kills", "test_nodes", "test_monitor", "test_detect", "test_gateway_security", "test_verify_self", "test_identity_processes",
+           "test_ledger", "test_ldap"]
+
+
+def pytest_collection_modifyitems(items):
+    order = {name: i for i, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path.stem, len(order)))
+
 
 @pytest.hookimpl(hookwrapper=True, tryfirst=True)
 def pytest_runtest_makereport(item, call):
