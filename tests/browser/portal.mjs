@@ -325,6 +325,8 @@ const steps = {
 			await v.lookAway();
 			await v.touch();
 			await v.page.waitForURL(`${app("wiki")}/`, { timeout: 2000 }).catch(() => {});
+			if (i % 5 === 4 && v.page.url() !== `${app("wiki")}/`) /* a request that was lost with its touch is over: the page makes another */
+				await v.page.reload();
 		}
 		await v.at("/", app("wiki"));
 		await v.lookAway();
@@ -446,18 +448,16 @@ const steps = {
 			await v.page.keyboard.type(text);
 			await v.page.keyboard.press(key);
 		};
+		/* Autofocus comes after the page: what is typed before it is lost, and a name without its first letter is refused whatever the password. */
+		const isFocused = (id) => v.page.waitForFunction((want) => document.activeElement?.id === want, id);
 		await v.go("/");
+		await isFocused("user");
 		await type(user, "Tab");
 		await type("not the password", "Enter");
 		await isTold(v, "PW_E_REFUSED", "password");
-		await v.page.waitForFunction(() => document.activeElement.name === "password"); // autofocus comes after the page
-		for (let i = 0; i < 5; i++) { // with the wrong ones of before it may have to wait: who is told so types again
-			await v.page.waitForFunction(() => document.activeElement?.name === "password");
-			const went = v.page.waitForURL(`${portal}/`, { timeout: 4000 }).then(() => true, () => false);
-			await type(kept.password, "Enter");
-			if (await went)
-				break;
-		}
+		assert.equal(await v.page.locator("#user").inputValue(), user);
+		await isFocused("password");
+		await type(kept.password, "Enter");
 		await v.at("/");
 		for (let i = 0; i < 60 && !(await v.page.evaluate(() => document.activeElement.getAttribute("href") === "/go/wiki")); i++)
 			await v.page.keyboard.press("Tab");
