@@ -21,7 +21,9 @@ static enum err some_files(struct conf_source *s, struct bytes path, struct aren
 	return OK;
 }
 
-static const struct { const char *why, *text, *lines; } cases[] = {
+#include "cases.h"
+
+static const struct conf_case cases[] = {
 	{ "the least", LDAP, "" },
 	{ "a list for a map", HEAD "      - a\n", "6:5: the directory 'corp' has no keys; write servers: and base: below it\n7:7: a map is expected here; write 'key: value' lines, indented\n" },
 	{ "no servers", HEAD "      base: dc=x\n", "7:7: the directory 'corp' has no servers; write servers: [ldap1.example.org, ldap2.example.org:636]\n" },
@@ -63,44 +65,9 @@ static const struct { const char *why, *text, *lines; } cases[] = {
 
 static void mistakes(void **state)
 {
-	unsigned wrong = 0;
-
 	(void)state;
-	for (size_t i = 0; i < COUNT_OF(cases); i++) {
-		struct conf_source source = { .get = some_files };
-		struct conf_errors errors;
-		struct conf *conf = NULL;
-		unsigned char mem[4096];
-		struct text got;
-		enum err e = conf_load(BYTES("t.yaml"), bytes_str(cases[i].text), &source, &conf, &errors);
-
-		text_init(&got, mem, sizeof mem);
-		for (size_t k = 0; k < errors.count; k++) {
-			const struct conf_error *f = &errors.list[k];
-			text_fmt(&got, "%u:%u: %.*s%s%.*s\n", f->line, f->column, FMT(f->what), f->hint.len ? "; " : "", FMT(f->hint));
-		}
-		text_byte(&got, 0);
-		if (strcmp((const char *)got.at, cases[i].lines) != 0 || e != (*cases[i].lines ? ERR_SYNTAX : OK)) {
-			fprintf(stderr, "%s\nwanted:\n%sgot:\n%s", cases[i].why, cases[i].lines, (const char *)got.at);
-			wrong++;
-		}
-		conf_free(&conf);
-	}
-	assert_int_equal(wrong, 0);
+	check_cases(cases, COUNT_OF(cases));
 }
-
-static struct conf *load(const char *text)
-{
-	struct conf_source source = { .get = some_files };
-	struct conf_errors errors;
-	struct conf *c = NULL;
-
-	if (conf_load(BYTES("t.yaml"), bytes_str(text), &source, &c, &errors) != OK)
-		fail_msg("%u:%u: %.*s", errors.list[0].line, errors.list[0].column, FMT(errors.list[0].what));
-	return c;
-}
-
-#define assert_bytes(got, want) assert_true(bytes_eq((got), BYTES(want)))
 
 static void defaults(void **state)
 {
