@@ -140,6 +140,8 @@ static int revoke(const struct cli *cli, int argc, char **argv)
 		return 1;
 	if (!cli->as_json)
 		cli_say(cli, stdout, W_SES_ENDED, people_number(a, "ended"));
+	if (!cli->as_json && json_is_true(json_object_get(a, "later")))
+		cli_say(cli, stderr, W_SES_LATER);
 	return people_end(cli, a);
 }
 

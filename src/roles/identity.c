@@ -1,5 +1,6 @@
 /* identity: knows who people are and which sessions live. It has no network: passwords are verified by the hashers, tokens for servers signed by
- * the keeper, and a store that several nodes share is reached over a connection that the dialer made. It writes one folder. There is one, over all generations of the configuration. */
+ * the keeper, and a store that several nodes share is reached over a connection that the dialer made. It writes one folder. There is one, over all
+ * generations of the configuration. */
 #include "roles/identity_priv.h"
 
 #include "base/log.h"
@@ -120,7 +121,8 @@ enum err identity_batch_end(struct identity *id, enum err begun)
 static void tick(struct identity *id, bool now)
 {
 	uint64_t now_s = identity_now_s(id);
-	enum err begun = identity_batch_begin(id); /* many may be over at once, after a night: one wait for the disk */
+	/* Many may be over at once, after a night: one wait for the disk. And of a shared store it tells, each second, whether the other end is still there. */
+	enum err begun = identity_batch_begin(id);
 
 	sessions_tick(id->sessions, id->seen, now_s);
 	if (!id->link.is_shared && (now || now_s >= id->seen_kept_s + SEEN_KEPT_S)) {

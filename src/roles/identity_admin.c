@@ -491,7 +491,7 @@ static json_t *sessions_revoke(struct identity *id, uint32_t request, const json
 	if (n == 0 && w.sid.len)
 		return failed("none", "there is no session of that id; sluis sessions list names them");
 	/* later: other nodes hear of it when the store is back */
-	return json_pack("{s:b,s:I,s:i,s:b}", "ok", 1, "ended", (json_int_t)n, "left", (int)sessions_count(id->sessions), "later", n && identity_store_is_lost(id));
+	return json_pack("{s:b,s:I,s:i,s:b}", "ok", 1, "ended", (json_int_t)n, "left", (int)sessions_count(id->sessions), "later", identity_store_is_lost(id));
 }
 
 static const struct {

@@ -585,7 +585,7 @@ def test_what_is_revoked_without_the_database_ends_there_at_once_and_later_every
     b, other = pair.known(), pair.known()
     here, there = under_way(b, pair.one), under_way(b, pair.two)
     pair.stop_database()
-    pair.one.cli("sessions", "revoke", b.user)
+    assert "the other nodes hear of it when it is back" in pair.one.cli("sessions", "revoke", b.user).stderr
     cut_after([here], time.monotonic())
     assert not is_in(b, pair.one) and not is_in(b, pair.one, WIKI)
     assert is_in(b, pair.two, WIKI) and there.is_alive(), "two has not heard of it"
