@@ -16,7 +16,6 @@ import ssl
 import statistics
 import subprocess
 import sys
-import threading
 import time
 
 import programs
@@ -25,7 +24,7 @@ import proxy
 PORTAL, APP, PLAIN = "work.bench.example", "app.bench.example", "plain.bench.example"
 PASSWORD = "drie groene lantaarns 7"
 FIELDS = [f for f in proxy.FIELDS if not f.startswith(("Host:", "Cookie:", "Referer:"))]
-PEOPLE = 20  # who signs in during the storm
+PEOPLE, SIGN_INS, OTHERS = 100, 200, 500  # who signs in during the storm; sign-ins and other requests a second
 
 
 class Gateway:
@@ -280,80 +279,72 @@ def many(gateway, count):
 # --- a storm of sign-ins ---
 
 
-def paced(port, requests_s, seconds):
-    """Latencies in ms of requests at a steady pace over one kept connection, to the plain route."""
-    c, got, begin = client(port, PLAIN), [], time.monotonic()
-    for i in range(int(requests_s * seconds)):
-        wait = begin + i / requests_s - time.monotonic()
-        if wait > 0:
-            time.sleep(wait)
-        t = time.monotonic()
-        c.request("GET", "/index.html", headers={"Host": PLAIN})
-        c.getresponse().read()
-        got.append((time.monotonic() - t) * 1000)
-    c.close()
-    return got
+class Load:
+    """bench_load at a steady pace, which begins with go(); the time of each request counts from when it was due."""
 
+    def __init__(self, bench, port, requests, rate, seconds, *more):
+        self.child = proxy.start([bench.load, "-p", str(port), "-r", requests, "-R", str(rate), "-d", str(int(seconds * 1000)), "-t", *more],
+                                 bench.load_cpu, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
-class Storm:
-    """People who sign in again and again, each in a thread of a process of its own."""
-
-    def __init__(self, bench, port):
-        self.child = proxy.start([sys.executable, os.path.abspath(__file__), "--storm", str(port)], bench.load_cpu,
-                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    def go(self):
         if self.child.stdout.readline() != "READY\n":
-            raise proxy.Failed("the storm does not begin")
+            raise proxy.Failed("the load ended while it warmed up")
+        self.child.stdin.write("go\n")
+        self.child.stdin.flush()
 
     def end(self):
-        """How many signed in, and how many were refused."""
-        self.child.stdin.close()
         line = self.child.stdout.readline()
-        self.child.wait(60)
-        return json.loads(line)
+        self.child.stdin.close()
+        proxy.stop(self.child)
+        r = json.loads(line or "{}")
+        if not r or r["errors"] or not r["requests"]:
+            raise proxy.Failed(f"the load says: {line}")
+        return r
 
 
-def storm_main(port):
-    # The server and those who measure run on this core too: what is measured is what the storm does to Sluis, not to them.
-    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-    count, over, lock = {"signed_in": 0, "refused": 0}, threading.Event(), threading.Lock()
-
-    def one(user):
-        while not over.is_set():
-            try:
-                sign_in(port, user)
-                what = "signed_in"
-            except proxy.Failed:
-                what = "refused"
-            with lock:
-                count[what] += 1
-
-    threads = [threading.Thread(target=one, args=(f"user{i}",)) for i in range(PEOPLE)]
-    for t in threads:
-        t.start()
-    print("READY", flush=True)
-    sys.stdin.read()
-    over.set()
-    for t in threads:
-        t.join()
-    print(json.dumps(count), flush=True)
+def first_of_all(pid):
+    """The server and those who measure share a core with the storm's clients: what is measured is what the storm does to Sluis, not to them."""
+    try:
+        os.sched_setscheduler(pid, os.SCHED_FIFO, os.sched_param(1))
+    except OSError:
+        print("bench: no real-time priority for who measures (not root?): the times amid the storm are too long", file=sys.stderr)
 
 
-def percentile(values, share):
-    return sorted(values)[min(len(values) - 1, int(len(values) * share))]
+def sign_ins(bench, port):
+    """A file with the sign-in of each of the people."""
+    path = f"{bench.directory}/sign-ins"
+    with open(path, "w", encoding="ascii", newline="") as f:
+        for i in range(PEOPLE):
+            body = f"user=user{i}&password={PASSWORD.replace(' ', '+')}"
+            f.write(f"POST /sign-in HTTP/1.1\r\nHost: {PORTAL}:{port}\r\nOrigin: https://{PORTAL}:{port}\r\nAccept: text/html\r\n"
+                    f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(body)}\r\n\r\n{body}")
+    return path
 
 
 def storm(bench, gateway, rounds, seconds):
-    """p99 of a steady pace of other requests, alone and while hashers have all that they can do; interleaved."""
-    alone, amid, signed, refused, took = [], [], 0, 0, 0.0
+    """p50 and p99 of a steady pace of other requests: alone, amid as many new connections with a cheap request each, amid sign-ins; interleaved."""
+    plain, people = request_file(bench, "plain", PLAIN, "a=b"), sign_ins(bench, gateway.port)
+    for i in range(PEOPLE):
+        gateway.add(f"user{i}")
+    first_of_all(bench.backend.pid)
+    got = {"alone": [], "connections": [], "sign_ins": []}
+    done = {"connections": [], "sign_ins": []}
     for _ in range(rounds):
-        alone.append(percentile(paced(gateway.port, 200, seconds), 0.99))
-        begin, people = time.monotonic(), Storm(bench, gateway.port)
-        amid.append(percentile(paced(gateway.port, 200, seconds), 0.99))
-        done = people.end()
-        took += time.monotonic() - begin
-        signed, refused = signed + done["signed_in"], refused + done["refused"]
-    a, b = statistics.median(alone), statistics.median(amid)
-    return {"p99_alone_ms": a, "p99_amid_ms": b, "ratio": b / a, "sign_ins_s": signed / took, "refused": refused}
+        for amid, rows in got.items():
+            around = None
+            if amid != "alone":
+                around = Load(bench, gateway.port, people if amid == "sign_ins" else plain, SIGN_INS, seconds + 1, "-m", "new", "-c", "1000", "-w", "1000", "-a")
+                around.go()
+            others = Load(bench, gateway.port, plain, OTHERS, seconds, "-c", "32")
+            first_of_all(others.child.pid)
+            others.go()
+            rows.append(others.end())
+            if around:
+                done[amid].append(around.end())
+    out = {amid: {what: statistics.median(r[what] for r in rows) for what in ("p50_ms", "p99_ms")} for amid, rows in got.items()}
+    took = (seconds + 1) * rounds
+    return out | {"ratio": out["sign_ins"]["p99_ms"] / out["alone"]["p99_ms"], "ratio_connections": out["sign_ins"]["p99_ms"] / out["connections"]["p99_ms"],
+                  "tries_s": sum(s["requests"] for s in done["sign_ins"]) / took, "signed_in_s": sum(s["requests"] - s["refused"] for s in done["sign_ins"]) / took}
 
 
 # --- all of it ---
@@ -369,8 +360,12 @@ def tell(result):
               f"sluis over nginx with auth_request: {result['ratio_peer']:.3f}")
     if "storm" in result:
         s = result["storm"]
-        print(f"\nA storm of sign-ins ({PEOPLE} people, 1 hasher): {s['sign_ins_s']:.1f} sign-ins a second, {s['refused']} refused; p99 of other "
-              f"requests {s['p99_alone_ms']:.2f} ms without, {s['p99_amid_ms']:.2f} ms amid it, ratio {s['ratio']:.2f} (aimed at: 1.20)")
+        print(f"\nA storm of sign-ins ({PEOPLE} people, 1 hasher): {s['tries_s']:.0f} tries a second, each on a new connection, of which {s['signed_in_s']:.1f} "
+              f"signed in and the others were told to wait; {OTHERS} other requests a second:")
+        print(f"  {'':34}{'p50 ms':>9}{'p99 ms':>9}")
+        for name, amid in (("alone", "alone"), ("amid as many connections", "connections"), ("amid the sign-ins", "sign_ins")):
+            print(f"  {name:34}{s[amid]['p50_ms']:9.2f}{s[amid]['p99_ms']:9.2f}")
+        print(f"  p99 amid sign-ins over alone: {s['ratio']:.2f} (aimed at: 1.20); over amid as many connections: {s['ratio_connections']:.2f}")
     if "many" in result:
         m = result["many"]
         print(f"\n{m['sessions']} sessions: start {m['start_s']:.2f} s; sluis-identity {m['rss_mb']:.1f} MB ({m['rss_empty_mb']:.1f} MB before); "
@@ -384,11 +379,7 @@ def main():
     p.add_argument("--sessions", type=int, default=100000)
     p.add_argument("--only", choices=("cost", "storm", "many"), help="this part alone")
     p.add_argument("--json", help="write the figures here")
-    p.add_argument("--storm", type=int, help=argparse.SUPPRESS)
     args = p.parse_args()
-    if args.storm:
-        storm_main(args.storm)
-        return 0
     programs.use_build(os.path.abspath(args.build))
     rounds, seconds = (4, 1.0) if args.quick else (12, 3.0)
     gateway = None
@@ -396,8 +387,7 @@ def main():
         try:
             gateway = Gateway(bench, [bench.proxy_cpu], args.sessions + 1000)
             gateway.start()
-            for name in ["eva"] + [f"user{i}" for i in range(PEOPLE)]:
-                gateway.add(name)
+            gateway.add("eva")
             parts = {
                 "cost": lambda: cost(bench, gateway, rounds, seconds),
                 "storm": lambda: storm(bench, gateway, max(3, rounds // 2), 5 * seconds),

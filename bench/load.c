@@ -1,6 +1,7 @@
 /* The client of the proxy benchmark: keeps N connections busy with the requests of a file, over HTTP/1.1
  * or TLS 1.3, on kept connections, or on a new one for each request (full or resumed handshakes), or
- * opens connections, makes one request on each and leaves them idle.
+ * opens connections, makes one request on each and leaves them idle. Or it makes so many requests a
+ * second, whether or not those before are answered; the time of each is from when it was due.
  *
  * It warms up, prints READY, waits for a line, measures, finishes what is under way, prints one line of
  * JSON, and keeps its connections until its input ends: so the caller can read the proxy's CPU time and
@@ -39,11 +40,12 @@ static struct {
 	uint16_t port;
 	unsigned long conns, seconds_ms, count;
 	enum mode mode;
-	bool tls;
+	uint64_t every_ns; /* 0: as fast as answers come */
+	bool tls, any_status;
 } opt = { .conns = 64, .seconds_ms = 3000 };
 
 static struct {
-	uint64_t requests, errors, bytes, handshakes, resumed, ns;
+	uint64_t requests, refused, errors, bytes, handshakes, resumed, ns;
 } stat_;
 
 static SSL_CTX *tls;
@@ -99,8 +101,15 @@ static void requests_read(const char *path)
 	requests = calloc((size_t)size / 4 + 1, sizeof(*requests));
 	if (!requests)
 		quit("memory");
-	for (at = text; (end = memmem(at, (size_t)(text + size - at), "\r\n\r\n", 4)); at = end + 4)
-		requests[request_count++] = (struct request){ at, (size_t)(end + 4 - at) };
+	for (at = text; (end = memmem(at, (size_t)(text + size - at), "\r\n\r\n", 4)); at += requests[request_count++].len) {
+		static const char name[] = "\r\nContent-Length:"; /* as written by those who write the files */
+		const char *field = memmem(at, (size_t)(end - at), name, sizeof(name) - 1);
+		unsigned long body = field ? strtoul(field + sizeof(name) - 1, NULL, 10) : 0;
+
+		if (body > (size_t)(text + size - end - 4))
+			break;
+		requests[request_count] = (struct request){ at, (size_t)(end + 4 - at) + body };
+	}
 	if (!request_count || at != text + size) {
 		errno = EINVAL;
 		quit(path);
@@ -234,8 +243,10 @@ static int answer_take(struct conn *c, size_t n)
 			return c->have == HEAD - 1 ? -1 : 0;
 		*end = 0;
 		field = strcasestr(c->head, "\r\ncontent-length:");
-		if (strncmp(c->head, "HTTP/1.1 200", 12) != 0 || !field)
+		if (strncmp(c->head, opt.any_status ? "HTTP/1.1 " : "HTTP/1.1 200", opt.any_status ? 9 : 12) != 0 || !field)
 			return -1;
+		if (c->head[9] >= '4')
+			stat_.refused++;
 		c->left = strtoull(field + 17, NULL, 10);
 		c->is_reusable = !strcasestr(c->head, "\r\nconnection: close");
 		c->in_body = true;
@@ -248,13 +259,13 @@ static int answer_take(struct conn *c, size_t n)
 	return c->left == 0;
 }
 
-static void request_start(struct conn *c)
+static void request_start(struct conn *c, uint64_t due)
 {
 	busy++;
 	c->req = &requests[request_next++ % request_count];
 	c->sent = c->have = 0;
 	c->in_body = false;
-	c->start = now_ns();
+	c->start = due;
 	if (c->state == STATE_CLOSED)
 		conn_open(c);
 	else
@@ -281,16 +292,40 @@ static void conn_go(struct conn *c, uint32_t events);
 /* The next request of this connection, or of the next connection when these stay idle. */
 static void conn_next(struct conn *c)
 {
-	if (is_stopping)
+	if (is_stopping || opt.every_ns)
 		return;
 	if (opt.mode == MODE_IDLE) {
 		if (next_idle >= opt.conns)
 			return;
 		c = &conns[next_idle++];
 	}
-	request_start(c);
+	request_start(c, now_ns());
 	if (c->state == STATE_SEND)
 		conn_go(c, 0);
+}
+
+/* Starts what is due while there are connections for it; the time of the next one that is. What finds no connection waits for one, and is late. */
+static uint64_t pace(uint64_t due, uint64_t now)
+{
+	for (size_t i = 0; i < opt.conns && due < deadline && now >= due; i++) {
+		struct conn *c = &conns[i];
+
+		if (c->state != STATE_CLOSED && c->state != STATE_IDLE)
+			continue;
+		request_start(c, due);
+		due += opt.every_ns;
+		if (c->state == STATE_SEND)
+			conn_go(c, 0);
+	}
+	return due;
+}
+
+static int wait_for_events(struct epoll_event *events, uint64_t until)
+{
+	uint64_t now = now_ns(), most = 1000000000u, ns = until > now ? until - now : 0;
+	struct timespec t = { .tv_nsec = (long)(ns < most ? ns : most - 1) };
+
+	return epoll_pwait2(epoll, events, EVENTS, &t, NULL);
 }
 
 static bool handshake(struct conn *c)
@@ -370,8 +405,8 @@ static void conn_go(struct conn *c, uint32_t events)
 static void phase(uint64_t ms)
 {
 	struct epoll_event events[EVENTS];
-	size_t first = opt.mode == MODE_IDLE && opt.conns > OPENING ? OPENING : opt.conns;
-	uint64_t grace;
+	size_t first = opt.every_ns ? 0 : opt.mode == MODE_IDLE && opt.conns > OPENING ? OPENING : opt.conns;
+	uint64_t grace, due;
 
 	memset(&stat_, 0, sizeof(stat_));
 	memset(histogram, 0, sizeof(histogram));
@@ -382,13 +417,17 @@ static void phase(uint64_t ms)
 	busy = 0;
 	next_idle = first;
 	for (size_t i = 0; i < first; i++) {
-		request_start(&conns[i]);
+		request_start(&conns[i], now_ns());
 		if (conns[i].state == STATE_SEND)
 			conn_go(&conns[i], 0);
 	}
-	while (busy) {
-		int n = epoll_wait(epoll, events, EVENTS, 1000);
+	due = opt.every_ns ? begun : UINT64_MAX;
+	while (busy || due < deadline) {
+		uint64_t now = now_ns();
+		int n;
 
+		due = pace(due, now);
+		n = wait_for_events(events, due > now && due < deadline ? due : UINT64_MAX);
 		for (int i = 0; i < n; i++)
 			conn_go(events[i].data.ptr, events[i].events);
 		if (now_ns() >= deadline)
@@ -419,7 +458,9 @@ static void usage(void)
 {
 	fprintf(stderr,
 		"usage: bench_load -p PORT -r REQUESTS_FILE [-c CONNECTIONS] [-d MILLISECONDS | -n COUNT]\n"
-		"                  [-w WARM_UP_MILLISECONDS] [-m keep|new|resume|idle] [-t]\n");
+		"                  [-w WARM_UP_MILLISECONDS] [-m keep|new|resume|idle] [-t]\n"
+		"                  [-R REQUESTS_A_SECOND] [-a]\n"
+		"-a: answers of any status; those from 400 on are counted as refused\n");
 	exit(2);
 }
 
@@ -437,7 +478,7 @@ static void options(int argc, char **argv, unsigned long *warm)
 {
 	int o;
 
-	while ((o = getopt(argc, argv, "p:r:c:d:n:w:m:t")) != -1) {
+	while ((o = getopt(argc, argv, "p:r:c:d:n:w:m:tR:a")) != -1) {
 		switch (o) {
 		case 'p': opt.port = (uint16_t)number(optarg, UINT16_MAX); break;
 		case 'r': requests_read(optarg); break;
@@ -446,6 +487,8 @@ static void options(int argc, char **argv, unsigned long *warm)
 		case 'n': opt.count = number(optarg, 1u << 30); break;
 		case 'w': *warm = number(optarg, 60000); break;
 		case 't': opt.tls = true; break;
+		case 'a': opt.any_status = true; break;
+		case 'R': opt.every_ns = 1000000000u / (number(optarg, 1000000) ?: 1); break;
 		case 'm':
 			for (opt.mode = MODE_KEEP; opt.mode <= MODE_IDLE; opt.mode++) {
 				if (strcmp(optarg, mode_names[opt.mode]) == 0)
@@ -491,9 +534,9 @@ int main(int argc, char **argv)
 	phase(opt.seconds_ms);
 	for (size_t i = 0; i < opt.conns && opt.mode == MODE_IDLE; i++)
 		lost += conns[i].state == STATE_IDLE ? 0 : 1;
-	printf("{\"requests\": %lu, \"errors\": %lu, \"seconds\": %.3f, \"rps\": %.1f, \"p50_ms\": %.3f, \"p99_ms\": %.3f, "
+	printf("{\"requests\": %lu, \"refused\": %lu, \"errors\": %lu, \"seconds\": %.3f, \"rps\": %.1f, \"p50_ms\": %.3f, \"p99_ms\": %.3f, "
 	       "\"bytes\": %lu, \"handshakes\": %lu, \"resumed\": %lu, \"lost\": %lu}\n",
-		stat_.requests, stat_.errors, (double)stat_.ns / 1e9,
+		stat_.requests, stat_.refused, stat_.errors, (double)stat_.ns / 1e9,
 		(double)stat_.requests * 1e9 / (double)stat_.ns, percentile_ms(0.5), percentile_ms(0.99),
 		stat_.bytes, stat_.handshakes, stat_.resumed, lost);
 	fflush(stdout);

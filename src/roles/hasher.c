@@ -9,10 +9,14 @@
 #include "jail/jail.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
-#define NICENESS    5
+#define NICENESS    10
+#define SLICE_NS    100000000 /* the most that the kernel takes */
 #define MEMORY_MOST (320ul << 20) /* the largest hash that is verified, and this program */
 
 enum { HASH_MAKE, HASH_VERIFY };
@@ -87,14 +91,38 @@ static void lock_memory(void)
 	(void)!mlock(__data_start, (size_t)(_end - __data_start));
 }
 
+/* sched_setattr(2), which glibc has no function for before 2.41. */
+struct sched_attributes {
+	uint32_t size, policy;
+	uint64_t flags;
+	int32_t nice;
+	uint32_t priority;
+	uint64_t runtime, deadline, period;
+};
+
+/* A storm of sign-ins must not take the cores from workers, whose requests take less than a millisecond. A batch does not interrupt who runs when a job
+ * comes. A kernel with EEVDF lets who has a shorter slice interrupt it at once (from 6.12; else it protects a slice of some milliseconds), if that one has
+ * had no more than its share: the nicer the hasher, the smaller is a share, and at 10 it still has a tenth of a core that is wanted wholly, so that
+ * people can sign in then. A service that is nicer already stays so. */
+static void yield_to_others(void)
+{
+	struct sched_attributes a = { .size = sizeof(a), .policy = SCHED_BATCH, .runtime = SLICE_NS };
+	int nice;
+
+	errno = 0;
+	nice = getpriority(PRIO_PROCESS, 0);
+	if (errno)
+		return;
+	a.nice = nice > NICENESS ? nice : NICENESS;
+	if (syscall(SYS_sched_setattr, 0, &a, 0))
+		(void)!setpriority(PRIO_PROCESS, 0, a.nice);
+}
+
 static enum err hasher_start(struct role_run *run)
 {
 	(void)run;
 	lock_memory();
-	/* A storm of sign-ins must not take the cores from workers. A service that is nicer already stays so. */
-	errno = 0;
-	if (getpriority(PRIO_PROCESS, 0) < NICENESS && errno == 0)
-		(void)!setpriority(PRIO_PROCESS, 0, NICENESS);
+	yield_to_others();
 	return password_init();
 }
 

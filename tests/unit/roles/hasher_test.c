@@ -4,6 +4,7 @@
 int main(int argc, char **argv);
 #include "roles/hasher.c" /* for its table */
 #undef main
+#include "roles/hasher_memory.c"
 
 #include "base/text.h"
 
@@ -98,9 +99,64 @@ static void what_is_no_job_is_told_on(void **state)
 	}
 }
 
+static size_t resident(void *at, size_t len)
+{
+	static unsigned char pages[16384];
+	size_t n = 0, count = len / 4096;
+
+	if (mincore(at, len, pages))
+		return SIZE_MAX;
+	for (size_t i = 0; i < count; i++)
+		n += pages[i] & 1;
+	return n;
+}
+
+/* As libsodium does it: memory comes as it is touched, and all of it goes. */
+static void memory_of_a_hash(void **state)
+{
+	const size_t len = 64ul << 20;
+	const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE;
+	unsigned char *hash = mmap(NULL, len, PROT_READ | PROT_WRITE, flags, -1, 0), *small = mmap(NULL, 1ul << 20, PROT_READ | PROT_WRITE, flags, -1, 0);
+
+	(void)state;
+	assert_true(hash != MAP_FAILED && small != MAP_FAILED);
+	assert_int_equal(resident(hash, len), 0);
+	assert_int_equal(resident(small, 1ul << 20), 256); /* what is no hash's is as it was asked for */
+	for (size_t i = 0; i < len; i += 4096) {
+		assert_int_equal(hash[i], 0);
+		hash[i] = 1;
+	}
+	assert_int_equal(resident(hash, len), len / 4096);
+	assert_int_equal(munmap(hash, len), 0);
+	for (size_t i = 0; i < len; i += len / 8)
+		assert_true(resident(hash + i, 4096) == SIZE_MAX && errno == ENOMEM);
+	assert_int_equal(munmap(small, 1ul << 20), 0);
+	assert_int_equal(munmap(small + 1, 4096), -1);
+}
+
+/* In a process of its own, which does not come back from it. */
+static void it_yields(void **state)
+{
+	pid_t pid = fork();
+	int status;
+
+	(void)state;
+	if (pid == 0) {
+		yield_to_others();
+		_exit(sched_getscheduler(0) == SCHED_BATCH && getpriority(PRIO_PROCESS, 0) >= NICENESS ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(jobs), cmocka_unit_test(what_is_no_job_is_told_on) };
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(jobs),
+		cmocka_unit_test(what_is_no_job_is_told_on),
+		cmocka_unit_test(memory_of_a_hash),
+		cmocka_unit_test(it_yields),
+	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
