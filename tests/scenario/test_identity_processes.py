@@ -80,7 +80,8 @@ def test_they_run_confined_and_hashers_give_way_to_workers(world):
             status = dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
         assert status["NoNewPrivs"] == "1" and status["Seccomp"] == "2", (role, index)
         if role == "hasher":  # or as nice as whoever runs this
-            assert os.getpriority(os.PRIO_PROCESS, pid) == max(5, os.getpriority(os.PRIO_PROCESS, there["identity", 0])), index
+            assert os.getpriority(os.PRIO_PROCESS, pid) == max(10, os.getpriority(os.PRIO_PROCESS, there["identity", 0])), index
+            assert os.sched_getscheduler(pid) == os.SCHED_BATCH, index
     assert get(s.port()).body == b"one\n"
 
 
