@@ -46,7 +46,7 @@ static void session_ended(void *ctx, const struct session *s, const char *why)
 	}
 	identity_store_ended(id, s->kept.id);
 	if (id->link.is_shared && !is_elsewhere && (!is_removed || id->is_batch)) /* of a batch only its commit says that it is removed */
-		identity_store_unremoved(id, s->kept.id);
+		removals_add(&id->link.removals, s->kept.id);
 	if (s->kept.host[0] || strcmp(why, "replaced") == 0)
 		return; /* of an app: its portal's says it */
 	arena_reset(&id->scratch);
@@ -101,7 +101,7 @@ enum err identity_batch_begin(struct identity *id)
 	enum err e = store_begin(id->store);
 
 	id->is_batch = e == OK;
-	id->batch_mark = identity_store_mark(id);
+	id->batch_mark = removals_mark(&id->link.removals);
 	return e;
 }
 
@@ -111,8 +111,10 @@ enum err identity_batch_end(struct identity *id, enum err begun)
 
 	id->is_batch = false;
 	if (e == OK)
-		identity_store_removed(id, id->batch_mark);
-	else if (!id->link.is_shared)
+		removals_drop(&id->link.removals, id->batch_mark);
+	else if (id->link.is_shared)
+		removals_keep(&id->link.removals); /* before anybody is told that it has ended */
+	else
 		id->removal_failed = true; /* tried again until the disk takes it; what ended may have been taken back with the rest */
 	return e;
 }

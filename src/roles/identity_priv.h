@@ -157,6 +157,13 @@ struct directory_process {
 
 /* The way to a store that several nodes share (identity_store.c). */
 enum link_state { LINK_DOWN, LINK_DIALING, LINK_CONNECTING, LINK_UP };
+/* Sessions that have ended, and that the store may still have: ids. The first kept of them are in the file fd (-1: none). */
+struct removals {
+	int fd;
+	char (*ids)[17];
+	size_t count, cap, kept;
+};
+
 struct link {
 	bool is_shared; /* else the rest is not used */
 	bool is_closed; /* lost for too long, or not there yet: nobody passes */
@@ -170,8 +177,7 @@ struct link {
 	uint64_t told_s, key_told_s;
 	uint32_t round; /* of reading all sessions */
 	uint64_t lookups_s, lookups_us; /* time spent on tokens that nobody knows, in that second */
-	char (*unremoved)[17]; /* sessions that have ended, and which the store may still have */
-	size_t unremoved_count, unremoved_cap;
+	struct removals removals;
 	uint64_t *ended; /* ENDED_SLOTS: ids, as numbers, of sessions that ended lately, each where its id says; later ones take the place of others */
 	uint32_t seen_slot; /* where the next walk begins */
 	int ca;
@@ -243,10 +249,6 @@ void identity_store_tell_ends(struct identity *id, bool (*match)(void *ctx, cons
 /* Sessions of the user that this node has not heard of yet. */
 enum err identity_store_remove_of(struct identity *id, int64_t user) MUST_USE;
 void identity_store_ended(struct identity *id, const char *session); /* whatever the store still has of it: it is not learned again */
-/* A session has ended and may not be removed; those noted since mark are. */
-void identity_store_unremoved(struct identity *id, const char *session);
-size_t identity_store_mark(const struct identity *id);
-void identity_store_removed(struct identity *id, size_t mark);
 uint64_t identity_store_seen(void *ctx, const struct session *s); /* sessions_hooks.seen */
 uint32_t identity_store_slack(const struct identity *id);
 void identity_store_keep_seen(struct identity *id, bool all);
@@ -257,6 +259,15 @@ bool identity_store_code_take(struct identity *id, const unsigned char hash[32],
 void identity_store_keys(struct identity *id, void (*one)(void *ctx, const unsigned char key[64]), void *ctx);
 /* The session of a token, if it lives: known here, or only to the store yet. NULL: none, or it cannot be asked (identity_store_is_lost). */
 struct session *identity_find(struct identity *id, struct bytes token);
+
+/* identity_removals.c: what has ended and is still in a shared store */
+enum err removals_open(struct removals *r) MUST_USE; /* with those of before */
+void removals_add(struct removals *r, const char *session);
+size_t removals_mark(const struct removals *r);
+void removals_drop(struct removals *r, size_t mark); /* those since mark are removed */
+void removals_keep(struct removals *r);		     /* on the disk, from here on */
+void removals_done(struct removals *r);		     /* all are removed */
+void removals_free(struct removals *r);
 
 /* identity_calls.c */
 void identity_call(struct identity *id, struct channel *from, const struct auth_call *c);

@@ -218,17 +218,17 @@ static bool learn_one(void *ctx, const struct store_session *x)
 /* What ended while it was lost goes first, or it would be read back. */
 static enum err remove_ended(struct identity *id)
 {
-	struct link *l = &id->link;
+	struct removals *r = &id->link.removals;
 
-	if (!l->unremoved_count)
+	if (!r->count)
 		return OK;
 	TRY(store_begin(id->store));
-	for (size_t i = 0; i < l->unremoved_count; i++)
-		(void)!store_session_remove(id->store, l->unremoved[i]); /* the commit says whether */
+	for (size_t i = 0; i < r->count; i++)
+		(void)!store_session_remove(id->store, r->ids[i]); /* the commit says whether */
 	TRY(store_commit(id->store));
-	for (size_t i = 0; i < l->unremoved_count; i++) /* it may have been learned again, where its number was forgotten */
-		end_elsewhere(id, bytes_str(l->unremoved[i]));
-	l->unremoved_count = 0;
+	for (size_t i = 0; i < r->count; i++) /* it may have been learned again, where its number was forgotten */
+		end_elsewhere(id, bytes_str(r->ids[i]));
+	removals_done(r);
 	return OK;
 }
 
@@ -445,7 +445,7 @@ void identity_store_init(struct identity *id)
 	for (size_t i = 0; i < COUNT_OF(files); i++) /* what the configuration does not say libpq would take from there */
 		unsetenv(files[i]);
 	setenv("HOME", "/nonexistent", 1); /* else libpq looks for it in the list of users */
-	id->link.watch.fd = id->link.ca = -1;
+	id->link.watch.fd = id->link.ca = id->link.removals.fd = -1;
 }
 
 enum err identity_store_open(struct identity *id)
@@ -458,6 +458,7 @@ enum err identity_store_open(struct identity *id)
 	l->is_closed = true; /* nobody is known yet */
 	l->since_s = identity_now_s(id);
 	TRY(take_conf(id));
+	TRY(removals_open(&l->removals));
 	l->ended = calloc(ENDED_SLOTS, sizeof *l->ended);
 	return l->ended ? store_open_postgresql(bytes_str(l->url), &id->store) : ERR_MEMORY;
 }
@@ -541,34 +542,6 @@ void identity_store_tell_ends(struct identity *id, bool (*match)(void *ctx, cons
 		w.e = store_tell_ended(id->store, text_bytes(&w.ids));
 	if (store_commit(id->store) != OK || w.e != OK)
 		identity_store_fails(id, "tell_ended"); /* they hear it with the removal */
-}
-
-void identity_store_unremoved(struct identity *id, const char *session)
-{
-	struct link *l = &id->link;
-
-	if (l->unremoved_count == l->unremoved_cap) {
-		size_t cap = l->unremoved_cap ? 2 * l->unremoved_cap : 64;
-		char (*more)[17] = reallocarray(l->unremoved, cap, sizeof *more);
-
-		if (!more) {
-			LOG(EV_IDENTITY_STORE, KV_STR("what", "session_remove"), KV_STR("id", session), KV_STR("why", "no memory to try it again: it has ended at this node alone"));
-			return;
-		}
-		l->unremoved = more;
-		l->unremoved_cap = cap;
-	}
-	snprintf(l->unremoved[l->unremoved_count++], sizeof *l->unremoved, "%s", session);
-}
-
-size_t identity_store_mark(const struct identity *id)
-{
-	return id->link.unremoved_count;
-}
-
-void identity_store_removed(struct identity *id, size_t mark)
-{
-	id->link.unremoved_count = mark;
 }
 
 uint64_t identity_store_seen(void *ctx, const struct session *s)
@@ -677,7 +650,7 @@ void identity_store_tick(struct identity *id)
 
 	if (!l->is_shared)
 		return;
-	if (l->state == LINK_UP && l->unremoved_count && remove_ended(id) != OK)
+	if (l->state == LINK_UP && l->removals.count && remove_ended(id) != OK)
 		identity_store_fails(id, "session_remove");
 	if (l->state == LINK_UP && id->has_key && now_s >= l->key_told_s + KEY_S) {
 		if (store_key_put(id->store, id->key, now_s) == OK)
@@ -697,6 +670,7 @@ void identity_store_turn(struct identity *id)
 {
 	struct link *l = &id->link;
 
+	removals_keep(&l->removals);
 	if (l->state != LINK_UP)
 		return;
 	if (!store_is_connected(id->store) || store_news(id->store, on_news, id) != OK)
@@ -711,14 +685,10 @@ void identity_store_end(struct identity *id)
 	stop_watching(id);
 	forget_ca(l);
 	forget_password(l);
-	if (l->unremoved_count)
-		LOG(EV_IDENTITY_STORE, KV_STR("what", "session_remove"), KV_UINT("sessions", l->unremoved_count), KV_STR("why",
-			"they have ended at this node, and the store, which is lost, still has them: revoke them again when it is back"));
+	removals_keep(&l->removals);
+	removals_free(&l->removals);
 	free(l->ended);
 	l->ended = NULL;
-	free(l->unremoved);
-	l->unremoved = NULL;
-	l->unremoved_count = l->unremoved_cap = 0;
 }
 
 bool identity_store_code(struct identity *id, const struct code *k, const struct session *s)

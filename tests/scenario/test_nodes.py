@@ -224,7 +224,11 @@ class Pair:
         before.stop()
         self.nodes[1] = self.world.run(before.config)
         self.two.socket = before.socket  # as the configuration still says
-        self.connected()
+
+    def kill_identity_of_two(self):
+        [before] = self.two.pids("identity")
+        os.kill(before, signal.SIGKILL)
+        wait_for(lambda: self.two.pids("identity") not in ([], [before]), "its successor")
 
     def name(self, **more):
         self.count += 1
@@ -417,6 +421,7 @@ def test_a_node_that_begins_again_knows_the_sessions_of_before(pair):
     b, c, unseen = pair.known(), pair.person(pair.two), pair.person()
     c.into()
     pair.begin_two_again()
+    pair.connected()
     assert statuses(pair, b) == [200] * 4 and statuses(pair, c) == [200] * 4
     assert is_in(unseen, pair.two) and is_in(unseen, pair.two, WIKI)
     pair.one.cli("sessions", "revoke", b.user)
@@ -597,7 +602,27 @@ def test_what_is_revoked_without_the_database_ends_there_at_once_and_later_every
     assert is_out(b, pair.one) and is_out(b, pair.one, WIKI)
     assert statuses(pair, other) == [200] * 4, "and nobody else's"
     pair.begin_two_again()
+    pair.connected()
     assert is_out(b, pair.two) and is_in(other, pair.two), "the database has it so"
+
+
+@pytest.mark.parametrize("ends", [Pair.kill_identity_of_two, Pair.begin_two_again])
+def test_what_was_revoked_without_the_database_stays_so_when_who_revoked_it_begins_again(pair, ends):
+    b, other = pair.known(), pair.known()
+    there = under_way(b, pair.one)
+    pair.stop_database()
+    pair.two.cli("sessions", "revoke", b.user)
+    kept = os.path.join(pair.two.config["state_dir"], "identity", "unremoved")
+    with open(kept) as f:
+        assert re.fullmatch(r"([0-9a-f]{16}\n){2}", f.read()), "of the portal and of the wiki"
+    ends(pair)
+    assert statuses(pair, b)[2:] == [503] * 2, "it knows nobody yet"
+    back = time.monotonic()
+    pair.start_database()
+    assert there.ended_after(back) < SOON
+    wait_for(lambda: all(is_out(b, node, host) for node in pair.nodes for host in (PORTAL, WIKI)), "both end it", SOON)
+    assert statuses(pair, other) == [200] * 4, "and nobody else's"
+    wait_for(lambda: os.path.getsize(kept) == 0, "it is done")
 
 
 def test_after_the_grace_nobody_is_let_through_until_the_database_is_back(world):
