@@ -1,6 +1,6 @@
 # ./dev test and ./dev fuzz. Sourced by dev.
 FUZZ_SECONDS=${FUZZ_SECONDS:-2}
-ALONE="pages passkey_script portal_browser device_browser" # a browser needs the whole machine
+ALONE="pages passkey_script portal_browser device_browser gateway_walk" # a browser needs the whole machine
 
 cmd_test() {
 	need $BUILD_PACKAGES $TEST_PACKAGES

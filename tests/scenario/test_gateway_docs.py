@@ -27,21 +27,27 @@ def source(path):
         return f.read()
 
 
+def configuration(world, folder, tls, office):
+    """The page's first configuration, with ports, paths and an office of this machine; its certificate is in the folder."""
+    cert = Authority(world.dir).issue(PORTAL, PORTAL, f"*.{PORTAL}")
+    os.link(cert["chain"], f"{folder}/work.pem")
+    os.link(cert["key"], f"{folder}/work.key")
+    [text] = [t for t in re.findall(r"^```yaml\n(.*?)^```$", page(), re.M | re.S) if "listeners:" in t]  # the others are parts
+    for was, real in (("/var/lib/sluis", f"{folder}/state"), ("0.0.0.0:80", f"127.0.0.1:{free_port()}"), ("0.0.0.0:443", f"127.0.0.1:{tls}"),
+                      ("192.0.2.0/24", office), *((f"192.0.2.{n}:8080", world.scripted(echo_head).address) for n in (10, 11, 12))):
+        assert text.count(was) == 1, was
+        text = text.replace(was, real)
+    return text
+
+
 class Site:
-    """The page's configuration, with ports, paths and an office of this machine."""
+    """The page's configuration at work."""
 
     def __init__(self, world, office="198.51.100.0/24"):
         self.dir = os.path.join(world.dir, "etc")
         os.makedirs(self.dir)
-        cert = Authority(world.dir).issue(PORTAL, PORTAL, f"*.{PORTAL}")
-        os.link(cert["chain"], f"{self.dir}/work.pem")
-        os.link(cert["key"], f"{self.dir}/work.key")
         self.tls, self.socket = free_port(), f"{self.dir}/admin.sock"
-        [text] = [t for t in re.findall(r"^```yaml\n(.*?)^```$", page(), re.M | re.S) if "listeners:" in t]  # the others are parts
-        for was, real in (("/var/lib/sluis", f"{self.dir}/state"), ("0.0.0.0:80", f"127.0.0.1:{free_port()}"), ("0.0.0.0:443", f"127.0.0.1:{self.tls}"),
-                          ("192.0.2.0/24", office), *((f"192.0.2.{n}:8080", world.scripted(echo_head).address) for n in (10, 11, 12))):
-            assert text.count(was) == 1, was
-            text = text.replace(was, real)
+        text = configuration(world, self.dir, self.tls, office)
         self.file = f"{self.dir}/sluis.yaml"
         with open(self.file, "w") as f:
             f.write(text + f"admin:\n  socket: {self.socket}\nworkers: 2\n")

@@ -71,11 +71,11 @@ def asked(world, *args, answers=({"ok": True},), stdin="", status=0):
     return r, i.asked
 
 
-def at_terminal(args, typed):
+def at_terminal(args, typed, program=SLUIS):
     """Runs sluis with a terminal of its own; each text is typed when its prompt is there. Everything that was shown, and the exit status."""
     pid, fd = pty.fork()
     if pid == 0:
-        os.execve(SLUIS, [SLUIS, *args], ENV)
+        os.execve(program, [program, *args], ENV)
     shown, typed = "", list(typed)
     while True:
         assert select.select([fd], [], [], 60)[0], shown
