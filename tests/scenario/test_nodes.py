@@ -480,6 +480,46 @@ def test_a_row_that_cannot_be_read_is_left_out_and_stops_nobody_else(pair):
     assert again.sign_in(session.user).url == again.url("/")
 
 
+# --- idleness ---
+
+IDLE, SLACK, LEFT = 60, 60, 30  # s: the shortest limit, what SLACK_S of src/roles/identity_store.c adds to it, what the test leaves of both
+
+
+def test_a_session_that_is_used_at_one_alone_is_not_idle_at_two(pair):
+    """Two begins with what the database says, which is that nobody was seen for almost as long as may be; one knows better of the one that it sees."""
+    for node in pair.nodes:
+        gateway_key(node, "idle", f"{IDLE}s")
+    try:
+        used, unused = pair.person(pair.two), pair.person(pair.two)
+        names = f"(SELECT id FROM \"user\" WHERE name IN ('{used.user}', '{unused.user}'))"
+        pair.begin_two_again(lambda: pair.db.sql(f"UPDATE session SET seen = {int(time.time()) - IDLE - SLACK + LEFT} WHERE \"user\" IN {names}"))
+        begun = time.time()
+
+        def seen(b):
+            """When, as the database has it."""
+            return int(pair.db.sql(f"SELECT seen FROM session JOIN \"user\" ON \"user\".id = session.\"user\" WHERE name = '{b.user}'") or 0)
+
+        def sessions(node, b):
+            return ask(node, "sessions.list", name=b.user)["sessions"]
+
+        def used_at_one():
+            assert is_in(used, pair.one)
+            return seen(used) >= begun
+
+        wait_for(used_at_one, "one has said that it was used")
+        assert [len(sessions(node, b)) for node in pair.nodes for b in (used, unused)] == [1] * 4
+        assert [s["seen"] < begun - IDLE for s in sessions(pair.two, used)] == [True], "two has not heard of it"
+        wait_for(lambda: not sessions(pair.two, unused), "two ends the other one", LEFT + PATIENCE)
+        wait_for(lambda: [s["seen"] >= begun for s in sessions(pair.two, used)] == [True], "two has asked before it would have ended the first", SOON)
+        wait_for(lambda: not sessions(pair.one, unused), "one hears of the end", SOON)
+        for node in pair.nodes:
+            assert is_in(used, node) and is_out(unused, node)
+        assert seen(unused) == 0
+    finally:
+        for node in pair.nodes:
+            gateway_key(node, "idle", "30m")
+
+
 # --- another configuration ---
 
 def gateway_key(node, key, value):
