@@ -136,4 +136,8 @@ void known_changed(const struct known *before, const struct known *now, void (*o
 			if (was && !is_same(was, p))
 				one(ctx, p->id);
 		}
+	for (size_t i = 0; i < BUCKETS; i++)
+		for (const struct person *p = before->buckets[i]; p; p = p->next)
+			if (!*find((struct known *)(uintptr_t)now, p->id))
+				one(ctx, p->id);
 }

@@ -15,7 +15,7 @@ enum err known_get(const struct known *k, int64_t id, struct arena *a, struct st
 enum err known_find(const struct known *k, struct bytes name, int64_t *id) MUST_USE;
 void known_forget(struct known *k, int64_t id);
 void known_clear(struct known *k);
-/* Whom both know, and of whom something is another now. */
+/* Of whom something is another now, and who is not known any more. */
 void known_changed(const struct known *before, const struct known *now, void (*one)(void *ctx, int64_t id), void *ctx);
 
 #endif

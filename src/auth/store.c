@@ -29,6 +29,12 @@ const char *store_error(const struct store *s)
 	return s ? s->why : open_why;
 }
 
+void store_on_unreadable(struct store *s, void (*one)(void *ctx, const char *table, struct bytes row), void *ctx)
+{
+	s->unreadable = one;
+	s->unreadable_ctx = ctx;
+}
+
 /* --- opening and closing --- */
 
 struct store *store_new(const struct store_engine *engine, const char *what)

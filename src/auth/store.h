@@ -3,7 +3,8 @@
  * Unless said otherwise: ERR_NOT_FOUND there is none, ERR_IO the store fails (store_error says why), ERR_MEMORY. Names of users are kept and compared
  * in lower case (ASCII letters); they are 1 to 64 of a-z 0-9 . _ - @ + and begin with a letter or digit. A text that is to be kept: ERR_LIMIT too
  * long, ERR_SYNTAX control characters, or a name that cannot be. A user that is not there: ERR_NOT_FOUND, also of what hangs on it. ERR_IO also when
- * the file has what Sluis did not write. A callback that is called for each (until false) sees views that end with its return; it may call others of
+ * the file has what Sluis did not write; but of a row of a user or a session that cannot be read ERR_SYNTAX for who asks for it, and lists leave it out.
+ * A callback that is called for each (until false) sees views that end with its return; it may call others of
  * these functions, not the one that called it. */
 #ifndef AUTH_STORE_H
 #define AUTH_STORE_H
@@ -68,7 +69,9 @@ bool store_group_next(struct bytes *left, struct bytes *group);
  * store_close no other process opens it so; a backup may read the file meanwhile. */
 enum err store_open(const char *dir, struct store **out) MUST_USE;
 void store_close(struct store **s);
-const char *store_error(const struct store *s); /* of the last ERR_IO: where, what, what to do; NULL: of the last store_open that failed */
+/* one hears of each such row, as often as it is met: table "user" or "session", the row's id (printable, cut). It asks nothing of the store. */
+void store_on_unreadable(struct store *s, void (*one)(void *ctx, const char *table, struct bytes row), void *ctx);
+const char *store_error(const struct store *s); /* of the last ERR_IO, or row that cannot be read: where, what, what to do; NULL: of the last store_open that failed */
 
 /* --- users; bytes of *out live in the arena --- */
 bool store_name_is_valid(struct bytes name);
@@ -81,7 +84,8 @@ enum err store_user_known(struct store *s, int64_t id, struct arena *a, struct s
 enum err store_user_known_find(struct store *s, struct bytes name, struct arena *a, struct store_user *out) MUST_USE;
 enum err store_user_by_handle(struct store *s, const unsigned char handle[16], struct arena *a, struct store_user *out) MUST_USE;
 enum err store_user_by_subject(struct store *s, struct bytes origin, struct bytes subject, struct arena *a, struct store_user *out) MUST_USE;
-/* One of that origin who has a session and was looked up before before_s, the longest ago first. ERR_NOT_FOUND: nobody. */
+/* One of that origin who has a session and was looked up before before_s, the longest ago first. ERR_NOT_FOUND: nobody. Whose row cannot be read is
+ * noted as looked up, or would be the first for ever. */
 enum err store_user_to_look(struct store *s, struct bytes origin, uint64_t before_s, struct arena *a, struct store_user *out) MUST_USE;
 enum err store_user_looked(struct store *s, int64_t id, uint64_t now_s) MUST_USE; /* not waited for */
 enum err store_user_rename(struct store *s, int64_t id, struct bytes name) MUST_USE; /* ERR_ORDER: there is one of that name */

@@ -32,7 +32,8 @@ void store_disconnect(struct store *s, const char *why);
 /* What other nodes did since it was last asked, as far as it has come: a session is new or has changed, has ended (id), a user has changed. Also after any
  * other call, for news come with answers. ERR_IO: the connection is lost. */
 enum err store_news(struct store *s, void (*one)(void *ctx, enum store_news_kind kind, struct bytes id, int64_t user), void *ctx) MUST_USE;
-/* For store_user_known: all who have a session, anew; changed: of whom something is another than was known. */
+/* For store_user_known: all who have a session, anew; changed: of whom something is another than was known, and who is not
+ * among them any more: he has no session, or his row cannot be read. */
 enum err store_know_all(struct store *s, void (*changed)(void *ctx, int64_t user), void *ctx) MUST_USE;
 
 #endif

@@ -9,6 +9,7 @@
 
 #define STORE_SCHEMA	 2	/* user_version of the file; the row of the table sluis */
 #define STORE_WHY_MAX	 512
+#define STORE_KEY_MAX	 4096 /* what an index of PostgreSQL takes is less */
 #define STORE_GROUPS_MAX (64 * (STORE_TEXT_MAX + 1)) /* octets of AUTH_GROUPS_MAX groups */
 #define STORE_PASSKEY_ID_MAX 1023 /* WebAuthn 2, 4: credential id */
 #define STORE_PASSKEY_KEY_MAX 2048
@@ -65,8 +66,12 @@ struct store {
 	void *data;			 /* the engine's */
 	struct known *known;		 /* of a shared one; NULL: each question goes to the database */
 	bool in_transaction, has_failed; /* the caller's; something in it has failed: it can only be taken back */
+	void (*unreadable)(void *ctx, const char *table, struct bytes row); /* see store_on_unreadable */
+	void *unreadable_ctx;
 	char path[256], why[STORE_WHY_MAX];
 };
+/* Where the next page begins: behind the key of the last row, whatever that is, for a row that cannot be read may have any. */
+struct cursor { unsigned char at[STORE_KEY_MAX]; size_t len; };
 
 struct store *store_new(const struct store_engine *engine, const char *what) MUST_USE; /* NULL: no memory */
 /* What store_open makes of it: *out is s, or s is closed and its why is kept for store_error(NULL). Gives e. */
@@ -104,6 +109,14 @@ void row_fixed(struct query *q, int i, void *out, size_t len); /* a blob of so m
 void row_string(struct query *q, int i, char *out, size_t size); /* with its end */
 /* OK, or ERR_IO when one of the above did not fit. */
 enum err row_check(struct query *q, const char *table, int64_t user) MUST_USE;
+/* The same of users and sessions, which must not stand in the way of others: ERR_SYNTAX, and whoever listens has heard of it. id: the row's. */
+enum err row_check_one(struct query *q, const char *table, struct bytes id) MUST_USE;
+struct bytes row_key(struct query *q, int i); /* a text of any length, as it is */
+
+void cursor_set(struct cursor *c, struct bytes key); /* one that is too long: it stays where it is */
+struct bytes cursor_key(const struct cursor *c);
+/* A whole page was read. ERR_IO: its last row is where it began, and the next page would be the same. */
+enum err cursor_has_moved(struct store *s, const struct cursor *c, const struct cursor *before) MUST_USE;
 
 /* ERR_LIMIT: longer than most octets; ERR_SYNTAX: control characters. */
 enum err store_text_check(struct bytes b, size_t most) MUST_USE;

@@ -140,6 +140,50 @@ enum err row_check(struct query *q, const char *table, int64_t user)
 	return store_why(q->s, ERR_IO, what, "put a backup in its place, or remove the row");
 }
 
+enum err row_check_one(struct query *q, const char *table, struct bytes id)
+{
+	unsigned char row[64];
+	char what[STORE_WHY_MAX / 2];
+	size_t len = id.len < sizeof(row) ? id.len : sizeof(row);
+
+	if (!q->is_wrong)
+		return OK;
+	for (size_t i = 0; i < len; i++)
+		row[i] = id.at[i] < ' ' || id.at[i] > '~' ? '?' : id.at[i];
+	id = bytes_of(row, len);
+	snprintf(what, sizeof(what), "table %s has a row (id %.*s) that Sluis did not write", table, FMT(id));
+	if (q->s->unreadable)
+		q->s->unreadable(q->s->unreadable_ctx, table, id);
+	return store_why(q->s, ERR_SYNTAX, what, "put the row right, or remove it");
+}
+
+struct bytes row_key(struct query *q, int i)
+{
+	struct store_value v = q->s->engine->column(q, i);
+
+	return v.type == STORE_TEXT ? v.bytes : bytes_of("", 0);
+}
+
+void cursor_set(struct cursor *c, struct bytes key)
+{
+	if (key.len > sizeof(c->at))
+		return;
+	memcpy(c->at, key.at, key.len);
+	c->len = key.len;
+}
+
+struct bytes cursor_key(const struct cursor *c)
+{
+	return bytes_of(c->at, c->len);
+}
+
+enum err cursor_has_moved(struct store *s, const struct cursor *c, const struct cursor *before)
+{
+	if (!bytes_eq(cursor_key(c), cursor_key(before)))
+		return OK;
+	return store_why(s, ERR_IO, "there are too many rows that Sluis did not write", "remove them, or put a backup in its place");
+}
+
 enum err store_text_check(struct bytes b, size_t most)
 {
 	if (b.len > most)

@@ -144,46 +144,49 @@ static enum err read_session(struct query *q, struct store_session *x)
 		x->device_until_s = row_u64(q, 19, INT64_MAX);
 	}
 	row_fixed(q, 16, x->sid, sizeof(x->sid));
-	return row_check(q, "session", x->user);
+	return row_check_one(q, "session", row_key(q, 0));
 }
 
-/* The next PAGE of them, behind the id in after. */
-static enum err each_of_page(struct store *s, enum statement n, char after[17], size_t *count, bool (*one)(void *ctx, const struct store_session *x), void *ctx,
-	bool *goes_on)
+/* The next PAGE of them, behind the id in from. One that cannot be read is left out, and is a row all the same: a page is full or not by its rows. */
+static enum err each_of_page(struct store *s, enum statement n, const struct cursor *from, struct cursor *to, size_t *rows,
+	bool (*one)(void *ctx, const struct store_session *x), void *ctx, bool *goes_on)
 {
 	struct query q = store_ask(s, n);
 	struct store_session x;
 	bool has_row = true;
-	char from[17];
 	enum err e;
 
-	memcpy(from, after, sizeof(from));
-	ask_text(&q, bytes_str(from));
+	ask_text(&q, cursor_key(from));
 	ask_int(&q, PAGE);
 	do {
 		e = store_next(&q, &has_row);
-		if (e == OK && has_row)
-			e = read_session(&q, &x);
-		if (e == OK && has_row) {
-			memcpy(after, x.id, sizeof(x.id));
-			++*count;
+		if (e != OK || !has_row)
+			break;
+		++*rows;
+		cursor_set(to, row_key(&q, 0));
+		e = read_session(&q, &x);
+		if (e == OK)
 			*goes_on = one(ctx, &x);
-		}
-	} while (e == OK && has_row && *goes_on);
+		else if (e == ERR_SYNTAX)
+			e = OK;
+	} while (e == OK && *goes_on);
 	return store_end(&q, e);
 }
 
 /* No answer of a database on another machine is longer than its time limit bears. */
 static enum err each(struct store *s, enum statement n, bool (*one)(void *ctx, const struct store_session *x), void *ctx, bool *goes_on)
 {
-	char after[17] = "";
-	size_t count;
+	struct cursor at = { .len = 0 }, from;
+	size_t rows;
 
 	do {
-		count = 0;
-		TRY(each_of_page(s, n, after, &count, one, ctx, goes_on));
-	} while (*goes_on && count == PAGE);
-	return OK;
+		from = at;
+		rows = 0;
+		TRY(each_of_page(s, n, &from, &at, &rows, one, ctx, goes_on));
+		if (!*goes_on || rows < PAGE)
+			return OK;
+	} while (cursor_has_moved(s, &at, &from) == OK);
+	return ERR_IO;
 }
 
 enum err store_sessions(struct store *s, bool (*one)(void *ctx, const struct store_session *x), void *ctx)

@@ -68,6 +68,18 @@ static enum err groups_check(struct bytes groups)
 
 /* --- finding --- */
 
+static enum err check_user(struct query *q, int64_t id)
+{
+	unsigned char mem[24];
+	struct text t;
+
+	text_init(&t, mem, sizeof(mem));
+	if (id < 0)
+		text_byte(&t, '-');
+	text_u64(&t, id < 0 ? 0 - (uint64_t)id : (uint64_t)id);
+	return row_check_one(q, "user", text_bytes(&t));
+}
+
 /* Views into the row. */
 static enum err read_user(struct query *q, struct store_user *u)
 {
@@ -94,7 +106,7 @@ static enum err read_user(struct query *q, struct store_user *u)
 		row_fixed(q, 9, u->totp, sizeof(u->totp));
 	row_fixed(q, 11, u->handle, sizeof(u->handle));
 	q->is_wrong |= (u->origin.len == 0) != (u->subject.len == 0) || !store_name_is_valid(u->name) || groups_check(u->groups) != OK;
-	return row_check(q, "user", u->id);
+	return check_user(q, u->id);
 }
 
 static enum err copy_user(const struct store_user *u, struct arena *a, struct store_user *out)
@@ -111,7 +123,8 @@ static enum err copy_user(const struct store_user *u, struct arena *a, struct st
 	return OK;
 }
 
-static enum err find_one(struct query *q, struct arena *a, struct store_user *out)
+/* id: also of a row that cannot be read. */
+static enum err find_one_id(struct query *q, struct arena *a, struct store_user *out, int64_t *id)
 {
 	struct store_user u;
 	bool has_row = false;
@@ -119,11 +132,20 @@ static enum err find_one(struct query *q, struct arena *a, struct store_user *ou
 
 	if (e == OK && !has_row)
 		e = ERR_NOT_FOUND;
-	if (e == OK)
+	if (e == OK) {
+		*id = row_int(q, 0);
 		e = read_user(q, &u);
+	}
 	if (e == OK)
 		e = copy_user(&u, a, out);
 	return store_end(q, e);
+}
+
+static enum err find_one(struct query *q, struct arena *a, struct store_user *out)
+{
+	int64_t id;
+
+	return find_one_id(q, a, out, &id);
 }
 
 enum err store_user_find(struct store *s, struct bytes name, struct arena *a, struct store_user *out)
@@ -188,59 +210,88 @@ enum err store_user_by_subject(struct store *s, struct bytes origin, struct byte
 
 enum err store_user_to_look(struct store *s, struct bytes origin, uint64_t before_s, struct arena *a, struct store_user *out)
 {
-	struct query q = store_ask(s, SQL_USER_TO_LOOK);
+	int64_t id;
 
-	ask_text(&q, origin);
-	ask_u64(&q, before_s);
-	return find_one(&q, a, out);
+	for (;;) {
+		struct query q = store_ask(s, SQL_USER_TO_LOOK);
+		enum err e;
+
+		ask_text(&q, origin);
+		ask_u64(&q, before_s);
+		e = find_one_id(&q, a, out, &id);
+		if (e != ERR_SYNTAX)
+			return e;
+		TRY(store_user_looked(s, id, before_s));
+	}
 }
 
-static enum err each(struct query *q, bool (*one)(void *ctx, const struct store_user *u), void *ctx, int64_t *last, size_t *count)
+struct page {
+	int64_t last; /* the last row's id */
+	struct cursor name;
+	size_t rows, given; /* read in this page; given to one in all */
+	bool is_over;	    /* one said so */
+};
+
+/* Who cannot be read is left out, and is a row all the same: a page is full or not by its rows. */
+static enum err each(struct query *q, bool (*one)(void *ctx, const struct store_user *u), void *ctx, struct page *p)
 {
 	struct store_user u;
 	bool has_row = true;
 	enum err e;
 
+	p->rows = 0;
 	do {
 		e = store_next(q, &has_row);
-		if (e == OK && has_row)
-			e = read_user(q, &u);
-		if (e == OK && has_row) {
-			*last = u.id;
-			++*count;
+		if (e != OK || !has_row)
+			break;
+		p->rows++;
+		p->last = row_int(q, 0);
+		cursor_set(&p->name, row_key(q, 1));
+		e = read_user(q, &u);
+		if (e == OK) {
+			p->given++;
+			p->is_over = !one(ctx, &u);
+		} else if (e == ERR_SYNTAX) {
+			e = OK;
 		}
-	} while (e == OK && has_row && one(ctx, &u));
+	} while (e == OK && !p->is_over);
 	return store_end(q, e);
 }
 
 enum err store_users(struct store *s, struct bytes after, size_t most, bool (*one)(void *ctx, const struct store_user *u), void *ctx)
 {
-	unsigned char mem[STORE_USER_NAME_MAX];
-	struct query q = store_ask(s, SQL_USERS);
-	size_t count = 0;
-	int64_t last;
+	struct page p = { .given = 0 };
+	struct cursor from;
+	size_t asked;
 
-	after = bytes_cut(after, 0, sizeof(mem));
-	for (size_t i = 0; i < after.len; i++)
-		mem[i] = ascii_lower(after.at[i]);
-	ask_text(&q, bytes_of(mem, after.len));
-	ask_u64(&q, most);
-	return each(&q, one, ctx, &last, &count);
+	p.name.len = after.len < STORE_USER_NAME_MAX ? after.len : STORE_USER_NAME_MAX;
+	for (size_t i = 0; i < p.name.len; i++)
+		p.name.at[i] = ascii_lower(after.at[i]);
+	do {
+		struct query q = store_ask(s, SQL_USERS);
+
+		from = p.name;
+		asked = most - p.given;
+		ask_text(&q, cursor_key(&from));
+		ask_u64(&q, asked);
+		TRY(each(&q, one, ctx, &p));
+		if (p.is_over || p.rows < asked || p.given == most)
+			return OK;
+	} while (cursor_has_moved(s, &p.name, &from) == OK);
+	return ERR_IO;
 }
 
 enum err store_users_in(struct store *s, bool (*one)(void *ctx, const struct store_user *u), void *ctx)
 {
-	int64_t last = 0;
-	size_t count;
+	struct page p = { .last = 0 };
 
 	do {
 		struct query q = store_ask(s, SQL_USERS_IN);
 
-		count = 0;
-		ask_int(&q, last);
+		ask_int(&q, p.last);
 		ask_int(&q, PAGE);
-		TRY(each(&q, one, ctx, &last, &count));
-	} while (count == PAGE);
+		TRY(each(&q, one, ctx, &p));
+	} while (!p.is_over && p.rows == PAGE);
 	return OK;
 }
 

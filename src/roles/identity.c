@@ -295,6 +295,7 @@ static enum err identity_start(struct role_run *run)
 		LOG(EV_IDENTITY_STORE, KV_STR("what", "open"), KV_STR("why", e == ERR_ORDER ? "it was written by a newer Sluis" : store_error(NULL)));
 		return e;
 	}
+	store_on_unreadable(id->store, identity_unreadable, id);
 	TRY(identity_alert_start(id));
 	hash_init(id);
 	if (id->link.is_shared)

@@ -234,6 +234,7 @@ enum err identity_batch_end(struct identity *id, enum err begun) MUST_USE;
 /* identity_store.c: a store that several nodes share; of one node's own these do nothing */
 void identity_store_init(struct identity *id);
 enum err identity_store_open(struct identity *id) MUST_USE; /* either kind */
+void identity_unreadable(void *ctx, const char *table, struct bytes row); /* identity_unreadable.c: for store_on_unreadable */
 void identity_store_run(struct identity *id);
 void identity_store_config(struct identity *id); /* another configuration is in use */
 void identity_store_tick(struct identity *id);	 /* once a second */

@@ -105,9 +105,13 @@ static void learn(struct identity *id, const struct store_session *x, bool may_a
 		sessions_end(id->sessions, s, IDENTITY_ELSEWHERE);
 		return;
 	}
-	if (may_ask && x->parent[0] && !sessions_find_id(id->sessions, bytes_str(x->parent)) &&
-		store_session_get(id->store, bytes_str(x->parent), &parent) == OK && !parent.parent[0])
-		learn(id, &parent, true);
+	if (may_ask && x->parent[0] && !sessions_find_id(id->sessions, bytes_str(x->parent))) {
+		e = store_session_get(id->store, bytes_str(x->parent), &parent);
+		if (e == ERR_SYNTAX)
+			return; /* a browser may bring its app's cookie again and again, and the log has it */
+		if (e == OK && !parent.parent[0])
+			learn(id, &parent, true);
+	}
 	e = sessions_restore(id->sessions, x, &s);
 	if (e != OK) {
 		LOG(EV_IDENTITY_STORE, KV_STR("what", "session_restore"), KV_STR("id", x->id), KV_STR("why", err_name(e)));
@@ -138,14 +142,14 @@ static void on_news(void *ctx, enum store_news_kind kind, struct bytes session, 
 		e = store_user_known(id->store, user, &id->scratch, &u);
 		if (e == ERR_NOT_FOUND || (e == OK && u.is_disabled))
 			(void)!identity_end_user(id, user, "disabled", &n);
-		else if (e != OK)
+		else if (e != OK && e != ERR_SYNTAX) /* who cannot be read is refused, until the row is put right */
 			store_disconnect(id->store, "who a user is could not be read"); /* all is read anew */
 		break;
 	case STORE_NEWS_SESSION:
 		e = store_session_get(id->store, session, &x);
 		if (e == OK)
 			learn(id, &x, true);
-		else if (e == ERR_NOT_FOUND)
+		else if (e == ERR_NOT_FOUND || e == ERR_SYNTAX)
 			end_elsewhere(id, session);
 		else
 			store_disconnect(id->store, "a session that changed could not be read");
@@ -555,7 +559,7 @@ uint64_t identity_store_seen(void *ctx, const struct session *s)
 	if (id->link.state != LINK_UP)
 		return UINT64_MAX;
 	e = store_session_get(id->store, bytes_str(s->kept.id), &x);
-	return e == OK ? x.seen_s : e == ERR_NOT_FOUND ? 0 : UINT64_MAX;
+	return e == OK ? x.seen_s : e == ERR_NOT_FOUND || e == ERR_SYNTAX ? 0 : UINT64_MAX;
 }
 
 uint32_t identity_store_slack(const struct identity *id)

@@ -218,10 +218,11 @@ class Pair:
             self.db.start()
             self.connected()
 
-    def begin_two_again(self):
+    def begin_two_again(self, meanwhile=lambda: None):
         """Node two ends, and begins again with what it has on its disk."""
         before = self.two
         before.stop()
+        meanwhile()
         self.nodes[1] = self.world.run(before.config)
         self.two.socket = before.socket  # as the configuration still says
 
@@ -449,11 +450,90 @@ def test_an_identity_that_is_killed_comes_back_and_knows_the_sessions(pair):
     assert pair.one.pids("identity") == [after]
 
 
+# --- rows that no Sluis wrote ---
+
+def unreadable(node, table, row):
+    return [line for line in events(node, "store.unreadable") if {f"table={table}", f"row={row}"} <= set(line.replace('"', "").split())]
+
+
+def test_a_row_that_cannot_be_read_is_left_out_and_stops_nobody_else(pair):
+    b, user, session = pair.known(), pair.known(), pair.known()
+    lost = [len(events(node, "store.lost")) for node in pair.nodes]
+    number = pair.db.sql(f"UPDATE \"user\" SET disabled = 2 WHERE name = '{user.user}' RETURNING id")
+    row = pair.db.sql(f"UPDATE session SET mfa = 7 WHERE parent = '' AND \"user\" = (SELECT id FROM \"user\" WHERE name = '{session.user}') RETURNING id")
+
+    def left_out():
+        for node in pair.nodes:
+            wait_for(lambda: unreadable(node, "user", number) and unreadable(node, "session", row), "both rows are told of")
+            assert is_connected(node)
+            wait_for(lambda: status_at(user, node) == 503 and status_at(user, node, WIKI) == 503, "who cannot be read does not pass", SOON)
+            wait_for(lambda: is_out(session, node) and is_out(session, node, WIKI), "a session that cannot be read is none", SOON)
+            assert Person(node).sign_in(user.user, follow=False).status == 503
+        assert statuses(pair, b) == [200] * 4 and is_in(pair.person(pair.two), pair.one)
+
+    left_out()
+    pair.begin_two_again()
+    left_out()
+    assert [len(events(node, "store.lost")) for node in pair.nodes] == lost, "nobody has lost the database over it"
+    pair.stop_database()
+    pair.start_database()
+    left_out()
+    assert [len(unreadable(node, *one)) for node in pair.nodes for one in (("user", number), ("session", row))] == [1] * 4, "told once"
+    pair.db.sql(f"UPDATE \"user\" SET disabled = 0 WHERE id = {number}; DELETE FROM session WHERE id = '{row}'")
+    wait_for(lambda: statuses(pair, user) == [200] * 4, "put right, the same cookies are good", SOON)
+    again = Person(pair.two)
+    assert again.sign_in(session.user).url == again.url("/")
+
+
+# --- idleness ---
+
+IDLE, SLACK, LEFT = 60, 60, 30  # s: the shortest limit, what SLACK_S of src/roles/identity_store.c adds to it, what the test leaves of both
+
+
+def test_a_session_that_is_used_at_one_alone_is_not_idle_at_two(pair):
+    """Two begins with what the database says, which is that nobody was seen for almost as long as may be; one knows better of the one that it sees."""
+    for node in pair.nodes:
+        gateway_key(node, "idle", f"{IDLE}s")
+    try:
+        used, unused = pair.person(pair.two), pair.person(pair.two)
+        names = f"(SELECT id FROM \"user\" WHERE name IN ('{used.user}', '{unused.user}'))"
+        pair.begin_two_again(lambda: pair.db.sql(f"UPDATE session SET seen = {int(time.time()) - IDLE - SLACK + LEFT} WHERE \"user\" IN {names}"))
+        begun = time.time()
+
+        def seen(b):
+            """When, as the database has it."""
+            return int(pair.db.sql(f"SELECT seen FROM session JOIN \"user\" ON \"user\".id = session.\"user\" WHERE name = '{b.user}'") or 0)
+
+        def sessions(node, b):
+            return ask(node, "sessions.list", name=b.user)["sessions"]
+
+        def used_at_one():
+            assert is_in(used, pair.one)
+            return seen(used) >= begun
+
+        wait_for(used_at_one, "one has said that it was used")
+        assert [len(sessions(node, b)) for node in pair.nodes for b in (used, unused)] == [1] * 4
+        assert [s["seen"] < begun - IDLE for s in sessions(pair.two, used)] == [True], "two has not heard of it"
+        wait_for(lambda: not sessions(pair.two, unused), "two ends the other one", LEFT + PATIENCE)
+        wait_for(lambda: [s["seen"] >= begun for s in sessions(pair.two, used)] == [True], "two has asked before it would have ended the first", SOON)
+        wait_for(lambda: not sessions(pair.one, unused), "one hears of the end", SOON)
+        for node in pair.nodes:
+            assert is_in(used, node) and is_out(unused, node)
+        assert seen(unused) == 0
+    finally:
+        for node in pair.nodes:
+            gateway_key(node, "idle", "30m")
+
+
 # --- another configuration ---
 
-def store_grace(node, value):
-    node.config["gateway"]["store_grace"] = value
+def gateway_key(node, key, value):
+    node.config["gateway"][key] = value
     node.reload()
+
+
+def store_grace(node, value):
+    gateway_key(node, "store_grace", value)
 
 
 def test_a_reload_with_another_grace_leaves_everybody_where_he_is(pair):
