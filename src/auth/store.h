@@ -88,6 +88,7 @@ enum err store_user_by_subject(struct store *s, struct bytes origin, struct byte
  * noted as looked up, or would be the first for ever. */
 enum err store_user_to_look(struct store *s, struct bytes origin, uint64_t before_s, struct arena *a, struct store_user *out) MUST_USE;
 enum err store_user_looked(struct store *s, int64_t id, uint64_t now_s) MUST_USE; /* not waited for */
+enum err store_user_looked_at(struct store *s, int64_t id, uint64_t *out) MUST_USE; /* 0: never, or to be looked up soon */
 enum err store_user_rename(struct store *s, int64_t id, struct bytes name) MUST_USE; /* ERR_ORDER: there is one of that name */
 /* name, display, mail, groups, hash, must_change, origin, subject of *u; its id and handle are made. ERR_ORDER: there is one of that name, or of that
  * origin and subject. */

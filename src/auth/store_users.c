@@ -389,6 +389,26 @@ enum err store_user_rename(struct store *s, int64_t id, struct bytes name)
 	return change(&q, SQL_USER_RENAME, id);
 }
 
+enum err store_user_looked_at(struct store *s, int64_t id, uint64_t *out)
+{
+	struct query q = store_ask(s, SQL_USER_LOOKED_AT);
+	bool has_row = false;
+	uint64_t looked = 0;
+	enum err e;
+
+	ask_int(&q, id);
+	e = store_next(&q, &has_row);
+	if (e == OK && has_row) {
+		looked = row_u64(&q, 0, INT64_MAX);
+		e = row_check(&q, "user", id);
+	}
+	TRY(store_end(&q, e));
+	if (!has_row)
+		return ERR_NOT_FOUND;
+	*out = looked;
+	return OK;
+}
+
 enum err store_user_looked(struct store *s, int64_t id, uint64_t now_s)
 {
 	struct query q = store_ask(s, SQL_USER_LOOKED);

@@ -196,7 +196,7 @@ static void look_for_help(struct scene *s, enum access_rule_name name, const str
 
 /* --- the verdict --- */
 
-static void judge_portal(struct scene *s, const struct conf_gateway *g)
+static void judge_portal(struct scene *s, const struct conf_gateway *g, const struct conf_app *app)
 {
 	const struct access_who *w = &s->q->who;
 	bool demands;
@@ -216,6 +216,8 @@ static void judge_portal(struct scene *s, const struct conf_gateway *g)
 	demands = rule(s, RULE_PORTAL_MFA, g->mfa, g->mfa_text) != POLICY_FALSE;
 	if (!demands || s->session.has_mfa)
 		return;
+	if (s->q->mfa == ACCESS_WITHOUT && app->mfa) /* a session that began where none was demanded: at the app its own rule counts */
+		return;
 	s->out->enrols = w->is_known && !w->has_totp && !w->has_passkey;
 	if (s->q->mfa == ACCESS_AS_IT_GOES)
 		set_mfa(s, true);
@@ -223,10 +225,15 @@ static void judge_portal(struct scene *s, const struct conf_gateway *g)
 		s->out->verdict = ACCESS_STEP_UP;
 }
 
-static void judge_app(struct scene *s, const struct conf_app *app)
+static void judge_app(struct scene *s, const struct conf_gateway *g, const struct conf_app *app)
 {
 	const struct access_who *w = &s->q->who;
 
+	/* Looked at again, of the session that came of it. */
+	if (s->out->verdict != ACCESS_NO && g->allow && rule(s, RULE_PORTAL_ALLOW, g->allow, g->allow_text) != POLICY_TRUE) {
+		s->out->verdict = ACCESS_NO;
+		look_for_help(s, RULE_PORTAL_ALLOW, g->allow, g->allow_text);
+	}
 	if (rule(s, RULE_APP_ALLOW, app->allow, app->allow_text) != POLICY_TRUE) {
 		s->out->verdict = ACCESS_NO;
 		look_for_help(s, RULE_APP_ALLOW, app->allow, app->allow_text);
@@ -255,8 +262,8 @@ bool access_judge(const struct access_question *q, const struct conf_app *app, s
 	scratch = arena_alloc_raw(a, POLICY_SCRATCH_SIZE);
 	CHECK(scratch);
 	arena_init(&s.scratch, scratch, POLICY_SCRATCH_SIZE);
-	judge_portal(&s, g);
-	judge_app(&s, app);
+	judge_portal(&s, g, app);
+	judge_app(&s, g, app);
 	out->has_mfa = s.session.has_mfa;
 	return true;
 }

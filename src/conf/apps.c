@@ -197,6 +197,11 @@ static size_t search(const struct conf_app *const *list, size_t n, struct bytes 
 	return low;
 }
 
+const struct policy_expr *conf_mfa_of(const struct conf_gateway *g, const struct conf_app *app)
+{
+	return app && app->mfa ? app->mfa : g->mfa;
+}
+
 const struct conf_app *conf_app_by_host(const struct conf *c, struct bytes host)
 {
 	const struct conf_gateway *g = &c->gateway;

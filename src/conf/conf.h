@@ -125,8 +125,8 @@ struct conf_app {
 	struct bytes id, name, description, group; /* id: the key under apps: */
 	struct bytes host; /* lower case, no wildcard */
 	uint16_t pool;
-	/* Who may (NULL: everybody who has signed in); when a second factor is needed (NULL: never). Neither needs the request
-	 * (policy_needs_request), nor do those of the gateway. */
+	/* Who may (NULL: everybody whom the gateway's lets in); when a second factor is needed (NULL: when the gateway's says so). Neither needs the
+	 * request (policy_needs_request), nor do those of the gateway. */
 	struct policy_expr *allow, *mfa;
 	struct bytes allow_text, mfa_text; /* as written */
 	uint32_t idle_s; /* 0: the portal's */
@@ -202,7 +202,7 @@ struct conf_gateway {
 	size_t ldap_count;
 	struct conf_oidc *oidc; /* in the order of the buttons */
 	size_t oidc_count;
-	struct policy_expr *allow, *mfa; /* who may sign in; when a second factor is needed */
+	struct policy_expr *allow, *mfa; /* who may sign in, and go on; when a second factor is needed */
 	struct bytes allow_text, mfa_text;
 	struct conf_app *apps; /* as they stand in the file */
 	size_t app_count;
@@ -292,6 +292,8 @@ enum err conf_load(struct bytes file, struct bytes text, struct conf_source *sou
 void conf_free(struct conf **c);
 /* The app of that host (lower case, as http_request.host), or of that id; NULL: there is none, or no gateway. No allocation, O(log n). */
 const struct conf_app *conf_app_by_host(const struct conf *c, struct bytes host);
+/* What demands a second factor at an app, or (NULL) at a route that asks for a session: its own rule, else the gateway's. NULL: nothing does. */
+const struct policy_expr *conf_mfa_of(const struct conf_gateway *g, const struct conf_app *app);
 const struct conf_app *conf_app_by_id(const struct conf *c, struct bytes id);
 const struct conf_ldap *conf_ldap_by_name(const struct conf *c, struct bytes name); /* NULL: there is none */
 const struct conf_oidc *conf_oidc_by_name(const struct conf *c, struct bytes name); /* likewise */

@@ -442,6 +442,25 @@ bool admit_demands(struct exchange *x, const struct policy_expr *e)
 	return e && truth(x, e) != POLICY_FALSE;
 }
 
+const struct policy_expr *admit_kept_out(struct exchange *x, const struct policy_expr *own)
+{
+	const struct policy_expr *all = x->engine->conf->gateway.allow;
+
+	return !admit_holds(x, all) ? all : !admit_holds(x, own) ? own : NULL;
+}
+
+bool admit_lacks_factor(struct exchange *x, const struct conf_app *app)
+{
+	return !x->session->facts.has_mfa && admit_demands(x, conf_mfa_of(&x->engine->conf->gateway, app));
+}
+
+bool admit_step_up_helps(const struct exchange *x, const struct policy_expr *rule, const struct policy_expr *own, struct bytes own_text)
+{
+	struct bytes text = rule == own ? own_text : x->engine->conf->gateway.allow_text;
+
+	return !x->session->facts.has_mfa && (!rule || bytes_find(text, BYTES("session.mfa")) != SIZE_MAX);
+}
+
 struct bytes admit_why(struct exchange *x, const struct policy_expr *e, bool wanted)
 {
 	struct policy_reason reasons[8];
@@ -493,12 +512,15 @@ bool admit_decide(struct exchange *x)
 
 bool admit_route(struct exchange *x, const struct conf_route *r)
 {
+	const struct policy_expr *rule;
+
 	if (!x->client->io.tls) {
 		exchange_refuse(x, 403, "no-tls");
 		return false;
 	}
-	if (x->session && !admit_holds(x, r->allow)) {
-		admit_denied(x, NULL, r->allow, !x->session->facts.has_mfa && bytes_find(r->allow_text, BYTES("session.mfa")) != SIZE_MAX);
+	rule = x->session ? admit_kept_out(x, r->allow) : NULL;
+	if (rule) {
+		admit_denied(x, NULL, rule, admit_step_up_helps(x, rule, r->allow, r->allow_text));
 		return false;
 	}
 	return admit_app_request(x, NULL);

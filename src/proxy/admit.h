@@ -68,6 +68,11 @@ void admit_seen(struct exchange *x); /* the session is in use */
 /* Whether e holds for who asks; what cannot be told does not. */
 bool admit_holds(struct exchange *x, const struct policy_expr *e);
 bool admit_demands(struct exchange *x, const struct policy_expr *e); /* what cannot be told does */
+/* Who may go on to an app, or (NULL) to a route: the rule that keeps who asks out, gateway.allow first and then own (the app's or the route's; NULL:
+ * everybody). NULL: none does. It is the same at every look: at the portal's list, for its codes, and with each request. */
+const struct policy_expr *admit_kept_out(struct exchange *x, const struct policy_expr *own);
+bool admit_lacks_factor(struct exchange *x, const struct conf_app *app); /* a second factor is demanded there, and not given */
+bool admit_step_up_helps(const struct exchange *x, const struct policy_expr *rule, const struct policy_expr *own, struct bytes own_text); /* rule: that kept out */
 /* The part of e that is not true, as written; in x's arena. */
 struct bytes admit_why(struct exchange *x, const struct policy_expr *e, bool wanted);
 struct admit *admit_of(struct exchange *x); /* makes it once; NULL: no memory, and x was answered */

@@ -249,19 +249,18 @@ void admit_denied(struct exchange *x, const struct conf_app *app, const struct p
 
 static bool may(struct exchange *x, const struct conf_app *app)
 {
-	const struct auth_facts *f = &x->session->facts;
+	const struct policy_expr *rule;
 
-	if (f->must_change) {
+	if (x->session->facts.must_change) {
 		admit_to_sign_in(x); /* the portal asks for the new password first */
 		return false;
 	}
-	if (!app)
-		return true;
-	if (!admit_holds(x, app->allow)) {
-		admit_denied(x, app, app->allow, false);
+	rule = app ? admit_kept_out(x, app->allow) : NULL; /* a route's has been looked at */
+	if (rule) {
+		admit_denied(x, app, rule, false);
 		return false;
 	}
-	if (!f->has_mfa && admit_demands(x, app->mfa)) {
+	if (admit_lacks_factor(x, app)) {
 		admit_to_sign_in(x); /* by way of the step up */
 		return false;
 	}

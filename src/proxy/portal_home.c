@@ -9,11 +9,13 @@
 
 static void judge(struct exchange *x, const struct conf_app *app, struct page_app *out)
 {
+	const struct policy_expr *rule = admit_kept_out(x, app->allow);
+
 	*out = (struct page_app){ .app = app, .state = PAGE_APP_READY };
-	if (!admit_holds(x, app->allow)) {
+	if (rule) {
 		out->state = PAGE_APP_DENIED;
-		out->why = admit_why(x, app->allow, false);
-	} else if (!x->session->facts.has_mfa && admit_demands(x, app->mfa)) {
+		out->why = admit_why(x, rule, false);
+	} else if (admit_lacks_factor(x, app)) {
 		out->state = PAGE_APP_STEP_UP;
 	}
 }
@@ -83,6 +85,7 @@ void portal_go_app(struct exchange *x)
 void portal_denied(struct exchange *x)
 {
 	const struct conf_app *app = named(x, BYTES("/denied/"));
+	const struct policy_expr *rule;
 	struct page p = portal_page(x);
 	bool steps_up;
 
@@ -90,13 +93,14 @@ void portal_denied(struct exchange *x)
 		portal_message(x, 404, PW_T_NOT_FOUND, PW_M_NOT_FOUND);
 		return;
 	}
-	if (admit_holds(x, app->allow) && (x->session->facts.has_mfa || !admit_demands(x, app->mfa))) {
+	rule = admit_kept_out(x, app->allow);
+	if (!rule && !admit_lacks_factor(x, app)) {
 		portal_go_app(x);
 		return;
 	}
-	steps_up = !x->session->facts.has_mfa && (admit_holds(x, app->allow) || bytes_find(app->allow_text, BYTES("session.mfa")) != SIZE_MAX);
+	steps_up = admit_step_up_helps(x, rule, app->allow, app->allow_text);
 	x->refusal = steps_up ? "access-step-up" : "access-denied"; /* the app's host has recorded it, and sent them here */
-	page_denied(&x->admit->page, &p, app, app->host, x->denied_by = admit_why(x, app->allow, false), steps_up);
+	page_denied(&x->admit->page, &p, app, app->host, x->denied_by = admit_why(x, rule, false), steps_up);
 	portal_send(x, 403);
 }
 

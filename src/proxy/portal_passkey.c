@@ -133,6 +133,24 @@ void portal_passkey_new(struct exchange *x)
 
 /* --- what came of it --- */
 
+static void to_provider(struct exchange *x, struct bytes name, struct bytes next)
+{
+	unsigned char mem[LINK_MAX * 3 + 128];
+	struct text t;
+
+	text_init(&t, mem, sizeof mem);
+	text_lit(&t, "/oidc/");
+	link_encode(&t, name);
+	if (next.len) {
+		text_lit(&t, "?next=");
+		link_encode(&t, next);
+	}
+	text_lit(&x->admit->page, "{\"ok\":true,\"next\":");
+	json_put_string(&x->admit->page, t.failed ? BYTES("/sign-in") : text_bytes(&t));
+	text_byte(&x->admit->page, '}');
+	send_json(x, 200);
+}
+
 static void done_told(struct exchange *x, const struct auth_answer *a)
 {
 	struct text *t = &x->admit->page;
@@ -151,6 +169,8 @@ static void done_told(struct exchange *x, const struct auth_answer *a)
 		}
 		text_byte(t, '}');
 		send_json(x, 200);
+	} else if (a->result == AUTH_MORE && a->token.len == 0 && a->value_count) { /* who is told by a provider is told there */
+		to_provider(x, a->values[0], next);
 	} else if ((a->result == AUTH_MORE || a->result == AUTH_ENROL) && a->token.len) {
 		portal_set_flow(x, a->token);
 		text_str(t, a->result == AUTH_MORE ? "{\"ok\":true,\"next\":\"/second\"}" : "{\"ok\":true,\"next\":\"/totp\"}");

@@ -332,18 +332,20 @@ void portal_enter(struct exchange *x)
 	struct bytes host = portal_field(x, "host"), to = portal_field(x, "to");
 	const struct bytes args[3] = { host, bytes_of(nonce, sizeof nonce), to };
 	const struct conf_app *app = conf_app_by_host(x->engine->conf, host);
+	const struct policy_expr *rule;
 	struct page p = portal_page(x);
 
 	if (!link_is_host(host) || !link_is_target(to) || base64url_read(portal_field(x, "n"), nonce, sizeof nonce) != OK) {
 		portal_message(x, 400, PW_T_BAD, PW_M_BAD);
 		return;
 	}
-	if (app && !admit_holds(x, app->allow)) {
-		page_denied(&x->admit->page, &p, app, host, admit_note_denied(x, app->allow, false), false);
+	rule = admit_kept_out(x, app ? app->allow : NULL); /* a route's own comes with its request */
+	if (rule) {
+		page_denied(&x->admit->page, &p, app, host, admit_note_denied(x, rule, false), false);
 		portal_send(x, 403);
 		return;
 	}
-	if (app && !x->session->facts.has_mfa && admit_demands(x, app->mfa)) {
+	if (admit_lacks_factor(x, app)) {
 		struct text t;
 
 		text_init(&t, mem, sizeof mem);

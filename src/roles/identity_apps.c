@@ -49,6 +49,15 @@ bool identity_has_apps_at(const struct identity *id, struct bytes host)
 	       (conf_app_by_host(id->conf, host) || asks_for_session(id->conf, host));
 }
 
+/* As workers see it with each request (proxy/admit_app.c). */
+static bool may_enter(struct identity *id, const struct conf_app *app, const struct auth_facts *who, const struct addr *client)
+{
+	const struct conf_gateway *g = &id->conf->gateway;
+
+	return identity_holds(id, g->allow, who, client) && identity_holds(id, app ? app->allow : NULL, who, client) &&
+	       (who->has_mfa || !identity_demands(id, conf_mfa_of(g, app), who, client));
+}
+
 void call_app_code(struct identity *id, const struct asker *a, const struct auth_call *c)
 {
 	struct session *s = identity_portal_session(id, c->token);
@@ -66,8 +75,7 @@ void call_app_code(struct identity *id, const struct asker *a, const struct auth
 		return;
 	}
 	/* The worker has asked the same, for the page; here it is decided. */
-	if (who.must_change || (app && (!identity_holds(id, app->allow, &who, &c->client) ||
-		(!who.has_mfa && identity_demands(id, app->mfa, &who, &c->client))))) {
+	if (who.must_change || !may_enter(id, app, &who, &c->client)) {
 		identity_record(id, LEDGER_SIGN_IN, &c->client, who.user, s->kept.id, "denied", c->args[0]);
 		identity_reply_result(id, a, AUTH_DENIED);
 		return;

@@ -247,7 +247,7 @@ static void proved(struct identity *id, const struct asker *a, const struct auth
 
 	if (w->f && w->f->is_passkey) {
 		flow_end(w->f);
-		sign_in_go_on(id, a, u, "passkey", is_verified, &c->client, c->args[5]);
+		people_passkey(id, a, u, is_verified, &c->client, c->args[5]);
 		return;
 	}
 	if (w->f) {

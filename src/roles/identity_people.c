@@ -242,7 +242,16 @@ void people_sign_in(struct identity *id, const struct asker *a, const struct aut
 	secret_wipe(&j, sizeof j);
 }
 
-/* --- who is signed in: is that one still there? --- */
+/* --- who is signed in, or has a passkey: is that one still there? --- */
+
+static void gone(struct identity *id, const struct directory_job *j, const struct directory_answer *a, const struct store_user *u)
+{
+	size_t ended;
+
+	LOG(EV_DIRECTORY_GONE, KV_STR("provider", j->provider), KV_BYTES("user", u->name),
+		KV_BYTES("why", a->status == DIRECTORY_NONE ? BYTES("there is no such entry any more, or filter no longer finds it") : a->why));
+	(void)!identity_end_user(id, j->user, "revoked", &ended);
+}
 
 static void looked_up(struct identity *id, struct directory_job *j, const struct directory_answer *a)
 {
@@ -250,7 +259,6 @@ static void looked_up(struct identity *id, struct directory_job *j, const struct
 	uint64_t now_s = identity_now_s(id);
 	char origin[ORIGIN_MAX];
 	struct store_user u;
-	size_t ended;
 
 	if (i == SIZE_MAX || store_user_get(id->store, j->user, &id->arena, &u) != OK)
 		return;
@@ -264,9 +272,71 @@ static void looked_up(struct identity *id, struct directory_job *j, const struct
 			(void)!store_fails(id, "user_looked");
 		id->providers[i].not_before_s = now_s + (wait_s < LOOK_AGAIN_S ? wait_s : LOOK_AGAIN_S);
 	} else {
-		LOG(EV_DIRECTORY_GONE, KV_STR("provider", j->provider), KV_BYTES("user", u.name),
-			KV_BYTES("why", a->status == DIRECTORY_NONE ? BYTES("there is no such entry any more, or filter no longer finds it") : a->why));
-		(void)!identity_end_user(id, j->user, "revoked", &ended);
+		gone(id, j, a, &u);
+	}
+}
+
+/* Of a sign-in that waits for it. */
+static void passkey_looked_up(struct identity *id, struct directory_job *j, const struct directory_answer *a)
+{
+	char origin[ORIGIN_MAX];
+	struct store_user u;
+	enum err e;
+
+	if (a->status == DIRECTORY_DOWN || store_user_get(id->store, j->user, &id->arena, &u) != OK) {
+		if (a->status == DIRECTORY_DOWN)
+			tell_down(id, j->provider, a->why);
+		identity_reply_result(id, &j->asker, AUTH_DOWN);
+		return;
+	}
+	if (a->status != DIRECTORY_OK) {
+		gone(id, j, a, &u);
+		sign_in_denied(id, &j->asker, &u, &j->client, "passkey");
+		return;
+	}
+	e = people_origin(origin, "ldap", bytes_str(j->provider)) ? people_take(id, origin, &a->person, &u) : ERR_DENIED;
+	if (e == ERR_IO)
+		identity_reply_result(id, &j->asker, AUTH_DOWN);
+	else if (e != OK || u.id != j->user || u.is_disabled)
+		sign_in_denied(id, &j->asker, &u, &j->client, "passkey");
+	else
+		sign_in_go_on(id, &j->asker, &u, "passkey", j->is_verified, &j->client, bytes_str(j->agent));
+}
+
+/* What the provider said is old: it says so anew. */
+static void to_provider(struct identity *id, const struct asker *a, struct bytes provider)
+{
+	identity_reply(id, a, &(struct auth_answer){ .result = AUTH_MORE, .values = { provider }, .value_count = 1 });
+}
+
+void people_passkey(struct identity *id, const struct asker *a, const struct store_user *u, bool is_verified, const struct addr *client, struct bytes agent)
+{
+	struct bytes provider = bytes_cut(u->origin, 5, u->origin.len); /* behind "ldap:" or "oidc:" */
+	struct directory_job *j;
+	uint64_t looked_s;
+
+	if (u->origin.len == 0) {
+		sign_in_go_on(id, a, u, "passkey", is_verified, client, agent);
+	} else if (people_is_of_directory(u) && conf_ldap_by_name(id->conf, provider)) {
+		j = directory_job_new(id, a, DIRECTORY_LOOKUP, provider, &u->subject, 1);
+		if (!j) {
+			identity_reply_result(id, a, AUTH_BUSY);
+			return;
+		}
+		j->user = u->id;
+		j->client = *client;
+		j->is_verified = is_verified;
+		sign_in_write_agent(j->agent, agent);
+		j->done = passkey_looked_up;
+		directory_start(id, j);
+	} else if (people_is_of_directory(u) || !conf_oidc_by_name(id->conf, provider)) {
+		sign_in_denied(id, a, u, client, "passkey"); /* from where nobody comes any more */
+	} else if (store_user_looked_at(id->store, u->id, &looked_s) != OK) {
+		identity_reply_result(id, a, AUTH_DOWN);
+	} else if (identity_now_s(id) >= looked_s + id->conf->gateway.absolute_s) {
+		to_provider(id, a, provider);
+	} else {
+		sign_in_go_on(id, a, u, "passkey", is_verified, client, agent);
 	}
 }
 

@@ -125,6 +125,7 @@ struct directory_job {
 	uint32_t request;   /* another each time */
 	enum directory_kind kind;
 	bool is_lookup; /* waits behind people who sign in */
+	bool is_verified; /* the passkey that waits for the answer verified its user */
 	uint64_t since_ms;
 	char provider[64];
 	unsigned char body[DIRECTORY_BODY_MAX]; /* until it is sent */
@@ -314,6 +315,8 @@ void sign_in_finish(struct identity *id, const struct asker *a, const struct sto
 	struct bytes agent, const struct bytes *extra);
 /* A wrong factor: counted, kept, told to the ledger; answers AUTH_REFUSED. user 0: nobody of that name. */
 void sign_in_wrong(struct identity *id, const struct asker *a, int64_t user, struct bytes name, const struct addr *client, const char *method);
+/* The factor was right, and the user may not: kept, told to the ledger; answers AUTH_DENIED. */
+void sign_in_denied(struct identity *id, const struct asker *a, const struct store_user *u, const struct addr *client, const char *method);
 /* False: it has been answered (AUTH_WAIT, AUTH_BUSY). */
 bool sign_in_may_try(struct identity *id, const struct asker *a, int64_t user, struct bytes name, const struct addr *client);
 void sign_in_forget_asker(struct identity *id, const struct channel *c);
@@ -430,6 +433,9 @@ bool people_origin(char out[ORIGIN_MAX], const char *kind, struct bytes provider
 enum err people_take(struct identity *id, const char *origin, const struct directory_person *who, struct store_user *u) MUST_USE;
 /* A password goes to a directory: j is what sign-ins of local users would have. user 0: of nobody's row. */
 void people_sign_in(struct identity *id, const struct asker *a, const struct auth_call *c, const char *name, const struct store_user *u);
+/* A passkey alone was right: whoever comes from elsewhere has to be there still. A directory is asked; who comes from a provider that cannot be is sent
+ * there (AUTH_MORE without a token; its name) unless the last sign-in by way of it is less than gateway.absolute ago. */
+void people_passkey(struct identity *id, const struct asker *a, const struct store_user *u, bool is_verified, const struct addr *client, struct bytes agent);
 bool people_is_of_directory(const struct store_user *u); /* ldap:, whatever the configuration says */
 void people_tick(struct identity *id); /* once a second: who is to be looked up again */
 

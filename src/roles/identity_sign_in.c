@@ -131,7 +131,7 @@ void sign_in_wrong(struct identity *id, const struct asker *a, int64_t user, str
 	refuse(id, a, method);
 }
 
-static void refused(struct identity *id, const struct asker *a, const struct store_user *u, const struct addr *client, const char *method)
+void sign_in_denied(struct identity *id, const struct asker *a, const struct store_user *u, const struct addr *client, const char *method)
 {
 	if (store_sign_in(id->store, u->id, client, bytes_str(method), STORE_REFUSED, identity_now_s(id)) != OK)
 		identity_store_fails(id, "sign_in");
@@ -218,7 +218,7 @@ void sign_in_go_on_from(struct identity *id, const struct asker *a, const struct
 	}
 	who.method = bytes_str(method);
 	if (!identity_holds(id, g->allow, &who, client)) {
-		refused(id, a, u, client, method);
+		sign_in_denied(id, a, u, client, method);
 		return;
 	}
 	if (is_mfa || !identity_demands(id, g->mfa, &who, client)) {
