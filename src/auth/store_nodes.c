@@ -15,20 +15,30 @@ static enum err clear_old(struct store *s, enum statement n, uint64_t before_s)
 	return store_run(&q);
 }
 
-enum err store_tell_ended(struct store *s, struct bytes ids)
+static enum err tell(struct store *s, const char *word, struct bytes what)
 {
 	unsigned char mem[STORE_ENDED_MOST * 17 + 16];
 	struct query q = store_ask(s, SQL_TELL);
 	struct text t;
 
 	text_init(&t, mem, sizeof(mem));
-	text_lit(&t, "end ");
-	text_add(&t, ids);
+	text_str(&t, word);
+	text_add(&t, what);
 	CHECK(s->in_transaction); /* alone it would give a row */
 	if (t.failed)
 		return ERR_LIMIT;
 	ask_text(&q, text_bytes(&t));
 	return store_change_later(&q, SQL_TELL);
+}
+
+enum err store_tell_ended(struct store *s, struct bytes ids)
+{
+	return tell(s, "end ", ids);
+}
+
+enum err store_tell_flows(struct store *s, struct bytes which)
+{
+	return which.len > STORE_TELL_MOST ? ERR_LIMIT : tell(s, "flows ", which);
 }
 
 enum err store_code_put(struct store *s, const struct store_code *c, uint64_t now_s)

@@ -15,10 +15,13 @@ struct store_code {
 };
 
 #define STORE_ENDED_MOST 400 /* ids in one news */
+#define STORE_TELL_MOST	 64
 
 /* Other nodes end these sessions (ids, a space between each two) before they are removed: of a hundred thousand the removal takes seconds. Within
  * store_begin and store_commit, which are over before the removal begins. */
 enum err store_tell_ended(struct store *s, struct bytes ids) MUST_USE;
+/* Other nodes end sign-ins under way; which (no spaces, at most STORE_TELL_MOST octets) is theirs to read. Within store_begin and store_commit. */
+enum err store_tell_flows(struct store *s, struct bytes which) MUST_USE;
 /* ERR_NOT_FOUND: there is no such session. */
 enum err store_code_put(struct store *s, const struct store_code *c, uint64_t now_s) MUST_USE;
 /* One node gets it, and then it is gone. Its end is the caller's to look at. */

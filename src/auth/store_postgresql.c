@@ -657,6 +657,7 @@ enum err store_news(struct store *s, void (*one)(void *ctx, enum store_news_kind
 {
 	static const struct { struct bytes word; enum store_news_kind kind; } kinds[] = {
 		{ LIT("session "), STORE_NEWS_SESSION }, { LIT("end "), STORE_NEWS_ENDED }, { LIT("user "), STORE_NEWS_USER },
+		{ LIT("flows "), STORE_NEWS_FLOWS },
 	};
 	PGnotify *n;
 

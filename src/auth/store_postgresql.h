@@ -17,7 +17,7 @@ struct store_server {
 	struct bytes user, database, password;
 	const char *ca;	      /* file of certificates that it is checked with; NULL: no TLS */
 };
-enum store_news_kind { STORE_NEWS_SESSION, STORE_NEWS_ENDED, STORE_NEWS_USER };
+enum store_news_kind { STORE_NEWS_SESSION, STORE_NEWS_ENDED, STORE_NEWS_USER, STORE_NEWS_FLOWS };
 
 /* Not connected yet. what: for messages, "postgresql://sluis@db.example.org/sluis". ERR_MEMORY. */
 enum err store_open_postgresql(struct bytes what, struct store **out) MUST_USE;
@@ -29,8 +29,8 @@ enum err store_connect(struct store *s, const struct store_server *to) MUST_USE;
 enum err store_connecting(struct store *s, bool *wants_write) MUST_USE;
 int store_fd(const struct store *s); /* the library's; -1: none */
 void store_disconnect(struct store *s, const char *why);
-/* What other nodes did since it was last asked, as far as it has come: a session is new or has changed, has ended (id), a user has changed. Also after any
- * other call, for news come with answers. ERR_IO: the connection is lost. */
+/* What other nodes did since it was last asked, as far as it has come: a session is new or has changed, has ended (id), a user has changed, sign-ins
+ * under way have ended (id: as store_tell_flows was given it). Also after any other call, for news come with answers. ERR_IO: the connection is lost. */
 enum err store_news(struct store *s, void (*one)(void *ctx, enum store_news_kind kind, struct bytes id, int64_t user), void *ctx) MUST_USE;
 /* For store_user_known: all who have a session, anew; changed: of whom something is another than was known, and who is not
  * among them any more: he has no session, or his row cannot be read. */

@@ -133,6 +133,14 @@ void portal_passkey_new(struct exchange *x)
 
 /* --- what came of it --- */
 
+static void put_next(struct exchange *x)
+{
+	struct bytes next = link_local(portal_field(x, "next"));
+
+	text_lit(&x->admit->page, "{\"ok\":true,\"next\":");
+	json_put_string(&x->admit->page, next.len ? next : BYTES("/"));
+}
+
 static void to_provider(struct exchange *x, struct bytes name, struct bytes next)
 {
 	unsigned char mem[LINK_MAX * 3 + 128];
@@ -154,13 +162,11 @@ static void to_provider(struct exchange *x, struct bytes name, struct bytes next
 static void done_told(struct exchange *x, const struct auth_answer *a)
 {
 	struct text *t = &x->admit->page;
-	struct bytes next = link_local(portal_field(x, "next"));
 
 	if (a->result == AUTH_OK && a->token.len) {
 		admit_set_session(x, COOKIE_PORTAL, a);
 		portal_set_flow(x, BYTES(""));
-		text_lit(t, "{\"ok\":true,\"next\":");
-		json_put_string(t, next.len ? next : BYTES("/"));
+		put_next(x);
 		if (a->value_count > 1 && a->values[1].len) { /* shown now or never */
 			text_lit(t, ",\"codes\":");
 			json_put_string(t, a->values[1]);
@@ -170,7 +176,7 @@ static void done_told(struct exchange *x, const struct auth_answer *a)
 		text_byte(t, '}');
 		send_json(x, 200);
 	} else if (a->result == AUTH_MORE && a->token.len == 0 && a->value_count) { /* who is told by a provider is told there */
-		to_provider(x, a->values[0], next);
+		to_provider(x, a->values[0], link_local(portal_field(x, "next")));
 	} else if ((a->result == AUTH_MORE || a->result == AUTH_ENROL) && a->token.len) {
 		portal_set_flow(x, a->token);
 		text_str(t, a->result == AUTH_MORE ? "{\"ok\":true,\"next\":\"/second\"}" : "{\"ok\":true,\"next\":\"/totp\"}");
@@ -209,6 +215,12 @@ static void prove(struct exchange *x, bool is_flow, struct bytes token)
 /* A passkey alone: what it answers was asked by portal_passkey_begin, of this browser. */
 void portal_passkey_sign_in(struct exchange *x)
 {
+	if (x->session) { /* who wants another account signs out first: no session is left behind */
+		put_next(x);
+		text_byte(&x->admit->page, '}');
+		send_json(x, 200);
+		return;
+	}
 	prove(x, true, portal_passkey_flow(x));
 }
 

@@ -486,6 +486,8 @@ static json_t *sessions_revoke(struct identity *id, uint32_t request, const json
 		return wrong;
 	if (!w.user && !w.sid.len && !w.app.len && !w.before_s && !json_is_true(json_object_get(r, "all")))
 		return failed("which", "which sessions? a user, an id, an app, a time, or all of them");
+	if (!w.sid.len && !w.app.len) /* all of somebody, or of everybody: what is about to become a session too */
+		flows_end(id, &(struct flow_which){ .user = w.user, .before_s = w.before_s });
 	if (identity_end_all(id, is_one, &w, "revoked", &n) != OK && !identity_store_is_lost(id))
 		return store_failed(id);
 	if (n == 0 && w.sid.len)

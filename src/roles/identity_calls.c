@@ -167,8 +167,10 @@ enum err identity_end_all(struct identity *id, bool (*match)(void *ctx, const st
 
 enum err identity_end_user(struct identity *id, int64_t user, const char *why, size_t *ended)
 {
-	enum err e = identity_end_all(id, is_of_user, &user, why, ended);
+	enum err e;
 
+	flows_end_of_user(id, user);
+	e = identity_end_all(id, is_of_user, &user, why, ended);
 	return e == OK ? identity_store_remove_of(id, user) : e;
 }
 
@@ -176,6 +178,7 @@ void identity_end_others(struct identity *id, struct session *s, const char *why
 {
 	size_t ended;
 
+	flows_end_of_user(id, s->kept.user);
 	(void)!identity_end_all(id, is_other, s, why, &ended);
 }
 

@@ -47,10 +47,12 @@ static bool find_setup(struct identity *id, const struct auth_call *c, struct fl
 	*f = c->token_is_flow ? flow_find(id, c->token) : NULL;
 	*s = c->token_is_flow ? NULL : identity_portal_session(id, c->token);
 	*why = AUTH_NONE;
-	if ((!*f && !*s) || (*f && (!(*f)->must_enrol || (*f)->is_passkey)) || store_user_get(id->store, *f ? (*f)->user : (*s)->kept.user, &id->arena, u) != OK)
+	if (*f)
+		return flow_holds(id, *f, u) && flow_must_enrol(u);
+	if (!*s || store_user_get(id->store, (*s)->kept.user, &id->arena, u) != OK)
 		return false;
 	*why = AUTH_DENIED;
-	return !u->is_disabled && (*f || (*s)->kept.has_mfa || (!u->has_totp && !u->passkeys));
+	return !u->is_disabled && ((*s)->kept.has_mfa || flow_must_enrol(u));
 }
 
 void call_totp_new(struct identity *id, const struct asker *a, const struct auth_call *c)
@@ -85,8 +87,7 @@ void call_totp_new(struct identity *id, const struct asker *a, const struct auth
 	secret_wipe(uri, sizeof uri);
 }
 
-/* The session has proved more: it gets another token, and so do workers' eyes. */
-static void session_stronger(struct identity *id, const struct asker *a, struct session *s, const char *method, const struct bytes *extra)
+void session_stronger(struct identity *id, const struct asker *a, struct session *s, const char *method, const struct bytes *extra)
 {
 	char before[sizeof s->kept.method];
 
@@ -142,6 +143,7 @@ void call_totp_check(struct identity *id, const struct asker *a, const struct au
 		secret_wipe(s->pending_totp, sizeof s->pending_totp);
 		session_stronger(id, a, s, "totp", &codes);
 	}
+	flows_end_of_user(id, u.id); /* what began before there was this factor would go without it */
 	secret_wipe(mem, sizeof mem);
 }
 
@@ -164,6 +166,7 @@ void call_totp_remove(struct identity *id, const struct asker *a, const struct a
 		store_failed(id, a, "totp_set");
 		return;
 	}
+	flows_end_of_user(id, u.id);
 	identity_record(id, LEDGER_SIGN_IN, &c->client, u.name, s->kept.id, "factor removed", BYTES("totp"));
 	identity_reply_result(id, a, AUTH_OK);
 }
@@ -172,17 +175,21 @@ void call_recovery_new(struct identity *id, const struct asker *a, const struct 
 {
 	unsigned char mem[RECOVERY_COUNT * (RECOVERY_CODE_LEN + 1)];
 	struct session *s = identity_portal_session(id, c->token);
+	struct store_user u;
 	struct text t;
 
-	if (!s || !s->kept.has_mfa) {
-		identity_reply_result(id, a, s ? AUTH_DENIED : AUTH_NONE);
+	if (!s || !s->kept.has_mfa || store_user_get(id->store, s->kept.user, &id->arena, &u) != OK) {
+		identity_reply_result(id, a, s && !s->kept.has_mfa ? AUTH_DENIED : AUTH_NONE);
 		return;
 	}
 	text_init(&t, mem, sizeof mem);
-	if (recovery_renew(id, s->kept.user, &t) != OK)
+	if (recovery_renew(id, u.id, &t) != OK) {
 		store_failed(id, a, "recovery_set");
-	else
+	} else {
+		flows_end_of_user(id, u.id);
+		identity_record(id, LEDGER_SIGN_IN, &c->client, u.name, s->kept.id, "recovery codes made", BYTES(""));
 		identity_reply(id, a, &(struct auth_answer){ .result = AUTH_OK, .values = { text_bytes(&t) }, .value_count = 1 });
+	}
 	secret_wipe(mem, sizeof mem);
 }
 

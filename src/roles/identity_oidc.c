@@ -450,8 +450,10 @@ static void logout_known(struct identity *id, struct directory_job *j, const str
 		e = store_user_by_subject(id->store, bytes_str(origin), p->subject, &id->arena, &u);
 		end.user = e == OK ? u.id : 0;
 	}
-	if (e == OK)
+	if (e == OK) {
+		flows_end(id, &(struct flow_which){ .user = end.user, .sid = end.by_sid ? end.sid : NULL });
 		e = identity_end_all(id, is_ending, &end, "revoked", &ended);
+	}
 	identity_reply_result(id, &j->asker, e == OK || e == ERR_NOT_FOUND ? AUTH_OK : AUTH_DOWN); /* of somebody who never came: nothing to end */
 }
 

@@ -32,7 +32,11 @@ static bool find_who(struct identity *id, const struct auth_call *c, struct who 
 	w->has_challenge = w->f ? &w->f->has_challenge : &w->s->has_challenge;
 	if (w->f && w->f->is_passkey)
 		return true;
-	return store_user_get(id->store, w->f ? w->f->user : w->s->kept.user, &id->arena, &w->u) == OK && !w->u.is_disabled;
+	if (w->f && !flow_holds(id, w->f, &w->u)) {
+		w->f = NULL;
+		return false;
+	}
+	return w->f || (store_user_get(id->store, w->s->kept.user, &id->arena, &w->u) == OK && !w->u.is_disabled);
 }
 
 static void give_challenge(struct identity *id, struct who *w)
@@ -82,7 +86,7 @@ static bool put_id(void *ctx, const struct store_passkey *p)
 /* As for one-time passwords: who must, or whose session is as strong as what there is. */
 static bool may_add(const struct who *w)
 {
-	return w->f ? w->f->must_enrol && !w->f->is_passkey : w->s->kept.has_mfa || (!w->u.has_totp && !w->u.passkeys);
+	return w->f && w->f->is_passkey ? false : flow_must_enrol(&w->u) || (w->s && w->s->kept.has_mfa);
 }
 
 void call_passkey_new(struct identity *id, const struct asker *a, const struct auth_call *c)
@@ -152,10 +156,9 @@ void call_passkey_add(struct identity *id, const struct asker *a, const struct a
 		snprintf(method, sizeof method, "%s passkey", w.f->method);
 		sign_in_finish(id, a, &w.u, method, w.f, &c->client, c->args[3], &codes);
 	} else {
-		w.s->kept.has_mfa = true;
-		w.s->kept.proved_s = identity_now_s(id);
-		identity_renew(id, a, w.s, &codes);
+		session_stronger(id, a, w.s, "passkey", &codes);
 	}
+	flows_end_of_user(id, w.u.id); /* what began before there was this factor would go without it */
 	secret_wipe(mem, sizeof mem);
 }
 
@@ -205,6 +208,7 @@ void call_passkey_remove(struct identity *id, const struct asker *a, const struc
 		identity_reply_result(id, a, AUTH_NONE);
 		return;
 	}
+	flows_end_of_user(id, w.u.id);
 	identity_record(id, LEDGER_SIGN_IN, &c->client, w.u.name, w.s->kept.id, "factor removed", BYTES("passkey"));
 	identity_reply_result(id, a, AUTH_OK);
 }
@@ -255,13 +259,9 @@ static void proved(struct identity *id, const struct asker *a, const struct auth
 		sign_in_finish(id, a, u, method, w->f, &c->client, c->args[5], NULL);
 		return;
 	}
-	snprintf(method, sizeof method, "%.40s passkey", w->s->kept.method);
-	snprintf(w->s->kept.method, sizeof w->s->kept.method, "%.60s", method);
-	w->s->kept.has_mfa = true;
-	w->s->kept.proved_s = identity_now_s(id);
 	guess_succeeded(id->guess, u->name, &c->client, loop_now_ms(id->run->loop));
 	identity_record(id, LEDGER_SIGN_IN, &c->client, u->name, w->s->kept.id, "stepped up", BYTES("passkey"));
-	identity_renew(id, a, w->s, NULL);
+	session_stronger(id, a, w->s, "passkey", NULL);
 }
 
 void call_passkey_prove(struct identity *id, const struct asker *a, const struct auth_call *c)

@@ -60,7 +60,8 @@ struct flow {
 	struct addr client;
 	unsigned tries;
 	unsigned char sid[STORE_SID_LEN]; /* of the provider's session, as in struct store_session */
-	bool must_enrol, has_pending_totp, has_challenge, is_passkey; /* is_passkey: nobody is known yet */
+	bool has_pending_totp, has_challenge, is_passkey; /* is_passkey: nobody is known yet */
+	unsigned char mark[32]; /* of the user's password and factors when it began */
 	unsigned char pending_totp[TOTP_SECRET_LEN], challenge[32];
 };
 struct code {
@@ -83,6 +84,7 @@ struct kept {
 };
 
 struct identity;
+struct flow_which;
 /* A password on its way through a hasher. */
 struct job {
 	struct job *next;
@@ -181,6 +183,7 @@ struct link {
 	struct removals removals;
 	uint64_t *ended; /* ENDED_SLOTS: ids, as numbers, of sessions that ended lately, each where its id says; later ones take the place of others */
 	uint32_t seen_slot; /* where the next walk begins */
+	bool has_flows_to_tell; /* sign-ins under way were ended while it was lost */
 	int ca;
 	char ca_path[32], url[512];
 	struct text password;
@@ -254,11 +257,11 @@ void identity_store_ended(struct identity *id, const char *session); /* whatever
 uint64_t identity_store_seen(void *ctx, const struct session *s); /* sessions_hooks.seen */
 uint32_t identity_store_slack(const struct identity *id);
 void identity_store_keep_seen(struct identity *id, bool all);
+/* Sign-ins under way end at other nodes too; those that hear it now, or when the store is back. before_s is not told. */
+void identity_store_tell_flows(struct identity *id, const struct flow_which *w);
 /* Codes on their way to an app, which any node may be shown. False: it cannot be kept; there is none. */
 bool identity_store_code(struct identity *id, const struct code *k, const struct session *s);
 bool identity_store_code_take(struct identity *id, const unsigned char hash[32], struct code *out);
-/* The keys of other nodes that sign tokens. */
-void identity_store_keys(struct identity *id, void (*one)(void *ctx, const unsigned char key[64]), void *ctx);
 /* The session of a token, if it lives: known here, or only to the store yet. NULL: none, or it cannot be asked (identity_store_is_lost). */
 struct session *identity_find(struct identity *id, struct bytes token);
 
@@ -300,6 +303,19 @@ void call_second(struct identity *id, const struct asker *a, const struct auth_c
 struct flow *flow_find(struct identity *id, struct bytes token);
 struct flow *flow_new(struct identity *id, bool is_passkey, unsigned char token[AUTH_TOKEN_LEN]); /* takes the oldest's place where all are taken */
 void flow_end(struct flow *f);
+/* Whose the flow is, as that one is now. False: nobody is known yet, or is there; or it has ended now, for who began it is disabled, or has another password
+ * or other factors since. */
+bool flow_holds(struct identity *id, struct flow *f, struct store_user *u);
+bool flow_must_enrol(const struct store_user *u); /* there is no second factor to be asked for */
+/* Which sign-ins under way end; all of it must fit. Where nobody is known yet nothing does. */
+struct flow_which {
+	int64_t user;		  /* 0: any */
+	uint64_t before_s;	  /* begun before; 0: whenever */
+	const unsigned char *sid; /* STORE_SID_LEN; NULL: any */
+};
+void flows_end(struct identity *id, const struct flow_which *w);       /* here and at other nodes */
+void flows_end_of_user(struct identity *id, int64_t user);	       /* likewise: sessions have ended, or the password or factors are others */
+void flows_end_here(struct identity *id, const struct flow_which *w); /* another node has said so to all */
 /* The first factor was right: a session, or what else is needed. */
 void sign_in_go_on(struct identity *id, const struct asker *a, const struct store_user *u, const char *method, bool is_mfa, const struct addr *client,
 	struct bytes agent);
@@ -325,6 +341,8 @@ void sign_in_write_agent(char out[STORE_TEXT_MAX + 1], struct bytes agent);
 /* identity_factors.c */
 /* Takes a code of the method if it is right: on disk. False: it is not. */
 bool factor_check(struct identity *id, const struct store_user *u, struct bytes method, struct bytes code);
+/* The session has proved more: it gets another token, and so do workers' eyes. extra as in identity_renew. */
+void session_stronger(struct identity *id, const struct asker *a, struct session *s, const char *method, const struct bytes *extra);
 void call_totp_new(struct identity *id, const struct asker *a, const struct auth_call *c);
 void call_totp_check(struct identity *id, const struct asker *a, const struct auth_call *c);
 void call_totp_remove(struct identity *id, const struct asker *a, const struct auth_call *c);

@@ -45,6 +45,63 @@ void flow_end(struct flow *f)
 	secret_wipe(f, sizeof *f);
 }
 
+/* With another password, or other factors, it is not the sign-in that was begun. Not of it: recovery codes, which another sign-in may have used. */
+static void write_mark(const struct store_user *u, unsigned char out[SHA256_LEN])
+{
+	unsigned char mem[SHA256_LEN + TOTP_SECRET_LEN + 8];
+	struct text t;
+
+	sha256_of(u->hash, out);
+	text_init(&t, mem, sizeof mem);
+	text_add(&t, bytes_of(out, SHA256_LEN));
+	text_put_u32(&t, u->passkeys);
+	if (u->has_totp)
+		text_add(&t, bytes_of(u->totp, TOTP_SECRET_LEN));
+	sha256_of(text_bytes(&t), out);
+	secret_wipe(mem, sizeof mem);
+}
+
+bool flow_holds(struct identity *id, struct flow *f, struct store_user *u)
+{
+	unsigned char mark[SHA256_LEN];
+
+	if (f->is_passkey || store_user_get(id->store, f->user, &id->arena, u) != OK)
+		return false;
+	write_mark(u, mark);
+	if (!u->is_disabled && secret_eq(bytes_of(mark, sizeof mark), bytes_of(f->mark, sizeof f->mark)))
+		return true;
+	flow_end(f);
+	return false;
+}
+
+bool flow_must_enrol(const struct store_user *u)
+{
+	return !u->has_totp && !u->passkeys;
+}
+
+void flows_end_here(struct identity *id, const struct flow_which *w)
+{
+	for (size_t i = 0; i < FLOWS_MAX; i++) {
+		struct flow *f = &id->flows[i];
+
+		if (f->until_s && !f->is_passkey && (!w->user || f->user == w->user) && (!w->before_s || f->until_s - FLOW_S < w->before_s) &&
+			(!w->sid || memcmp(f->sid, w->sid, sizeof f->sid) == 0))
+			flow_end(f);
+	}
+}
+
+void flows_end(struct identity *id, const struct flow_which *w)
+{
+	flows_end_here(id, w);
+	if (!w->before_s || w->before_s + FLOW_S > identity_now_s(id)) /* else none is so old */
+		identity_store_tell_flows(id, w);
+}
+
+void flows_end_of_user(struct identity *id, int64_t user)
+{
+	flows_end(id, &(struct flow_which){ .user = user });
+}
+
 /* --- what is right and what is wrong --- */
 
 void sign_in_write_agent(char out[STORE_TEXT_MAX + 1], struct bytes agent)
@@ -231,12 +288,12 @@ void sign_in_go_on_from(struct identity *id, const struct asker *a, const struct
 	f->client = *client;
 	snprintf(f->name, sizeof f->name, "%.*s", FMT(u->name));
 	snprintf(f->method, sizeof f->method, "%s", method);
-	f->must_enrol = !u->has_totp && !u->passkeys;
+	write_mark(u, f->mark);
 	memcpy(f->sid, from->sid, sizeof f->sid);
 	text_init(&t, methods, sizeof methods);
 	put_methods(&t, u);
 	answer.token = bytes_of(token, sizeof token);
-	if (f->must_enrol)
+	if (flow_must_enrol(u))
 		answer.result = AUTH_ENROL;
 	else
 		answer.values[answer.value_count++] = text_bytes(&t);
@@ -326,7 +383,7 @@ void call_second(struct identity *id, const struct asker *a, const struct auth_c
 	struct store_user u;
 	char method[sizeof f->method + 16], name[16];
 
-	if (!f || f->must_enrol || f->is_passkey || store_user_get(id->store, f->user, &id->arena, &u) != OK || u.is_disabled) {
+	if (!f || !flow_holds(id, f, &u) || flow_must_enrol(&u)) {
 		identity_reply_result(id, a, AUTH_NONE);
 		return;
 	}

@@ -27,9 +27,9 @@
 #define ENDED_SLOTS  (1u << 17)
 #define SEEN_A_TICK  2000
 #define KEY_S	     600  /* how often the others are told that our key is in use */
-#define KEYS_S	     86400
 #define SLACK_S	     60
 #define TELL_FIRST   500 /* sessions: fewer are removed in no time */
+#define FLOWS_ALL    BYTES("all")
 
 static const struct conf_store *conf_of(const struct identity *id)
 {
@@ -125,6 +125,21 @@ static void learn(struct identity *id, const struct store_session *x, bool may_a
 	}
 }
 
+static void end_flows_elsewhere(struct identity *id, struct bytes which)
+{
+	unsigned char sid[STORE_SID_LEN];
+	struct flow_which w = { .user = 0 };
+	uint64_t user;
+
+	if (hex_read(which, sid, sizeof sid) == OK)
+		w.sid = sid;
+	else if (bytes_u64(which, &user) == OK && user <= INT64_MAX)
+		w.user = (int64_t)user;
+	else if (!bytes_eq(which, FLOWS_ALL))
+		return; /* a newer Sluis's */
+	flows_end_here(id, &w);
+}
+
 static void on_news(void *ctx, enum store_news_kind kind, struct bytes session, int64_t user)
 {
 	struct identity *id = ctx;
@@ -135,7 +150,9 @@ static void on_news(void *ctx, enum store_news_kind kind, struct bytes session, 
 
 	switch (kind) {
 	case STORE_NEWS_ENDED: end_elsewhere(id, session); break;
+	case STORE_NEWS_FLOWS: end_flows_elsewhere(id, session); break;
 	case STORE_NEWS_USER:
+		flows_end_here(id, &(struct flow_which){ .user = user });
 		if (!sessions_user_changed(id->sessions, user))
 			break;
 		arena_reset(&id->scratch);
@@ -282,6 +299,10 @@ static void connected(struct identity *id)
 	l->since_s = identity_now_s(id);
 	tell_board(id);
 	LOG(EV_STORE_BACK, KV_BYTES("server", p->servers[l->server].name), KV_UINT("sessions", sessions_count(id->sessions)));
+	/* What others ended meanwhile nobody has told us, and what we ended nobody has told them. */
+	flows_end_here(id, &(struct flow_which){ .user = 0 });
+	if (l->has_flows_to_tell)
+		identity_store_tell_flows(id, &(struct flow_which){ .user = 0 });
 	identity_store_tick(id); /* our key, for the others */
 }
 
@@ -548,6 +569,31 @@ void identity_store_tell_ends(struct identity *id, bool (*match)(void *ctx, cons
 		identity_store_fails(id, "tell_ended"); /* they hear it with the removal */
 }
 
+void identity_store_tell_flows(struct identity *id, const struct flow_which *w)
+{
+	unsigned char mem[2 * STORE_SID_LEN + 1];
+	enum err e = ERR_IO;
+	struct text t;
+
+	if (!id->link.is_shared)
+		return;
+	text_init(&t, mem, sizeof mem);
+	if (w->sid)
+		hex_put(&t, bytes_of(w->sid, STORE_SID_LEN));
+	else if (w->user)
+		text_u64(&t, (uint64_t)w->user);
+	else
+		text_add(&t, FLOWS_ALL);
+	if (id->link.state == LINK_UP && store_begin(id->store) == OK) {
+		e = store_tell_flows(id->store, text_bytes(&t));
+		if (store_commit(id->store) != OK)
+			e = ERR_IO;
+	}
+	id->link.has_flows_to_tell = e != OK && (id->link.has_flows_to_tell || identity_store_is_lost(id));
+	if (e != OK)
+		identity_store_fails(id, "tell_flows");
+}
+
 uint64_t identity_store_seen(void *ctx, const struct session *s)
 {
 	struct identity *id = ctx;
@@ -731,24 +777,4 @@ bool identity_store_code_take(struct identity *id, const unsigned char hash[32],
 	out->slot = s->slot;
 	out->generation = s->generation;
 	return true;
-}
-
-struct keys_walk { void (*one)(void *ctx, const unsigned char key[64]); void *ctx; const unsigned char *own; };
-
-static bool give_key(void *ctx, const unsigned char key[64])
-{
-	struct keys_walk *w = ctx;
-
-	if (memcmp(key, w->own, 64) != 0)
-		w->one(w->ctx, key);
-	return true;
-}
-
-void identity_store_keys(struct identity *id, void (*one)(void *ctx, const unsigned char key[64]), void *ctx)
-{
-	struct keys_walk w = { .one = one, .ctx = ctx, .own = id->key };
-	uint64_t now_s = identity_now_s(id);
-
-	if (id->link.state == LINK_UP && store_keys(id->store, now_s > KEYS_S ? now_s - KEYS_S : 0, give_key, &w) != OK)
-		identity_store_fails(id, "keys");
 }

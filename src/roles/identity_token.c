@@ -1,6 +1,7 @@
 /* Tokens for servers: made here, signed by the keeper, one call later. Only the public half of the key is known here. */
 #include "roles/identity_priv.h"
 
+#include "auth/store_nodes.h"
 #include "base/log.h"
 #include "base/reader.h"
 #include "crypto/sha256.h"
@@ -8,6 +9,7 @@
 #include <stdio.h>
 
 #define TOKEN_TEXT_MAX 3000
+#define KEYS_S	       86400 /* keys that other nodes used since */
 #define KEYS_MOST      12 /* they fit into one message */
 
 void token_peer(struct identity *id, struct channel *c)
@@ -162,6 +164,27 @@ static void add_key(void *ctx, const unsigned char key[JWS_PUBLIC_LEN])
 }
 
 /* Ours, and those of other nodes: a server is not to need to know which one signed. */
+struct keys_walk { void (*one)(void *ctx, const unsigned char key[64]); void *ctx; const unsigned char *own; };
+
+static bool give_key(void *ctx, const unsigned char key[64])
+{
+	struct keys_walk *w = ctx;
+
+	if (memcmp(key, w->own, 64) != 0)
+		w->one(w->ctx, key);
+	return true;
+}
+
+/* The keys of other nodes that sign tokens. */
+static void each_key_elsewhere(struct identity *id, void (*one)(void *ctx, const unsigned char key[64]), void *ctx)
+{
+	struct keys_walk w = { .one = one, .ctx = ctx, .own = id->key };
+	uint64_t now_s = identity_now_s(id);
+
+	if (id->link.state == LINK_UP && store_keys(id->store, now_s > KEYS_S ? now_s - KEYS_S : 0, give_key, &w) != OK)
+		identity_store_fails(id, "keys");
+}
+
 void call_jwks(struct identity *id, const struct asker *a, const struct auth_call *c)
 {
 	unsigned char mem[300 * KEYS_MOST];
@@ -175,7 +198,7 @@ void call_jwks(struct identity *id, const struct asker *a, const struct auth_cal
 		return;
 	}
 	add_key(&keys, id->key);
-	identity_store_keys(id, add_key, &keys);
+	each_key_elsewhere(id, add_key, &keys);
 	jws_key_set(&t, (const unsigned char (*)[JWS_PUBLIC_LEN])keys.list, keys.count);
 	identity_reply(id, a, &(struct auth_answer){ .result = AUTH_OK, .values = { text_bytes(&t) }, .value_count = 1 });
 }

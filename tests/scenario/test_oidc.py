@@ -10,7 +10,7 @@ import pytest
 
 from harness import World, wait_for
 from oidc import SECRET, Key, Provider
-from portal import PASSWORD, PORTAL, Browser, add_user, gateway
+from portal import PASSWORD, PORTAL, Browser, add_user, gateway, totp
 from certs import Authority
 
 
@@ -344,6 +344,21 @@ def test_back_channel_logout(world):
     log_has(s, "was used before")
     assert logout(s, p.logout_token(sid=None, sub="u-1")).status == 200  # all of the person's
     assert not is_in(two)
+
+
+def test_back_channel_logout_ends_a_sign_in_under_way(world):
+    """The provider has said who it is, our second factor is still asked for: what ends there meanwhile does not begin here."""
+    s, p = start(world, {"mfa": "true"})
+    for claims, token, is_over in (({"sid": "s-1"}, {"sub": "u-1"}, True), ({"sid": "s-2"}, {"sid": "s-2", "sub": None}, True), ({"sid": "s-3"}, {"sid": None, "sub": "u-1"}, True),
+                                   ({"sid": "s-4"}, {"sid": "s-1", "sub": "u-1"}, False)):
+        p.claims = claims
+        b = Browser(s)
+        page = sign_in(b, p)
+        assert page.url == b.url("/totp"), page
+        assert logout(s, p.logout_token(**token)).status == 200
+        secret = re.search(r"otpauth://[^\"]*secret=([A-Z2-7]+)", page.text).group(1)
+        b.post("/totp", {"csrf": page.csrf(), "code": totp(secret)})
+        assert is_in(b) == (not is_over), (claims, token)
 
 
 def test_logout_tokens_that_are_refused(world):

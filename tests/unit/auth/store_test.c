@@ -1354,7 +1354,7 @@ static void test_jail(void **state)
 /* --- of PostgreSQL alone --- */
 
 struct heard {
-	unsigned sessions, ended, users;
+	unsigned sessions, ended, users, flows;
 	char id[17];
 	int64_t user;
 };
@@ -1366,6 +1366,7 @@ static void hear(void *ctx, enum store_news_kind kind, struct bytes id, int64_t 
 	h->sessions += kind == STORE_NEWS_SESSION;
 	h->ended += kind == STORE_NEWS_ENDED;
 	h->users += kind == STORE_NEWS_USER;
+	h->flows += kind == STORE_NEWS_FLOWS;
 	if (kind == STORE_NEWS_USER)
 		h->user = user;
 	else
@@ -1377,11 +1378,11 @@ static struct heard heard_by(struct store *s, unsigned n)
 {
 	struct heard h = { 0 };
 
-	for (int i = 0; h.sessions + h.ended + h.users < n && i < 500; i++) {
+	for (int i = 0; h.sessions + h.ended + h.users + h.flows < n && i < 500; i++) {
 		struct pollfd at = { store_fd(s), POLLIN, 0 };
 
 		assert_int_equal(store_news(s, hear, &h), OK);
-		if (h.sessions + h.ended + h.users < n)
+		if (h.sessions + h.ended + h.users + h.flows < n)
 			poll(&at, 1, 10);
 	}
 	return h;
@@ -1473,6 +1474,22 @@ static void test_many_end(void **state)
 	h = heard_by(other, 2);
 	assert_int_equal(h.ended, 2);
 	assert_string_equal(h.id, "00000000000000bb");
+	store_close(&other);
+}
+
+static void test_flows_end(void **state)
+{
+	struct store *other = second();
+	struct heard h;
+
+	(void)state;
+	assert_int_equal(store_begin(store), OK);
+	assert_int_equal(store_tell_flows(store, BYTES("12")), OK);
+	assert_int_equal(store_tell_flows(store, BYTES("00000000000000000000000000000000000000000000000000000000000000000")), ERR_LIMIT);
+	assert_int_equal(store_commit(store), OK);
+	h = heard_by(other, 1);
+	assert_int_equal(h.flows, 1);
+	assert_string_equal(h.id, "12");
 	store_close(&other);
 }
 
@@ -1597,7 +1614,7 @@ int main(void)
 
 	const struct CMUnitTest shared[] = { S(test_origins), S(test_who_is_to_be_looked_up), S(test_names), S(test_user), S(test_user_changes), S(test_texts),
 		S(test_list), S(test_totp), S(test_recovery), S(test_passkeys), S(test_sessions), S(test_device), S(test_transaction), S(test_remove_user),
-		S(test_sign_ins), S(test_sources), S(test_favourites), S(test_recent), S(test_news), S(test_many_end), S(test_lost), S(test_nodes), S(test_no_utf8),
+		S(test_sign_ins), S(test_sources), S(test_favourites), S(test_recent), S(test_news), S(test_many_end), S(test_flows_end), S(test_lost), S(test_nodes), S(test_no_utf8),
 		S(test_rows_that_cannot_be_read), S(test_many_rows_that_cannot_be_read), S(test_nobody_is_looked_up_behind_one_who_cannot_be_read),
 		S(test_who_is_known_no_more) };
 	int failed = cmocka_run_group_tests_name("sqlite", tests, NULL, NULL);
