@@ -1,26 +1,24 @@
-"""A passkey in software: what a browser and its authenticator make of the portal's options (WebAuthn Level 3, ES256, no attestation)."""
-import base64
+"""A passkey in software, and the browser's half of asking for it (web/passkey.js): ES256, attestation "none", the user verified."""
 import hashlib
 import json
 import os
-import struct
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from device import b64
 from portal import PORTAL
 
-
-def b64(data):
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+PRESENT, VERIFIED, ATTESTED = 0x01, 0x04, 0x40
 
 
 def head(major, n):
-    return bytes([major << 5 | n]) if n < 24 else bytes([major << 5 | 24, n]) if n < 256 else bytes([major << 5 | 25]) + struct.pack(">H", n)
+    """RFC 8949 3: the first octets of an item."""
+    return bytes([major << 5 | n]) if n < 24 else bytes([major << 5 | 24, n]) if n < 256 else bytes([major << 5 | 25]) + n.to_bytes(2, "big")
 
 
-def octets(b):
-    return head(2, len(b)) + b
+def blob(data):
+    return head(2, len(data)) + data
 
 
 def text(s):
@@ -29,33 +27,37 @@ def text(s):
 
 class Passkey:
     def __init__(self):
-        self.key, self.id, self.handle, self.count = ec.generate_private_key(ec.SECP256R1()), os.urandom(24), "", 0
+        self.key, self.id = ec.generate_private_key(ec.SECP256R1()), os.urandom(16)
 
-    def client_data(self, b, kind, challenge):
-        return json.dumps({"type": kind, "challenge": challenge, "origin": b.url(""),
-                           "crossOrigin": False}).encode()
+    def data(self, flags, more=b""):
+        return hashlib.sha256(PORTAL.encode()).digest() + bytes([flags]) + bytes(4) + more
 
-    def auth_data(self, flags):
-        self.count += 1
-        return hashlib.sha256(PORTAL.encode()).digest() + bytes([flags]) + struct.pack(">I", self.count)
+    @staticmethod
+    def client_data(b, kind, challenge):
+        return json.dumps({"type": "webauthn." + kind, "challenge": challenge, "origin": b.url("").rstrip("/"), "crossOrigin": False}).encode()
 
-    def add(self, b, csrf):
-        """To whom b is signed in as."""
-        options = json.loads(b.post("/passkey/new", {"csrf": csrf}).text)
+    def add(self, b, csrf, name="Key on the desk"):
+        """It becomes the account's. What the portal answers, as a page."""
+        asked = b.post("/passkey/new", {"csrf": csrf})
+        assert asked.status == 200, asked
+        options = json.loads(asked.body)
         self.handle = options["user"]["id"]
         n = self.key.public_key().public_numbers()
-        cose = head(5, 5) + b"\x01\x02\x03\x26\x20\x01\x21" + octets(n.x.to_bytes(32, "big")) + b"\x22" + octets(n.y.to_bytes(32, "big"))
-        data = self.auth_data(0x45) + bytes(16) + struct.pack(">H", len(self.id)) + self.id + cose
-        made = head(5, 3) + text("fmt") + text("none") + text("attStmt") + head(5, 0) + text("authData") + octets(data)
-        page = b.post("/passkey/add", {"csrf": csrf, "name": "key", "clientData": b64(self.client_data(b, "webauthn.create", options["challenge"])),
-                                       "attestation": b64(made)})
-        assert page.status == 200 and json.loads(page.text)["ok"], page
+        cose = head(5, 5) + bytes([1, 2, 3, 0x26, 0x20, 1, 0x21]) + blob(n.x.to_bytes(32, "big")) + bytes([0x22]) + blob(n.y.to_bytes(32, "big"))
+        data = self.data(PRESENT | VERIFIED | ATTESTED, bytes(16) + len(self.id).to_bytes(2, "big") + self.id + cose)
+        attestation = head(5, 3) + text("fmt") + text("none") + text("attStmt") + head(5, 0) + text("authData") + blob(data)
+        return b.post("/passkey/add", {"csrf": csrf, "name": name, "attestation": b64(attestation),
+                                       "clientData": b64(self.client_data(b, "create", options["challenge"]))})
 
-    def sign_in(self, b, next=""):
-        """The page's status, and what its script is told."""
-        challenge = json.loads(b.post("/passkey/begin", {}).text)["challenge"]
-        client, data = self.client_data(b, "webauthn.get", challenge), self.auth_data(0x05)
-        signed = self.key.sign(data + hashlib.sha256(client).digest(), ec.ECDSA(hashes.SHA256()))
-        page = b.post("/passkey/sign-in", {"id": b64(self.id), "clientData": b64(client), "authenticatorData": b64(data), "signature": b64(signed),
-                                           "userHandle": self.handle, **({"next": next} if next else {})})
-        return page.status, json.loads(page.text)
+    def prove(self, b, ask, result, csrf="", **more):
+        """Asks for a challenge at one path, and answers it at the other."""
+        asked = b.post(ask, {"csrf": csrf})
+        assert asked.status == 200, asked
+        client, data = self.client_data(b, "get", json.loads(asked.body)["challenge"]), self.data(PRESENT | VERIFIED)
+        signature = self.key.sign(data + hashlib.sha256(client).digest(), ec.ECDSA(hashes.SHA256()))
+        return b.post(result, {"csrf": csrf, "id": b64(self.id), "clientData": b64(client), "authenticatorData": b64(data), "signature": b64(signature),
+                               "userHandle": self.handle, **more})
+
+    def sign_in(self, b, **more):
+        """Alone, without a name or a password."""
+        return self.prove(b, "/passkey/begin", "/passkey/sign-in", **more)
