@@ -264,6 +264,7 @@ demo_download_whole() {
 cmd_demo() {
 	[ $# -eq 0 ] || [ "$*" = --once ] || die "usage: ./dev demo [--once]"
 	need $BUILD_PACKAGES $DEMO_PACKAGES
+	[ $# -eq 0 ] || need $DEMO_BROWSER_PACKAGES
 	cmd_build >/dev/null
 	declare -gA DEMO_WEB DEMO_PORT
 	DEMO_FAILED=0
@@ -349,6 +350,7 @@ cmd_demo() {
 	build/sluis --lang en -c "$DEMO/sluis.yaml" plan show "${DEMO_PLAN:-none}" | grep -E '^(clock|disconnect|certificate|system)' || true
 	demo_act_portal
 	if [ "${1:-}" = --once ]; then
+		demo_act_browser
 		kill "$DEMO_SLUIS"
 		demo_check "Sluis ends when it is told to" demo_await sh -c "! kill -0 $DEMO_SLUIS"
 		[ "$DEMO_FAILED" = 0 ] || { DEMO_KEEP=1; cat "$DEMO/error.log"; echo "$DEMO_FAILED of the demo's checks failed (kept: $DEMO)"; exit 1; }

@@ -4,18 +4,55 @@ demo_portal=https://$demo_work:$DEMO_HTTPS
 demo_eva="drie groene lantaarns 7"
 demo_anna="zeven stille molens 4"
 
-# One server for three apps: it answers with what it was told of who asks; /big is a long download.
+# One server for three apps: it answers with what it was told of who asks; /big is a long download, /live a page that has a WebSocket and a download
+# under way.
 demo_work_server() {
 	DEMO_WORK_PORT=$(demo_free_port)
 	"$PYTHON" - "$DEMO_WORK_PORT" <<-'EOF' &
-	import html, http.server, sys, time
+	import base64, hashlib, html, http.server, sys, time
+
+	LIVE = b"""<h1>Live</h1><p>WebSocket: <span id=socket></span></p><p>Download: <span id=download></span></p><script>
+	const say = (id, state, more = "") => Object.assign(document.getElementById(id), { textContent: `${state} ${more}` }).dataset.state = state;
+	const cut = (id) => { say(id, "cut"); document.getElementById(id).dataset.at = Date.now(); };
+	const socket = new WebSocket(`wss://${location.host}/ticks`);
+	socket.onmessage = (e) => say("socket", "open", e.data);
+	socket.onclose = () => cut("socket");
+	fetch("/big").then(async (answer) => {
+	    const body = answer.body.getReader();
+	    let size = 0;
+	    for (;;) {
+	        const part = await body.read();
+	        if (part.done)
+	            return say("download", "whole");
+	        say("download", "open", size += part.value.length);
+	    }
+	}).catch(() => cut("download"));
+	</script>
+	"""
 
 	class App(http.server.BaseHTTPRequestHandler):
 	    protocol_version = "HTTP/1.1"
 
+	    def ticks(self):
+	        key = self.headers.get("Sec-WebSocket-Key", "") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+	        self.send_response(101)
+	        for name, value in (("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Accept", base64.b64encode(hashlib.sha1(key.encode()).digest()).decode())):
+	            self.send_header(name, value)
+	        self.end_headers()
+	        self.close_connection = True
+	        for n in range(600):
+	            text = str(n).encode()
+	            try:
+	                self.wfile.write(bytes([0x81, len(text)]) + text)
+	            except OSError:
+	                return  # the client was cut off
+	            time.sleep(0.1)
+
 	    def do_GET(self):
+	        if self.path == "/ticks":
+	            return self.ticks()
 	        told = "".join(f"<li>{n}: {html.escape(self.headers[n])}</li>\n" for n in ("Sluis-User", "Sluis-Groups", "Sluis-Session") if n in self.headers)
-	        text = b"x" * 20000000 if self.path == "/big" else f"<h1>{html.escape(self.headers['Host'])}</h1><ul>\n{told}</ul>\n".encode()
+	        text = b"x" * 20000000 if self.path == "/big" else LIVE if self.path == "/live" else f"<h1>{html.escape(self.headers['Host'])}</h1><ul>\n{told}</ul>\n".encode()
 	        self.send_response(200)
 	        self.send_header("Content-Type", "text/html; charset=utf-8")
 	        self.send_header("Content-Length", str(len(text)))
@@ -145,9 +182,22 @@ demo_act_portal() {
 	demo_check "anna goes on" demo_opens anna wiki anna
 	demo_check "sluis window says what eva was connected with" demo_await demo_eva_in_window
 }
+
+# eva in a real browser, which trusts the demo's CA as a person's would.
+demo_browser_setup() {
+	"$PYTHON" tests/scenario/browser.py build || return 1
+	mkdir -p "$DEMO/browser/.pki/nssdb"
+	certutil -d "sql:$DEMO/browser/.pki/nssdb" -N --empty-password && certutil -d "sql:$DEMO/browser/.pki/nssdb" -A -t C,, -n demo -i "$DEMO/ca.pem"
+}
+demo_act_browser() {
+	demo_say "12. The same in a real browser: eva in Chromium"
+	demo_check "a browser that trusts the demo's CA" demo_browser_setup
+	node tests/browser/demo.mjs build "{\"portal\": \"$demo_portal\", \"wiki\": \"https://wiki.$demo_work:$DEMO_HTTPS\", \"user\": \"eva\", \"password\": \"$demo_eva\",
+		\"folder\": \"$DEMO/browser\", \"config\": \"$DEMO/sluis.yaml\"}" || DEMO_FAILED=$((DEMO_FAILED + 1))
+}
 demo_people() { # for who tries it
 	cat <<-EOF
-	  eva     password: $demo_eva      the wiki
+	  eva     password: $demo_eva      the wiki; no codes, for none of her apps asks for one
 	  anna    password: $demo_anna        all three apps; the administration wants a code of the secret ${DEMO_TOTP:-(none)}
 	EOF
 }

@@ -9,6 +9,7 @@ import subprocess
 
 import pytest
 
+import browser
 from harness import BUILD, ROOT
 
 BROWSER = pathlib.Path(ROOT, "tests/browser")
@@ -16,18 +17,7 @@ STEPS = re.findall(r'^\tasync "([^"]+)"\(\)', (BROWSER / "passkey.mjs").read_tex
 
 
 def install():
-    """The packages that the lock names, once for a lock."""
-    place = pathlib.Path(BUILD, "browser")
-    place.mkdir(exist_ok=True)
-    lock = (BROWSER / "package-lock.json").read_bytes()
-    stamp = place / "installed.lock"
-    if stamp.exists() and stamp.read_bytes() == lock and (place / "node_modules/playwright-core").is_dir():
-        return
-    for name in ("package.json", "package-lock.json"):
-        shutil.copy(BROWSER / name, place)
-    run = subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=place, capture_output=True, text=True, timeout=300)
-    assert run.returncode == 0, f"npm ci: {run.stdout}{run.stderr}"
-    stamp.write_bytes(lock)
+    browser.install(BUILD)
 
 
 @pytest.fixture(scope="module")
