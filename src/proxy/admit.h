@@ -132,6 +132,7 @@ bool admit_plain(struct exchange *x) MUST_USE; /* where nobody has to sign in: n
 bool admit_app_request(struct exchange *x, const struct conf_app *app) MUST_USE;
 /* What the browser gets of the server's answer: no cookies for other hosts, redirects by the app's public name. False: no room. */
 bool admit_app_response(struct exchange *x) MUST_USE;
+bool admit_plain_response(struct exchange *x) MUST_USE; /* where nobody has to sign in: no cookies by names of ours. False: no room */
 /* app NULL: a route. The rule is allow; a page says which part of it, or a 403 for scripts. */
 void admit_denied(struct exchange *x, const struct conf_app *app, const struct policy_expr *allow, bool step_up_helps);
 /* For log and ledger: which part of allow let nobody in. Gives it. */

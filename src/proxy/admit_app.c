@@ -371,7 +371,8 @@ static bool put_identity(struct exchange *x, const struct conf_app *app)
 	return !app || !app->server_host.len || set_field(x, BYTES("Host"), app->server_host);
 }
 
-/* Beside a path that asks for a session there may be others that do not: what is ours does not go to their servers either. */
+/* Beside a path that asks for a session there may be others that do not, and a policy may choose a pool for any host: what is ours does not go to their
+ * servers either. */
 bool admit_plain(struct exchange *x)
 {
 	for (size_t i = 0; i < x->req.field_count; i++)
@@ -420,16 +421,18 @@ static bool names_ours(struct bytes pair)
 	return cookie_is_ours(bytes_cut(pair, 0, bytes_find_byte(pair, '=')));
 }
 
-/* A cookie for this host alone: without Domain, another app or the portal would be sent it. Empty: one of our names. .at NULL: no room. */
-static struct bytes own_cookie(struct exchange *x, struct bytes value)
+static bool sets_ours(struct bytes value)
+{
+	return names_ours(bytes_cut(value, 0, bytes_find_byte(value, ';')));
+}
+
+/* A cookie for this host alone: without Domain, another app or the portal would be sent it. .at NULL: no room. */
+static struct bytes host_cookie(struct exchange *x, struct bytes value)
 {
 	struct bytes left = value;
 	struct text t;
-	void *mem;
+	void *mem = arena_alloc_raw(&x->arena, value.len + 1);
 
-	if (names_ours(bytes_cut(value, 0, bytes_find_byte(value, ';'))))
-		return BYTES("");
-	mem = arena_alloc_raw(&x->arena, value.len + 1);
 	if (!mem)
 		return bytes_of(NULL, 0);
 	text_init(&t, mem, value.len + 1);
@@ -447,26 +450,46 @@ static struct bytes own_cookie(struct exchange *x, struct bytes value)
 	return bytes_of(mem, t.len);
 }
 
-static bool own_cookies(struct exchange *x)
+/* None by a name of ours. is_app: and all others for this host alone. */
+static bool edit_cookies(struct exchange *x, bool is_app)
 {
 	bool any = false;
 
 	for (size_t i = 0; i < x->res.field_count; i++)
-		any = any || x->res.fields[i].id == HTTP_SET_COOKIE;
+		any = any || (x->res.fields[i].id == HTTP_SET_COOKIE && (is_app || sets_ours(x->res.fields[i].value)));
 	if (!any)
 		return true;
 	if (!push_edit(x, (struct http1_edit){ .name = BYTES("Set-Cookie"), .removes = true, .on_response = true }))
 		return false;
 	for (size_t i = 0; i < x->res.field_count; i++) {
-		struct bytes v;
+		struct bytes v = x->res.fields[i].value;
 
-		if (x->res.fields[i].id != HTTP_SET_COOKIE)
+		if (x->res.fields[i].id != HTTP_SET_COOKIE || sets_ours(v))
 			continue;
-		v = own_cookie(x, x->res.fields[i].value);
+		if (is_app)
+			v = host_cookie(x, v);
 		if (!v.at || (v.len && !push_edit(x, (struct http1_edit){ .name = BYTES("Set-Cookie"), .value = v, .on_response = true })))
 			return false;
 	}
 	return true;
+}
+
+/* authority: of a redirect. own: the app's server_host; without a port it is any port of that host, for servers name the one that they listen on. With
+ * one, another port may be another service. */
+static bool is_authority(struct bytes authority, struct bytes own, uint64_t usual_port)
+{
+	size_t colon = bytes_find_byte(authority, ':'), own_colon = bytes_find_byte(own, ':');
+	struct bytes digits = colon == SIZE_MAX ? BYTES("") : bytes_cut(authority, colon + 1, authority.len);
+	uint64_t port = usual_port, own_port = 0;
+
+	if (!bytes_eq_nocase(bytes_cut(authority, 0, colon), bytes_cut(own, 0, own_colon)) || (digits.len && bytes_u64(digits, &port) != OK))
+		return false;
+	return own_colon == SIZE_MAX || (bytes_u64(bytes_cut(own, own_colon + 1, own.len), &own_port) == OK && port == own_port);
+}
+
+static bool starts_nocase(struct bytes v, struct bytes with)
+{
+	return bytes_eq_nocase(bytes_cut(v, 0, with.len), with);
 }
 
 /* A redirect by the name that the server takes itself for. */
@@ -474,19 +497,18 @@ static bool own_location(struct exchange *x)
 {
 	const struct http_field *f = http_find_field_id(x->res.fields, x->res.field_count, HTTP_LOCATION);
 	struct bytes v = f ? f->value : BYTES(""), rest;
-	size_t skip = bytes_starts(v, BYTES("https://")) ? 8 : bytes_starts(v, BYTES("http://")) ? 7 : 0, end = 0;
+	bool is_http = starts_nocase(v, BYTES("http://"));
+	size_t skip = starts_nocase(v, BYTES("https://")) ? 8 : is_http ? 7 : bytes_starts(v, BYTES("//")) ? 2 : 0, end = 0;
 	struct text t;
 	void *mem;
 
 	if (!x->app || !x->app->server_host.len || !skip)
 		return true;
 	rest = bytes_cut(v, skip, v.len);
-	while (end < rest.len && rest.at[end] != '/' && rest.at[end] != '?' && rest.at[end] != '#' && rest.at[end] != ':')
-		end++;
-	if (!bytes_eq_nocase(bytes_cut(rest, 0, end), x->app->server_host))
-		return true;
 	while (end < rest.len && rest.at[end] != '/' && rest.at[end] != '?' && rest.at[end] != '#')
-		end++; /* its port too */
+		end++;
+	if (!is_authority(bytes_cut(rest, 0, end), x->app->server_host, is_http ? 80 : 443))
+		return true;
 	mem = arena_alloc_raw(&x->arena, v.len + x->app->host.len + 32);
 	if (!mem)
 		return false;
@@ -518,5 +540,10 @@ bool admit_app_response(struct exchange *x)
 	if (http_find_field(x->res.fields, x->res.field_count, BYTES("Clear-Site-Data")) &&
 		!push_edit(x, (struct http1_edit){ .name = BYTES("Clear-Site-Data"), .removes = true, .on_response = true }))
 		return false;
-	return own_cookies(x) && own_location(x) && own_device(x);
+	return edit_cookies(x, true) && own_location(x) && own_device(x);
+}
+
+bool admit_plain_response(struct exchange *x)
+{
+	return edit_cookies(x, false);
 }

@@ -248,21 +248,21 @@ bool exchange_decide(struct exchange *x)
 	if (x->pool && (!conf->gateway.is_on || x->app))
 		return true;
 	route = router_find_route(g->router, x->req.host, x->req.path, &x->input);
-	if (x->pool) /* a policy chose it: that is no way around the sign-in */
-		return !route || !route->needs_session || admit_route(x, route);
-	if (!route) {
+	if (!route && !x->pool) {
 		exchange_refuse(x, 404, "no-route");
 		return false;
 	}
-	if (route->needs_session) {
+	if (route && route->needs_session) { /* a pool that a policy chose is no way around the sign-in */
 		if (!admit_route(x, route))
 			return false;
 	} else if (conf->gateway.is_on && !admit_plain(x)) {
 		exchange_refuse(x, 431, "head-too-large");
 		return false;
 	}
-	x->pool_index = route->pool;
-	x->pool = &g->pools[route->pool];
+	if (!x->pool) {
+		x->pool_index = route->pool;
+		x->pool = &g->pools[route->pool];
+	}
 	return true;
 }
 
@@ -282,5 +282,5 @@ bool exchange_decide_response(struct exchange *x)
 			if (!add_edit(x, &rule->actions[i], true))
 				return false;
 	}
-	return !x->is_behind || admit_app_response(x);
+	return x->is_behind ? admit_app_response(x) : !conf->gateway.is_on || admit_plain_response(x);
 }

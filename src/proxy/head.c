@@ -63,7 +63,7 @@ enum err exchange_write_response(struct exchange *x)
 
 	if (x->res.status < 200 && x->res.status != 101) {
 		/* What is not the answer yet sets nothing: those fields are looked at in the answer, and only there. */
-		reply.edits = x->is_behind ? &no_cookies : NULL;
+		reply.edits = x->engine->conf->gateway.is_on ? &no_cookies : NULL;
 	} else {
 		if (x->re_chunk)
 			reply.framing = HTTP_BODY_CHUNKED;

@@ -1,0 +1,112 @@
+"""Hosts beside the portal and the apps: what policies and plain routes send to servers there, who is denied at a route, and redirects of servers that
+take themselves for another host."""
+import re
+import urllib.parse
+
+import pytest
+
+from harness import wait_for
+from portal import PORTAL, Browser, add_user, echo_head, gateway, totp
+
+SITE, ELSEWHERE, WIKI = "intra.site.test", "none.site.test", f"wiki.{PORTAL}"
+APP, ENTER, SESSION = "__Host-sluis-app", "__Host-sluis-enter", "__Host-sluis-portal"
+FORGED = ["Sluis-User: admin", "Sluis-Groups: board", "Sluis-Token: x"]
+
+
+def server(server, sock, head, rest):
+    """As echo_head, with an early answer first where the path asks for it."""
+    if head.split(b" ", 2)[1].startswith(b"/public/early"):
+        sock.sendall(b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\nSet-Cookie: __Host-sluis-app=x; Secure; Path=/\r\n\r\n")
+    return echo_head(server, sock, head, rest)
+
+
+def serve(world, allow=None, **more):
+    config = gateway(world, server=server, policies=[{"name": "public", "if": 'starts_with(http.path, "/public")', "then": [{"pool": "aside"}]}],
+                     pools={"aside": {"servers": [world.scripted(server).address]}}, **more)
+    config["routes"] = [{"host": SITE, "path": "/", "pool": "wiki", "require": "session", **({"allow": allow} if allow else {})},
+                        {"host": SITE, "path": "/public", "pool": "wiki"}, {"host": SITE, "path": "/plain", "pool": "wiki"}]
+    return world.run(config)
+
+
+def into_site(s, name="eva"):
+    b = Browser(s)
+    page = b.get("/", host=SITE)
+    page = b.sign_in(name, next=page.hidden("next"))
+    assert page.status == 200 and page.url == b.url("/", SITE) and APP in b.jar[SITE], page
+    return b
+
+
+# --- what is ours, at servers where nobody has to sign in ---
+
+@pytest.mark.parametrize("host, path", [(SITE, "/public"), (SITE, "/plain"), (ELSEWHERE, "/public")])
+def test_a_server_without_a_sign_in_gets_nothing_of_ours(world, host, path):
+    s = serve(world)
+    add_user(s, "eva")
+    b = into_site(s)
+    b.jar[host] = {**b.jar[SITE], "mine": "1", "__Host-sluis-device": "x"}
+    page = b.get(path, host=host, headers=FORGED)
+    assert page.status == 200 and re.search(r"(?im)^cookie: mine=1\r?$", page.text), page
+    assert "__Host-sluis" not in page.text and b.jar[SITE][APP] not in page.text and not re.search("(?im)^sluis-", page.text), page
+
+
+@pytest.mark.parametrize("host, path", [(SITE, "/public"), (SITE, "/plain"), (ELSEWHERE, "/public")])
+def test_a_server_without_a_sign_in_sets_no_cookie_of_ours(world, host, path):
+    s = serve(world)
+    ours = ["__Host-sluis-app=x; Secure; Path=/", "__HOST-SLUIS-APP=x; Path=/", " __Host-sluis-enter =x", "=__Host-sluis-app=x; Path=/", "__Host-sluis-portal"]
+    theirs = ["mine=1; Domain=site.test; Path=/x", "__Host-mine=2; Secure; Path=/"]
+    query = "&".join("h.Set-Cookie=" + urllib.parse.quote(v) for v in [ours[0], theirs[0], *ours[1:], theirs[1]])
+    b = Browser(s)
+    page = b.get(f"{path}?{query}", host=host)
+    assert page.status == 200 and page.all("set-cookie") == theirs, page
+    assert page.field("cache-control") is None, "the rest of the answer is the server's own"
+
+
+def test_an_early_answer_of_such_a_server_sets_no_cookie(world):
+    s = serve(world)
+    b = Browser(s)
+    with b.connect(SITE) as c, c.makefile("rb") as f:
+        c.sendall(f"GET /public/early HTTP/1.1\r\nHost: {SITE}\r\nConnection: close\r\n\r\n".encode())
+        text = f.read().decode()
+    assert text.startswith("HTTP/1.1 103") and "Link: </a.css>" in text and "HTTP/1.1 200" in text and "et-Cookie" not in text.split("GET ")[0], text
+
+
+# --- redirects by a server's own name ---
+
+LOCATIONS = [
+    # server_host, Location, what the browser gets: "@" is the app's origin, None: as it came
+    ("wiki.internal.test", "http://wiki.internal.test/login?a=1#b", "@/login?a=1#b"),
+    ("wiki.internal.test", "https://WIKI.internal.test:8080/login", "@/login"),
+    ("wiki.internal.test", "HTTP://wiki.internal.test", "@"),
+    ("wiki.internal.test", "//wiki.internal.test/x", "@/x"),
+    ("wiki.internal.test", "https://wiki.internal.test?a", "@?a"),
+    ("wiki.internal.test", "https://wiki.internal.test.evil.test/", None),
+    ("wiki.internal.test", "https://wiki.internal.test@evil.test/", None),
+    ("wiki.internal.test", "https://other.test/wiki.internal.test", None),
+    ("wiki.internal.test", "/login", None),
+    ("wiki.internal.test", "login", None),
+    ("wiki.internal.test:8080", "http://wiki.internal.test:8080/login", "@/login"),
+    ("wiki.internal.test:8080", "https://Wiki.Internal.Test:8080", "@"),
+    ("wiki.internal.test:8080", "//wiki.internal.test:8080/x?y", "@/x?y"),
+    ("wiki.internal.test:8080", "http://wiki.internal.test:80801/login", None),
+    ("wiki.internal.test:8080", "http://wiki.internal.test:9000/another", None),
+    ("wiki.internal.test:8080", "https://wiki.internal.test/another", None),
+    ("wiki.internal.test:80", "http://wiki.internal.test/login", "@/login"),
+    ("wiki.internal.test:80", "http://wiki.internal.test:/login", "@/login"),
+    ("wiki.internal.test:80", "https://wiki.internal.test/another", None),
+    ("wiki.internal.test:443", "https://wiki.internal.test/login", "@/login"),
+    (None, "https://wiki.internal.test/login", None),
+]
+
+
+def test_redirects_by_the_servers_own_name_are_written_with_the_public_one(world):
+    names = list(dict.fromkeys(own for own, _, _ in LOCATIONS))
+    s = serve(world, apps={f"app{i}": {"server_host": own} if own else {} for i, own in enumerate(names)} | {"wiki": {}})
+    add_user(s, "eva")
+    b = Browser(s)
+    b.sign_in("eva")
+    for own, location, want in LOCATIONS:
+        host = f"app{names.index(own)}.{PORTAL}"
+        page = b.get("/", host=host)
+        assert page.status == 200 and re.search(rf"(?im)^host: {re.escape(own or f'{host}:{b.port}')}\r?$", page.text), page
+        page = b.get("/go?h.Location=" + urllib.parse.quote(location, safe=""), host=host)
+        assert page.field("location") == (want.replace("@", b.url("", host)) if want is not None else location), (own, location, page)
