@@ -93,12 +93,18 @@ static void put_refresh(struct text *t, const struct page *p, const struct page_
 	uint64_t after = h->refresh_s, left;
 	const char *to = h->refresh_to;
 
-	if (!after && p->wants_refresh && f) {
+	if (!after && p->wants_refresh && !h->stays && f) {
 		left = f->until_s > p->now_s ? f->until_s - p->now_s : 1;
 		if (f->idle_s && f->idle_s < left)
 			left = f->idle_s;
 		after = left - (left / 2 < 120 ? left / 2 : 120);
-		to = "/still-there";
+		text_fmt(t, "<meta http-equiv=\"refresh\" content=\"%llu; url=/still-there", (unsigned long long)after);
+		if (p->here.len) {
+			text_lit(t, "?next=");
+			link_encode(t, p->here);
+		}
+		text_lit(t, "\">\n");
+		return;
 	}
 	if (after && !*to) /* to itself */
 		text_fmt(t, "<meta http-equiv=\"refresh\" content=\"%llu\">\n", (unsigned long long)after);

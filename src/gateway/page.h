@@ -46,7 +46,8 @@ struct page {
 	struct bytes note;  /* likewise of what was done; role=status */
 	bool with_passkeys; /* the browser may be asked for one */
 	bool wants_refresh; /* <meta http-equiv=refresh> to /still-there two minutes (or half, if shorter) before the session would be idle too long,
-			     * or is over. Not for pages with forms that hold what somebody typed */
+			     * or is over: what somebody typed and left for so long could not be sent any more soon. Not from page_recovery, which is shown once */
+	struct bytes here;  /* where who stays comes back to from there: a local path, no form's; empty: home */
 };
 /* Each appends a whole page. t->failed: it was too long. Forms post to the paths named here; every form has a hidden "csrf", and "next" where it is not empty. */
 void page_sign_in(struct text *t, const struct page *p, struct bytes user); /* POST /sign-in: user, password. Links: /oidc/NAME.
@@ -69,7 +70,9 @@ void page_account(struct text *t, const struct page *p, struct bytes lines); /* 
 	 * POST /recovery; POST /session/end: id; POST /sessions/end; POST /language: language; passkeys: script; POST /passkey/remove: id */
 void page_denied(struct text *t, const struct page *p, const struct conf_app *app, struct bytes host, struct bytes why, bool step_up_helps); /* which rule,
 	 * what would help (step up, another account, whom to call) */
-void page_still_there(struct text *t, const struct page *p, uint64_t ends_s); /* POST /stay, POST /sign-out; refreshes to / when it has ended */
+void page_still_there(struct text *t, const struct page *p, uint64_t ends_s, uint64_t gone_s); /* POST /stay, POST /sign-out; refreshes to itself when it
+	* must have ended. gone_s: not before ends_s, which is what people are told */
+void page_ended(struct text *t, const struct page *p); /* nobody was still there */
 /* url: where somebody who came from a provider, which people know as label, can sign out there too. Empty: no such place. */
 void page_signed_out(struct text *t, const struct page *p, struct bytes label, struct bytes url);
 void page_message(struct text *t, const struct page *p, enum page_word title, enum page_word text, unsigned status); /* any other: 404, 400, 429, 503 */

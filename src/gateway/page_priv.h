@@ -15,7 +15,8 @@ struct page_head {
 	const char *look;   /* class of body: "narrow", "middle", "wide" */
 	struct bytes base;  /* in front of all links; empty on the portal itself */
 	uint64_t refresh_s; /* 0: none; else so many seconds until ... */
-	const char *refresh_to;
+	const char *refresh_to; /* "": to itself */
+	bool stays; /* what it shows cannot be had again: it goes nowhere by itself */
 };
 /* All up to the h1 and what is said below it. */
 void page_begin(struct text *t, const struct page *p, const struct page_head *h);

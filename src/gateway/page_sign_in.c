@@ -188,7 +188,7 @@ void page_totp_new(struct text *t, const struct page *p, struct bytes secret_bas
 
 void page_recovery(struct text *t, const struct page *p, struct bytes codes)
 {
-	const struct page_head h = { .title = PW_CODES, .look = "narrow" };
+	const struct page_head h = { .title = PW_CODES, .look = "narrow", .stays = true };
 
 	page_begin(t, p, &h);
 	put_element(t, p, "p class=\"lead\"", PW_CODES_LEAD);

@@ -66,10 +66,10 @@ void page_denied(struct text *t, const struct page *p, const struct conf_app *ap
 	page_end(t, p, &h);
 }
 
-void page_still_there(struct text *t, const struct page *p, uint64_t ends_s)
+void page_still_there(struct text *t, const struct page *p, uint64_t ends_s, uint64_t gone_s)
 {
-	const struct page_head h = { .title = PW_STILL_THERE, .look = "narrow", .refresh_to = "/",
-		.refresh_s = ends_s > p->now_s ? ends_s - p->now_s + 1 : 1 };
+	const struct page_head h = { .title = PW_STILL_THERE, .look = "narrow", .refresh_to = "",
+		.refresh_s = gone_s > p->now_s ? gone_s - p->now_s + 1 : 1 };
 
 	page_begin(t, p, &h);
 	text_lit(t, "<p class=\"lead\">");
@@ -81,6 +81,16 @@ void page_still_there(struct text *t, const struct page *p, uint64_t ends_s)
 	text_lit(t, "<button class=\"main\" autofocus>");
 	put(t, p, PW_STAY);
 	text_lit(t, "</button>\n</form>\n");
+	page_end(t, p, &h);
+}
+
+void page_ended(struct text *t, const struct page *p)
+{
+	const struct page_head h = { .title = PW_ENDED, .look = "narrow" };
+
+	page_begin(t, p, &h);
+	put_element(t, p, "p class=\"lead\"", PW_ENDED_LEAD);
+	put_link(t, p, PW_SIGN_IN_AGAIN, "/sign-in", "button");
 	page_end(t, p, &h);
 }
 

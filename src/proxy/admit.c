@@ -332,6 +332,15 @@ static bool is_alive(const struct exchange *x, const struct admit_session *s)
 	       (!s->facts.jwt.len || s->facts.jwt_until_s > now_s + JWT_SPARE_S);
 }
 
+/* What no person does is no use of a session: what pages of the portal load, and the warning, which browsers go to and look at again by themselves. */
+static bool is_by_itself(const struct exchange *x)
+{
+	struct bytes path = x->req.path;
+
+	return bytes_eq(x->req.host, x->engine->conf->gateway.portal) &&
+	       (bytes_eq(path, BYTES("/still-there")) || bytes_starts(path, BYTES("/-/")) || bytes_eq(path, BYTES("/.well-known/jwks.json")));
+}
+
 /* False: it waits, or has been answered. */
 static bool use_session(struct exchange *x)
 {
@@ -339,7 +348,7 @@ static bool use_session(struct exchange *x)
 	x->input.session = x->session ? &x->session->policy : NULL;
 	if (x->session && !admit_device_shown(x))
 		return admit_device_lacking(x);
-	if (x->session && !bytes_eq(x->req.path, BYTES("/still-there"))) /* a page that only looks when the session ends is no use of it */
+	if (x->session && !is_by_itself(x))
 		admit_seen(x);
 	return true;
 }

@@ -86,7 +86,7 @@ struct page portal_page(struct exchange *x)
 	size_t n = x->req.field_count;
 	struct bytes asked = portal_field(x, "lang"), chosen = bytes_eq(asked, BYTES("nl")) || bytes_eq(asked, BYTES("en")) ? asked : cookie_lang(f, n);
 	struct page p = { .gateway = &x->engine->conf->gateway, .now_s = x->real_us / 1000000, .facts = x->session ? &x->session->facts : NULL,
-		.next = link_local(portal_field(x, "next")), .with_passkeys = true };
+		.next = link_local(portal_field(x, "next")), .with_passkeys = true, .wants_refresh = x->session };
 
 	p.lang = page_lang_of(chosen.len ? chosen : x->session ? x->session->facts.language : BYTES(""), f, n);
 	p.csrf = portal_csrf(x, x->session ? portal_token(x) : portal_flow(x));
@@ -251,7 +251,7 @@ static const struct {
 	{ LIT("/go/"), false, true, SESSION, portal_go_app },
 	{ LIT("/denied/"), false, true, SESSION, portal_denied },
 	{ LIT("/favourite"), true, false, SESSION, portal_favourite },
-	{ LIT("/still-there"), false, false, SESSION, portal_still_there },
+	{ LIT("/still-there"), false, false, ANYBODY, portal_still_there },
 	{ LIT("/stay"), true, false, SESSION, portal_stay },
 	{ LIT("/account"), false, false, SESSION, portal_account_page },
 	{ LIT("/password"), true, false, SESSION, portal_password },

@@ -24,6 +24,7 @@ static void account_told(struct exchange *x, const struct auth_answer *a)
 	p.wrong = bytes_str(x->admit->wrong ? x->admit->wrong : "");
 	if (p.error.len == 0 && p.note.len == 0 && x->session && x->session->facts.must_change)
 		p.error = portal_text(PW_E_PASSWORD_MUST, &p);
+	p.here = BYTES("/account");
 	page_account(&x->admit->page, &p, a->values[0]);
 	portal_send(x, p.error.len ? x->admit->status ? x->admit->status : 400 : 200);
 }

@@ -48,7 +48,6 @@ static void home_told(struct exchange *x, const struct auth_answer *a)
 			else if (bytes_u64(l.fields[2], &apps[i].used_s) != OK)
 				apps[i].used_s = 0;
 		}
-	p.wants_refresh = true;
 	page_home(&x->admit->page, &p, apps, n, search);
 	free(apps);
 	portal_send(x, 200);
@@ -100,6 +99,7 @@ void portal_denied(struct exchange *x)
 	}
 	steps_up = admit_step_up_helps(x, rule, app->allow, app->allow_text);
 	x->refusal = steps_up ? "access-step-up" : "access-denied"; /* the app's host has recorded it, and sent them here */
+	p.here = x->req.path;
 	page_denied(&x->admit->page, &p, app, app->host, x->denied_by = admit_why(x, rule, false), steps_up);
 	portal_send(x, 403);
 }
@@ -122,17 +122,42 @@ void portal_favourite(struct exchange *x)
 
 /* --- before the session is idle for too long --- */
 
-void portal_still_there(struct exchange *x)
+static void show_ended(struct exchange *x)
 {
 	struct page p = portal_page(x);
-	const struct auth_facts *f = &x->session->facts;
-	uint32_t seen = __atomic_load_n(&x->engine->sessions_seen->seen_s[f->slot], __ATOMIC_RELAXED);
-	uint64_t ends_s = f->idle_s ? seen + (uint64_t)f->idle_s : f->until_s;
 
-	if (seen == 0)
-		ends_s = p.now_s + f->idle_s; /* as far as this is known here */
-	page_still_there(&x->admit->page, &p, ends_s < f->until_s ? ends_s : f->until_s);
+	page_ended(&x->admit->page, &p);
 	portal_send(x, 200);
+}
+
+static void ends_told(struct exchange *x, const struct auth_answer *a)
+{
+	uint64_t ends_s, gone_s;
+	struct page p;
+
+	if (a->result == AUTH_NONE) {
+		admit_forget(x);
+		show_ended(x);
+		return;
+	}
+	if (portal_failed(x, a))
+		return;
+	if (a->value_count < 2 || bytes_u64(a->values[0], &ends_s) != OK || bytes_u64(a->values[1], &gone_s) != OK) {
+		portal_message(x, 503, PW_T_DOWN, PW_M_DOWN);
+		return;
+	}
+	p = portal_page(x);
+	page_still_there(&x->admit->page, &p, ends_s, gone_s);
+	portal_send(x, 200);
+}
+
+/* Browsers come here by themselves, so nothing on this way may be a use of the session, nor lead on to what is one. */
+void portal_still_there(struct exchange *x)
+{
+	if (x->session)
+		admit_ask(x, CALL_ENDS, false, portal_token(x), NULL, 0, ends_told);
+	else if (!admit_device_nobody(x))
+		show_ended(x);
 }
 
 void portal_stay(struct exchange *x)

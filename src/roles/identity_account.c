@@ -81,6 +81,29 @@ void call_home(struct identity *id, const struct asker *a, const struct auth_cal
 		identity_reply(id, a, &(struct auth_answer){ .result = AUTH_OK, .values = { text_bytes(&t) }, .value_count = 1 });
 }
 
+void call_ends(struct identity *id, const struct asker *a, const struct auth_call *c)
+{
+	const struct session *s = mine(id, a, c);
+	uint64_t seen_s, elsewhere_s, ends_s, gone_s;
+	unsigned char mem[2][24];
+	struct text ends, gone;
+
+	if (!s)
+		return;
+	elsewhere_s = identity_store_seen(id, s);
+	seen_s = elsewhere_s != UINT64_MAX && elsewhere_s > s->kept.seen_s ? elsewhere_s : s->kept.seen_s;
+	ends_s = gone_s = s->kept.until_s;
+	if (s->kept.idle_s && seen_s + s->kept.idle_s < ends_s)
+		ends_s = seen_s + s->kept.idle_s;
+	if (s->kept.idle_s && seen_s + s->kept.idle_s + identity_store_slack(id) < gone_s)
+		gone_s = seen_s + s->kept.idle_s + identity_store_slack(id);
+	text_init(&ends, mem[0], sizeof mem[0]);
+	text_u64(&ends, ends_s);
+	text_init(&gone, mem[1], sizeof mem[1]);
+	text_u64(&gone, gone_s);
+	identity_reply(id, a, &(struct auth_answer){ .result = AUTH_OK, .values = { text_bytes(&ends), text_bytes(&gone) }, .value_count = 2 });
+}
+
 void call_favourite(struct identity *id, const struct asker *a, const struct auth_call *c)
 {
 	const struct session *s = mine(id, a, c);

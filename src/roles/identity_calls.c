@@ -231,6 +231,7 @@ static void (*const functions[CALL_COUNT])(struct identity *id, const struct ask
 	[CALL_APP_CODE] = call_app_code,
 	[CALL_APP_ENTER] = call_app_enter,
 	[CALL_HOME] = call_home,
+	[CALL_ENDS] = call_ends,
 	[CALL_FAVOURITE] = call_favourite,
 	[CALL_USED] = call_used,
 	[CALL_ACCOUNT] = call_account,

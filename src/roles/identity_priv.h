@@ -367,6 +367,7 @@ void kept_end(struct kept *k);
 
 /* identity_account.c */
 void call_home(struct identity *id, const struct asker *a, const struct auth_call *c);
+void call_ends(struct identity *id, const struct asker *a, const struct auth_call *c);
 void call_favourite(struct identity *id, const struct asker *a, const struct auth_call *c);
 void call_used(struct identity *id, const struct asker *a, const struct auth_call *c);
 void call_account(struct identity *id, const struct asker *a, const struct auth_call *c);

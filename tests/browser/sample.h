@@ -150,6 +150,8 @@ static inline void sample_signing_in(struct sample_run *r)
 	sample_done(r, "totp-first", false);
 	page_signed_out(&r->t, &r->p, BYTES("Example Ltd account"), BYTES("https://id.example.org/out?client_id=sluis"));
 	sample_done(r, "signed-out", false);
+	page_ended(&r->t, &r->p);
+	sample_done(r, "ended", false);
 	page_message(&r->t, &r->p, PW_T_NOT_FOUND, PW_M_NOT_FOUND, 404);
 	sample_done(r, "not-found", false);
 	page_message(&r->t, &r->p, PW_T_DOWN, PW_M_DOWN, 503);
@@ -175,7 +177,6 @@ static inline void sample_signed_in(struct sample_run *r)
 	sample_done(r, "home-search-none", false);
 	page_home(&r->t, &r->p, s->tiles, 0, BYTES(""));
 	sample_done(r, "home-empty", false);
-	r->p.wants_refresh = false;
 	page_account(&r->t, &r->p, s->lines);
 	sample_done(r, "account", false);
 	r->p.note = s->note.len ? s->note : bytes_str(page_word(r->lang, PW_N_PASSKEY));
@@ -196,7 +197,7 @@ static inline void sample_signed_in(struct sample_run *r)
 	sample_done(r, "denied", false);
 	page_denied(&r->t, &r->p, NULL, s->user, BYTES(""), false);
 	sample_done(r, "denied-host", false);
-	page_still_there(&r->t, &r->p, SAMPLE_NOW + 120);
+	page_still_there(&r->t, &r->p, SAMPLE_NOW + 120, SAMPLE_NOW + 180);
 	sample_done(r, "still-there", false);
 }
 

@@ -129,6 +129,31 @@ static void test_home(void **state)
 	assert_true(has(text_bytes(&t), "content=\"480; url=/still-there\""));
 }
 
+/* The warning led on to the home, which is a use of the session; and no page but the home had one. */
+static void test_warning(void **state)
+{
+	struct page p;
+
+	(void)state;
+	begin(false);
+	p = signed_in();
+	page_still_there(&t, &p, SAMPLE_NOW + 120, SAMPLE_NOW + 180);
+	assert_true(has(text_bytes(&t), "<meta http-equiv=\"refresh\" content=\"181\">")); /* to itself, when it is gone */
+	t.len = 0;
+	p.wants_refresh = true;
+	p.here = BYTES("/denied/a?b=c&d");
+	page_account(&t, &p, BYTES(""));
+	assert_true(has(text_bytes(&t), "content=\"1680; url=/still-there?next=%2Fdenied%2Fa%3Fb%3Dc%26d\">") ||
+		    has(text_bytes(&t), "content=\"1680; url=/still-there?next=/denied/a%3Fb%3Dc%26d\">"));
+	t.len = 0;
+	page_recovery(&t, &p, BYTES("abcd-1234"));
+	assert_false(has(text_bytes(&t), "http-equiv")); /* they are shown once */
+	t.len = 0;
+	p.facts = NULL;
+	page_ended(&t, &p);
+	assert_true(has(text_bytes(&t), "href=\"/sign-in\"") && !has(text_bytes(&t), "http-equiv"));
+}
+
 static void test_times(void **state)
 {
 	static const struct { const char *why; uint64_t at; const char *want; } cases[] = {
@@ -243,7 +268,7 @@ static void test_files(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_every_page), cmocka_unit_test(test_errors), cmocka_unit_test(test_many_apps),
-		cmocka_unit_test(test_home), cmocka_unit_test(test_times), cmocka_unit_test(test_language), cmocka_unit_test(test_csp),
+		cmocka_unit_test(test_home), cmocka_unit_test(test_warning), cmocka_unit_test(test_times), cmocka_unit_test(test_language), cmocka_unit_test(test_csp),
 		cmocka_unit_test(test_colour), cmocka_unit_test(test_files) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
