@@ -1,6 +1,7 @@
 # ./dev test and ./dev fuzz. Sourced by dev.
 FUZZ_SECONDS=${FUZZ_SECONDS:-2}
 ALONE="pages passkey_script portal_browser device_browser gateway_walk" # a browser needs the whole machine
+BESIDE="session_limits nodes" # they wait for minutes that must pass: a third, beside the two
 
 cmd_test() {
 	need $BUILD_PACKAGES $TEST_PACKAGES
@@ -28,14 +29,21 @@ cmd_test() {
 	# Scenarios: real processes, real peers. Memory is measured on the release build.
 	cmd_build >build-test/release.log 2>&1 || { cat build-test/release.log; failed=$((failed + 1)); }
 	# They mostly wait, so two files run side by side, each in its order; the longest begin (tests/scenario/conftest.py).
-	local name others=() alone=()
+	local name others=() alone=() beside=()
 	for name in $ALONE; do
 		alone+=("tests/scenario/test_$name.py"); others+=("--ignore=tests/scenario/test_$name.py")
 	done
+	for name in $BESIDE; do
+		beside+=("tests/scenario/test_$name.py"); others+=("--ignore=tests/scenario/test_$name.py")
+	done
+	SLUIS_BUILD=$PWD/build-test "$PYTHON" -m pytest -q -p no:cacheprovider "${beside[@]}" >build-test/scenario-beside.log 2>&1 &
+	local beside_run=$!
 	SLUIS_BUILD=$PWD/build-test "$PYTHON" -m pytest -q -p no:cacheprovider -n 2 --dist loadfile --durations=60 "${others[@]}" tests/scenario 2>&1 |
 		tee build-test/scenario.log || true
+	wait "$beside_run" || true
+	cat build-test/scenario-beside.log
 	SLUIS_BUILD=$PWD/build-test "$PYTHON" -m pytest -q -p no:cacheprovider "${alone[@]}" 2>&1 | tee build-test/scenario-alone.log || true
-	for log in build-test/scenario.log build-test/scenario-alone.log; do
+	for log in build-test/scenario.log build-test/scenario-beside.log build-test/scenario-alone.log; do
 		p=$(grep -oE '[0-9]+ passed' "$log" | tail -1 | cut -d' ' -f1 || true)
 		f=$({ grep -oE '[0-9]+ (failed|error|errors|skipped)' "$log" || true; } | awk '{n+=$1} END{print n+0}')
 		passed=$((passed + ${p:-0})); failed=$((failed + ${f:-0}))
