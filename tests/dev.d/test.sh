@@ -1,5 +1,5 @@
 # ./dev test and ./dev fuzz. Sourced by dev.
-FUZZ_SECONDS=${FUZZ_SECONDS:-2}
+FUZZ_SECONDS=${FUZZ_SECONDS:-1}
 ALONE="pages passkey_script portal_browser device_browser gateway_walk" # a browser needs the whole machine
 BESIDE="session_limits nodes" # they wait for minutes that must pass: a third, beside the two
 

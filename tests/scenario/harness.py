@@ -25,13 +25,14 @@ SANITIZER_MARKS = ("ERROR: AddressSanitizer", "runtime error:", "ERROR: LeakSani
 
 def wait_for(condition, what, seconds=PATIENCE):
     """The condition's first true value; fails loudly when it never comes."""
-    end = time.monotonic() + seconds
+    end, pause = time.monotonic() + seconds, 0.01
     while True:
         value = condition()
         if value:
             return value
         assert time.monotonic() < end, f"waited {seconds} s in vain for: {what}"
-        time.sleep(0.01)
+        time.sleep(pause)
+        pause = min(pause * 1.1, 0.03)  # what asks less leaves more for what is waited for
 
 
 def free_port():
