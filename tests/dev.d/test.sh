@@ -1,7 +1,7 @@
 # ./dev test and ./dev fuzz. Sourced by dev.
 FUZZ_SECONDS=${FUZZ_SECONDS:-1}
 ALONE="pages passkey_script portal_browser device_browser gateway_walk" # a browser needs the whole machine
-BESIDE="session_limits nodes" # they wait for minutes that must pass: a third, beside the two
+BESIDE="session_limits" # they wait for minutes that must pass, and compute little: a third, beside the two
 
 cmd_test() {
 	need $BUILD_PACKAGES $TEST_PACKAGES
