@@ -86,7 +86,8 @@ static void lock_memory(void)
 		r.rlim_cur = r.rlim_max;
 		(void)!setrlimit(RLIMIT_MEMLOCK, &r);
 	}
-	if (getrlimit(RLIMIT_MEMLOCK, &r) == 0 && r.rlim_cur >= MEMORY_MOST && mlockall(MCL_CURRENT | MCL_FUTURE) == 0)
+	/* As it is touched: else mmap would fill the memory of a hash at once after all (roles/hasher_memory.c). */
+	if (getrlimit(RLIMIT_MEMLOCK, &r) == 0 && r.rlim_cur >= MEMORY_MOST && mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0)
 		return;
 	(void)!mlock(__data_start, (size_t)(_end - __data_start));
 }

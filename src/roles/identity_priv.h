@@ -165,6 +165,7 @@ struct removals {
 	int fd;
 	char (*ids)[17];
 	size_t count, cap, kept;
+	bool is_torn; /* the file's last line is not whole */
 };
 
 struct link {

@@ -47,19 +47,18 @@ static enum err read_file(struct removals *r)
 	struct bytes left;
 	size_t bad = 0;
 
-	text_init_growing(&all, (size_t)MOST * (ID_LEN + 1));
+	text_init_growing(&all, (size_t)MOST * (ID_LEN + 2));
 	if (fd_read_at_start(r->fd, &all) != OK) {
 		text_fini(&all);
 		return ERR_IO;
 	}
+	r->is_torn = all.len && all.at[all.len - 1] != '\n';
 	for (left = text_bytes(&all); left.len;) {
 		size_t end = bytes_find_byte(left, '\n');
 		struct bytes line = bytes_cut(left, 0, end == SIZE_MAX ? left.len : end);
 
-		if (!is_id(line))
+		if (line.len && (!is_id(line) || !add(r, line)))
 			bad++;
-		else if (!add(r, line))
-			break;
 		left = end == SIZE_MAX ? BYTES("") : bytes_cut(left, end + 1, left.len);
 	}
 	text_fini(&all);
@@ -73,7 +72,12 @@ static enum err read_file(struct removals *r)
 enum err removals_open(struct removals *r)
 {
 	r->fd = open(FILE_NAME, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
-	return r->fd < 0 ? ERR_IO : read_file(r);
+	if (r->fd >= 0 && read_file(r) == OK)
+		return OK;
+	/* Without them what was ended would be let in again. */
+	LOG(EV_IDENTITY_STORE, KV_STR("what", FILE_NAME), KV_STR("why", "the file in state_dir/identity cannot be read: put its rights right, or move it away "
+		"and revoke again what was revoked while the store was lost"));
+	return ERR_IO;
 }
 
 void removals_add(struct removals *r, const char *session)
@@ -102,6 +106,8 @@ void removals_keep(struct removals *r)
 	if (r->fd < 0 || r->kept >= r->count)
 		return;
 	text_init(&t, mem, sizeof mem);
+	if (r->is_torn) /* or the next id would stand in the line of half a one */
+		text_byte(&t, '\n');
 	for (size_t i = r->kept; i < r->count && e == OK; i++) {
 		text_str(&t, r->ids[i]);
 		text_byte(&t, '\n');
@@ -110,6 +116,7 @@ void removals_keep(struct removals *r)
 			t.len = 0;
 		}
 	}
+	r->is_torn = e != OK;
 	r->kept = r->count; /* a disk that is full is told of once, and not asked again for these */
 	if (e != OK || fdatasync(r->fd))
 		LOG(EV_IDENTITY_STORE, KV_STR("what", FILE_NAME), KV_STR("why", strerror(errno)), KV_STR("until", "the store is back, a restart would bring back what was ended"));
@@ -117,8 +124,10 @@ void removals_keep(struct removals *r)
 
 void removals_done(struct removals *r)
 {
-	if (r->fd >= 0 && r->kept && (ftruncate(r->fd, 0) || fdatasync(r->fd))) /* then they are removed once more some day, which changes nothing */
+	if (r->fd >= 0 && (r->kept || r->is_torn) && (ftruncate(r->fd, 0) || fdatasync(r->fd))) /* then they are removed once more some day, which changes nothing */
 		LOG(EV_IDENTITY_STORE, KV_STR("what", FILE_NAME), KV_STR("why", strerror(errno)));
+	else
+		r->is_torn = false;
 	r->count = r->kept = 0;
 }
 

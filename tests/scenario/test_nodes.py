@@ -695,6 +695,8 @@ def test_what_was_revoked_without_the_database_stays_so_when_who_revoked_it_begi
     kept = os.path.join(pair.two.config["state_dir"], "identity", "unremoved")
     with open(kept) as f:
         assert re.fullmatch(r"([0-9a-f]{16}\n){2}", f.read()), "of the portal and of the wiki"
+    with open(kept, "a") as f:
+        f.write("0123abc")  # what a power failure leaves of a line
     ends(pair)
     assert statuses(pair, b)[2:] == [503] * 2, "it knows nobody yet"
     back = time.monotonic()

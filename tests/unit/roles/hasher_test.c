@@ -134,6 +134,26 @@ static void memory_of_a_hash(void **state)
 	assert_int_equal(munmap(small + 1, 4096), -1);
 }
 
+/* Locked out of swap, as the package's limit lets it, it comes no sooner. In a process of its own, which stays locked. */
+static void memory_that_is_locked(void **state)
+{
+	const size_t len = 64ul << 20;
+	pid_t pid = fork();
+	int status;
+
+	(void)state;
+	if (pid == 0) {
+		void *hash;
+
+		(void)!setrlimit(RLIMIT_MEMLOCK, &(struct rlimit){ RLIM_INFINITY, RLIM_INFINITY }); /* where that is allowed */
+		lock_memory();
+		hash = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+		_exit(hash != MAP_FAILED && resident(hash, len) == 0 && munmap(hash, len) == 0 ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 /* In a process of its own, which does not come back from it. */
 static void it_yields(void **state)
 {
@@ -155,6 +175,7 @@ int main(void)
 		cmocka_unit_test(jobs),
 		cmocka_unit_test(what_is_no_job_is_told_on),
 		cmocka_unit_test(memory_of_a_hash),
+		cmocka_unit_test(memory_that_is_locked),
 		cmocka_unit_test(it_yields),
 	};
 
