@@ -25,19 +25,20 @@ bool site_holds_key(struct bytes content)
 	return bytes_find(content, BYTES("PRIVATE KEY-----")) != SIZE_MAX;
 }
 
-static void absolute(const char *dir, struct bytes path, char out[4096])
+/* Empty: none, or longer than any path may be. */
+static void absolute(const char *dir, struct bytes path, char out[PATH_MAX])
 {
 	char cwd[PATH_MAX] = "";
+	int n = -1;
 
-	out[0] = 0;
-	if (path.len == 0)
-		return;
-	if (path.at[0] == '/')
-		snprintf(out, 4096, "%.*s", FMT(path));
-	else if (dir[0] == '/')
-		snprintf(out, 4096, "%s/%.*s", dir, FMT(path));
-	else if (getcwd(cwd, sizeof(cwd)))
-		snprintf(out, 4096, "%s/%s%s%.*s", cwd, dir, *dir ? "/" : "", FMT(path));
+	if (path.len > 0 && path.at[0] == '/')
+		n = snprintf(out, PATH_MAX, "%.*s", FMT(path));
+	else if (path.len > 0 && dir[0] == '/')
+		n = snprintf(out, PATH_MAX, "%s/%.*s", dir, FMT(path));
+	else if (path.len > 0 && getcwd(cwd, sizeof(cwd)))
+		n = snprintf(out, PATH_MAX, "%s/%s%s%.*s", cwd, dir, *dir ? "/" : "", FMT(path));
+	if (n < 0 || n >= PATH_MAX)
+		out[0] = 0;
 }
 
 static void note(struct site *s, const char *path, enum site_kind kind)
@@ -81,7 +82,7 @@ static enum err tree_get(const struct tree *tree, const char *path, struct arena
 static enum err noting_get(struct conf_source *source, struct bytes path, struct arena *arena, struct bytes *out)
 {
 	struct noting *n = CONTAINER_OF(source, struct noting, source);
-	char name[4096];
+	char name[PATH_MAX];
 
 	if (bytes_starts(path, BYTES("rules:"))) {
 		snprintf(name, sizeof(name), "%s/%.*s.yaml", n->rules ? n->rules : "rules", FMT(bytes_cut(path, 6, path.len)));
@@ -104,13 +105,13 @@ static void take_conf(struct site *s, const char *dir)
 	absolute(dir, c->error_log, s->error_log);
 	absolute(dir, c->detect.alerts, s->alerts);
 	for (size_t i = 0; i < c->key_count; i++) {
-		char name[4096];
+		char name[PATH_MAX];
 
 		absolute(dir, c->keys[i], name);
 		note(s, name, SITE_KEY);
 	}
 	for (size_t i = 0; i < c->secret_count; i++) {
-		char name[4096];
+		char name[PATH_MAX];
 
 		absolute(dir, c->secrets[i], name);
 		note(s, name, SITE_KEY);
@@ -127,7 +128,7 @@ bool site_load_in(const struct cli *cli, const struct tree *tree, const char *ru
 	const char *file = cli->config ? cli->config : SITE_DEFAULT_CONFIG;
 	struct conf_errors errors = { 0 };
 	struct noting n = { .source.get = noting_get, .site = s, .rules = rules, .tree = tree };
-	char dir[4096];
+	char dir[PATH_MAX];
 
 	memset(s, 0, sizeof(*s));
 	s->files = calloc(SITE_FILES_MAX, sizeof(*s->files));

@@ -1,12 +1,12 @@
 # ./dev test and ./dev fuzz. Sourced by dev.
 FUZZ_SECONDS=${FUZZ_SECONDS:-1}
 ALONE="pages passkey_script portal_browser device_browser gateway_walk" # a browser needs the whole machine
-BESIDE="session_limits" # they wait for minutes that must pass, and compute little: a third, beside the two
+BESIDE="session_limits" # they wait for minutes that must pass, and compute little: beside the unit tests, which give way to them
 
 cmd_test() {
 	need $BUILD_PACKAGES $TEST_PACKAGES
 	local passed=0 failed=0 log p f
-	[ -f build-test/build.ninja ] || meson setup build-test -Doptimization=2 -Ddebug=false -Dc_args=-g1 \
+	[ -f build-test/build.ninja ] || meson setup build-test -Doptimization=1 -Ddebug=false -Dc_args=-g1 \
 		-Db_sanitize=address,undefined -Db_lundef=false >/dev/null
 	# The fuzz targets are built meanwhile, with what processor time is left: some tests wait, some have one core to themselves.
 	local fuzz_builder=
@@ -14,10 +14,20 @@ cmd_test() {
 		(renice -n 19 "$BASHPID" >/dev/null && fuzz_build) &
 		fuzz_builder=$!
 	fi
+	local name others=() alone=() beside=() beside_run=
+	for name in $ALONE; do
+		alone+=("tests/scenario/test_$name.py"); others+=("--ignore=tests/scenario/test_$name.py")
+	done
+	for name in $BESIDE; do
+		beside+=("tests/scenario/test_$name.py"); others+=("--ignore=tests/scenario/test_$name.py")
+	done
+	rm -f build-test/scenario*.log
 	# Unit, house and seed tests.
 	if ninja -C build-test >build-test/ninja.log 2>&1; then
+		SLUIS_BUILD=$PWD/build-test "$PYTHON" -m pytest -q -p no:cacheprovider "${beside[@]}" >build-test/scenario-beside.log 2>&1 &
+		beside_run=$!
 		log=build-test/meson-test.log
-		meson test -C build-test --print-errorlogs >"$log" 2>&1 || true
+		nice -n 15 meson test -C build-test --print-errorlogs >"$log" 2>&1 || true
 		grep -E '^ *[0-9]+/[0-9]+ ' "$log" || true
 		p=$(awk '/^Ok:/{print $2}' "$log"); f=$(awk '/^(Fail|Timeout|Unexpected Pass|Skipped):/{n+=$NF} END{print n+0}' "$log")
 		[ "${f:-1}" = 0 ] || cat "$log"
@@ -29,23 +39,15 @@ cmd_test() {
 	# Scenarios: real processes, real peers. Memory is measured on the release build.
 	cmd_build >build-test/release.log 2>&1 || { cat build-test/release.log; failed=$((failed + 1)); }
 	# They mostly wait, so two files run side by side, each in its order; the longest begin (tests/scenario/conftest.py).
-	local name others=() alone=() beside=()
-	for name in $ALONE; do
-		alone+=("tests/scenario/test_$name.py"); others+=("--ignore=tests/scenario/test_$name.py")
-	done
-	for name in $BESIDE; do
-		beside+=("tests/scenario/test_$name.py"); others+=("--ignore=tests/scenario/test_$name.py")
-	done
-	SLUIS_BUILD=$PWD/build-test "$PYTHON" -m pytest -q -p no:cacheprovider "${beside[@]}" >build-test/scenario-beside.log 2>&1 &
-	local beside_run=$!
+	[ -z "$beside_run" ] || wait "$beside_run" || true
+	[ -z "$beside_run" ] || cat build-test/scenario-beside.log
 	SLUIS_BUILD=$PWD/build-test "$PYTHON" -m pytest -q -p no:cacheprovider -n 2 --dist loadfile --durations=60 "${others[@]}" tests/scenario 2>&1 |
 		tee build-test/scenario.log || true
-	wait "$beside_run" || true
-	cat build-test/scenario-beside.log
 	SLUIS_BUILD=$PWD/build-test "$PYTHON" -m pytest -q -p no:cacheprovider "${alone[@]}" 2>&1 | tee build-test/scenario-alone.log || true
 	for log in build-test/scenario.log build-test/scenario-beside.log build-test/scenario-alone.log; do
-		p=$(grep -oE '[0-9]+ passed' "$log" | tail -1 | cut -d' ' -f1 || true)
-		f=$({ grep -oE '[0-9]+ (failed|error|errors|skipped)' "$log" || true; } | awk '{n+=$1} END{print n+0}')
+		name=$({ grep -E '^(=+ )?([0-9]+ [a-z]+, )*[0-9]+ [a-z]+ in [0-9.]+s' "$log" 2>/dev/null || true; } | tail -1) # pytest's own last line
+		p=$(grep -oE '[0-9]+ passed' <<<"$name" | cut -d' ' -f1 || true)
+		f=$({ grep -oE '[0-9]+ (failed|errors?|skipped|xfailed|xpassed)' <<<"$name" || true; } | awk '{n+=$1} END{print n+0}')
 		passed=$((passed + ${p:-0})); failed=$((failed + ${f:-0}))
 		[ -n "$p" ] || failed=$((failed + 1))
 	done

@@ -14,6 +14,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static char dir[] = "/tmp/fuzz-ledger.XXXXXX";
+static bool is_made;
 
 static void tidy(void)
 {
@@ -81,8 +82,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	char path[64];
 	int fd;
 
-	if (dir[sizeof(dir) - 2] == 'X') {
+	if (!is_made) {
 		CHECK(mkdtemp(dir));
+		is_made = true;
 		atexit(tidy);
 	}
 	snprintf(path, sizeof(path), "%s/2020-01-09.ledger", dir);

@@ -35,6 +35,14 @@ def wait_for(condition, what, seconds=PATIENCE):
         pause = min(pause * 1.1, 0.03)  # what asks less leaves more for what is waited for
 
 
+def with_names(log):
+    """A sanitizer's report says where by program and offset, as reading the debug information would take half of each process's start."""
+    def name(match):
+        r = subprocess.run(["addr2line", "-f", "-s", "-e", match[1], match[2]], capture_output=True, text=True)
+        return f"{' '.join(r.stdout.split())} {match[0]}"
+    return re.sub(r"\((/\S+)\+(0x[0-9a-f]+)\)", name, log)
+
+
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
@@ -432,7 +440,7 @@ class Sluis:
             self.config["admin"]["listen"] = f"127.0.0.1:{free_port()}"
         self.admin_port = int(self.config["admin"]["listen"].rsplit(":", 1)[1])
         self.write()
-        options = "detect_leaks=0:abort_on_error=0:" + os.environ.get("ASAN_OPTIONS", "")
+        options = "detect_leaks=0:abort_on_error=0:symbolize=0:" + os.environ.get("ASAN_OPTIONS", "")  # with_names does what it does not
         self.process = Process([*argv, os.path.join(build, "sluisd"), "-c", self.file, "--rules", os.path.join(ROOT, "rules")],
                                os.path.join(self.dir, "log"), dict(ASAN_OPTIONS=options,
                                UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1", **(env or {})), preexec)

@@ -178,7 +178,7 @@ def test_keys_that_are_written_into_the_same_file(start, backend, tmp_path):
     assert new != old and (tmp_path / "key.pem").stat().st_ino == inode
     keeper = s.children("keeper")[0]
     os.kill(keeper, signal.SIGKILL)
-    wait_for(lambda: s.children("keeper") and s.children("keeper")[0] != keeper, what="another keeper")
+    wait_for(lambda: any(pid != keeper for pid in s.children("keeper")), what="another keeper")
     wait_for(lambda: served() == old, what="the old key, from the new keeper")
     assert s.cli("reload", "--confirm", "2").returncode == 0
     wait_for(lambda: served() == new, what="the new certificate")

@@ -353,7 +353,7 @@ static void become_the_disk(void)
 
 static void commit_one(struct ledger_store *s, struct ed25519_key *key)
 {
-	unsigned char hash[SHA256_LEN], sig[ED25519_SIGNATURE_LEN], mem[CHAIN_TEXT_MAX], detail[1200];
+	unsigned char hash[SHA256_LEN], sig[ED25519_SIGNATURE_LEN], mem[CHAIN_TEXT_MAX], detail[1200] = { 0 };
 	struct ledger_record r = { .kind = LEDGER_POLICY, .detail = bytes_of(detail, sizeof(detail)) };
 	struct ledger_head head;
 	uint64_t seq;
