@@ -1,4 +1,4 @@
-/* Three tables of fixed size: account and source together, sources, accounts. A place is found by a keyed hash, so that nobody can aim at another's;
+/* Four tables of fixed size: account and source together, sources, accounts, and work. A place is found by a keyed hash, so that nobody can aim at another's;
  * eight places share a hash, and the one that was quiet longest makes room. The buckets are kept as one number, the time at which they are
  * full again (the virtual scheduling form of a leaky bucket). */
 #include "auth/guess.h"
@@ -38,11 +38,11 @@ struct limit {
 };
 struct guess {
 	unsigned char key[16];
-	struct table pairs, sources, accounts;
+	struct table pairs, sources, accounts, works;
 	uint64_t total_us; /* of the total's bucket, as full_ms; microseconds, for a try is 20 ms of it */
 };
 
-static const struct limit source_limit = { 30, 20000 }, account_limit = { 100, 30000 };
+static const struct limit source_limit = { 30, 20000 }, account_limit = { 100, 30000 }, work_limit = { 60, 1000 };
 /* Sources that an account knows may go on where others have used up all: guesses in masses do not keep its owner out. */
 #define TOTAL_EVERY_US UINT64_C(20000)
 #define TOTAL_BURST    100
@@ -62,7 +62,8 @@ struct guess *guess_new(void)
 	if (!g)
 		return NULL;
 	random_bytes(g->key, sizeof g->key);
-	if (!table_init(&g->pairs, PAIR_SETS) || !table_init(&g->sources, SINGLE_SETS) || !table_init(&g->accounts, SINGLE_SETS))
+	if (!table_init(&g->pairs, PAIR_SETS) || !table_init(&g->sources, SINGLE_SETS) || !table_init(&g->accounts, SINGLE_SETS) ||
+		!table_init(&g->works, SINGLE_SETS))
 		guess_free(&g);
 	return g;
 }
@@ -74,6 +75,7 @@ void guess_free(struct guess **g)
 	free((*g)->pairs.places);
 	free((*g)->sources.places);
 	free((*g)->accounts.places);
+	free((*g)->works.places);
 	free(*g);
 	*g = NULL;
 }
@@ -196,11 +198,21 @@ static uint64_t pair_wait(const struct place *p, uint64_t now_ms)
 	return wait;
 }
 
+static bool total_take(struct guess *g, bool is_known, uint64_t now_ms)
+{
+	uint64_t now_us = now_ms * 1000;
+
+	if (after(g->total_us, now_us) > ((is_known ? KNOWN_BURST : TOTAL_BURST) - 1) * TOTAL_EVERY_US)
+		return false;
+	g->total_us = (g->total_us > now_us ? g->total_us : now_us) + TOTAL_EVERY_US;
+	return true;
+}
+
 enum guess_verdict guess_ask(struct guess *g, struct bytes account, const struct addr *source, bool is_known, uint64_t now_ms, uint32_t *wait_s)
 {
 	struct keys k = keys_of(g, account, source);
 	struct place *pair = find(&g->pairs, k.pair);
-	uint64_t now_us = now_ms * 1000, wait, other;
+	uint64_t wait, other;
 
 	if (pair)
 		refresh(pair, now_ms);
@@ -215,9 +227,8 @@ enum guess_verdict guess_ask(struct guess *g, struct bytes account, const struct
 		*wait_s = (uint32_t)((wait + 999) / 1000);
 		return GUESS_WAIT;
 	}
-	if (after(g->total_us, now_us) > ((is_known ? KNOWN_BURST : TOTAL_BURST) - 1) * TOTAL_EVERY_US)
+	if (!total_take(g, is_known, now_ms))
 		return GUESS_BUSY;
-	g->total_us = (g->total_us > now_us ? g->total_us : now_us) + TOTAL_EVERY_US;
 	if (!pair)
 		pair = find_or_add(&g->pairs, k.pair, now_ms);
 	pair->account = k.account;
@@ -270,6 +281,64 @@ void guess_succeeded(struct guess *g, struct bytes account, const struct addr *s
 	(void)now_ms;
 	if (pair)
 		*pair = (struct place){ 0 };
+}
+
+/* Never more than there is: whoever comes next waits for one second at most. */
+static bool work_take(struct guess *g, uint64_t key, uint64_t now_ms)
+{
+	if (bucket_wait(find(&g->works, key), &work_limit, now_ms))
+		return false;
+	(void)bucket_take(find_or_add(&g->works, key, now_ms), &work_limit, now_ms);
+	return true;
+}
+
+static uint64_t work_key(const struct guess *g, const char *what, const struct addr *source)
+{
+	return keys_of(g, bytes_str(what), source).pair;
+}
+
+enum guess_verdict guess_work(struct guess *g, const char *what, const struct addr *source, uint64_t now_ms, uint32_t *wait_s)
+{
+	uint64_t key = work_key(g, what, source);
+
+	if (bucket_wait(find(&g->works, key), &work_limit, now_ms)) {
+		*wait_s = 1;
+		return GUESS_WAIT;
+	}
+	if (!total_take(g, false, now_ms))
+		return GUESS_BUSY;
+	(void)work_take(g, key, now_ms);
+	return GUESS_GO;
+}
+
+void guess_work_right(struct guess *g, const char *what, const struct addr *source)
+{
+	struct place *p = find(&g->works, work_key(g, what, source));
+
+	if (p && p->full_ms >= work_limit.every_ms)
+		p->full_ms -= work_limit.every_ms;
+}
+
+static bool is_used_up(struct place *p, uint64_t now_ms)
+{
+	if (!p || p->is_alarmed || !bucket_wait(p, &work_limit, now_ms))
+		return false;
+	p->is_alarmed = true;
+	return true;
+}
+
+void guess_work_wrong(struct guess *g, const char *what, const struct addr *source, uint64_t now_ms, bool *is_alarm)
+{
+	*is_alarm = is_used_up(find(&g->works, work_key(g, what, source)), now_ms);
+}
+
+bool guess_work_note(struct guess *g, const char *what, const struct addr *source, uint64_t now_ms, bool *is_alarm)
+{
+	uint64_t key = work_key(g, what, source);
+	bool is_noted = work_take(g, key, now_ms);
+
+	*is_alarm = is_used_up(find(&g->works, key), now_ms);
+	return is_noted;
 }
 
 void guess_unlock(struct guess *g, struct bytes account)

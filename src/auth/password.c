@@ -57,19 +57,23 @@ static bool is_base64(struct bytes in, size_t least, size_t most)
 	return in.len % 4 == 0 || last % (in.len % 4 == 2 ? 16 : 4) == 0;
 }
 
-static bool parse(struct bytes hash, uint64_t *memory_kib)
+struct cost {
+	uint64_t memory_kib, passes, lanes;
+};
+static const struct cost ours = { crypto_pwhash_MEMLIMIT_INTERACTIVE / 1024, crypto_pwhash_OPSLIMIT_INTERACTIVE, 1 };
+
+static bool parse(struct bytes hash, struct cost *c)
 {
 	struct bytes in = hash, head = BYTES("$argon2id$v=19$");
-	uint64_t passes, lanes;
 	size_t end;
 
 	if (hash.len >= PASSWORD_HASH_MAX || !bytes_starts(hash, head))
 		return false;
 	in = bytes_cut(in, head.len, in.len);
-	if (!take_number(&in, "m=", ',', MEMORY_MOST_KIB, memory_kib) || !take_number(&in, "t=", ',', PASSES_MOST, &passes) ||
-		!take_number(&in, "p=", '$', LANES_MOST, &lanes))
+	if (!take_number(&in, "m=", ',', MEMORY_MOST_KIB, &c->memory_kib) || !take_number(&in, "t=", ',', PASSES_MOST, &c->passes) ||
+		!take_number(&in, "p=", '$', LANES_MOST, &c->lanes))
 		return false;
-	if (*memory_kib < 8 * lanes) /* RFC 9106 3.1 */
+	if (c->memory_kib < 8 * c->lanes) /* RFC 9106 3.1 */
 		return false;
 	end = bytes_find_byte(in, '$');
 	return end != SIZE_MAX && is_base64(bytes_cut(in, 0, end), SALT_LEAST, SALT_MOST) &&
@@ -78,9 +82,16 @@ static bool parse(struct bytes hash, uint64_t *memory_kib)
 
 bool password_hash_is_valid(struct bytes hash)
 {
-	uint64_t memory_kib;
+	struct cost c;
 
-	return parse(hash, &memory_kib);
+	return parse(hash, &c);
+}
+
+bool password_hash_is_ours(struct bytes hash)
+{
+	struct cost c;
+
+	return parse(hash, &c) && c.memory_kib == ours.memory_kib && c.passes == ours.passes && c.lanes == ours.lanes;
 }
 
 static const char *chars(struct bytes b)
@@ -115,15 +126,15 @@ enum err password_verify(struct bytes hash, struct bytes password, bool *fits)
 {
 	struct bytes of = hash.len ? hash : bytes_str(nobody);
 	char str[PASSWORD_HASH_MAX] = "";
-	uint64_t memory_kib;
+	struct cost c;
 	bool is_right;
 
-	if (!parse(of, &memory_kib))
+	if (!parse(of, &c))
 		return ERR_SYNTAX;
 	memcpy(str, of.at, of.len);
 	is_right = crypto_pwhash_argon2id_str_verify(str, chars(password), password.len) == 0;
 	secret_wipe(str, sizeof str);
-	if (!is_right && !has_memory(memory_kib))
+	if (!is_right && !has_memory(c.memory_kib))
 		return ERR_MEMORY;
 	*fits = is_right && hash.len > 0;
 	return OK;

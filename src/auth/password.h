@@ -16,6 +16,7 @@ enum err password_hash(struct bytes password, char out[PASSWORD_HASH_MAX]) MUST_
  * empty hash is that of nobody: it takes as long, and never fits. ERR_SYNTAX: not such a hash. ERR_MEMORY: as above, and no wrong password. */
 enum err password_verify(struct bytes hash, struct bytes password, bool *fits) MUST_USE;
 bool password_hash_is_valid(struct bytes hash); /* by its form and its limits */
+bool password_hash_is_ours(struct bytes hash);	/* of the cost of those that password_hash makes: others take another time */
 /* NULL: it may be used; else a short stable name of why not: "too_short", "too_long", "common", "name" (it contains the user's name),
  * "characters" (control characters, or not UTF-8). Length counts characters (UTF-8). The name: all of it, and each part before the '@' that dots
  * and the like set off, of 4 octets and more, in any case. Common: not by a list but by what it is made of (NIST SP 800-63B-4 3.1.1.2): everyday

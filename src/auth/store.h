@@ -95,6 +95,8 @@ enum err store_user_rename(struct store *s, int64_t id, struct bytes name) MUST_
 enum err store_user_add(struct store *s, struct store_user *u, uint64_t now_s) MUST_USE;
 enum err store_user_set(struct store *s, int64_t id, struct bytes display, struct bytes mail, struct bytes groups) MUST_USE;
 enum err store_user_password(struct store *s, int64_t id, struct bytes hash, bool must_change) MUST_USE;
+/* Another hash of the same password, where `from` is still the one that is there. ERR_NOT_FOUND: it is not. Not waited for. */
+enum err store_user_rehash(struct store *s, int64_t id, struct bytes from, struct bytes to) MUST_USE;
 enum err store_user_disable(struct store *s, int64_t id, bool is_disabled) MUST_USE;
 enum err store_user_language(struct store *s, int64_t id, struct bytes language) MUST_USE;
 enum err store_user_remove(struct store *s, int64_t id) MUST_USE; /* with all that hangs on it */

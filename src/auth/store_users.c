@@ -430,6 +430,19 @@ enum err store_user_password(struct store *s, int64_t id, struct bytes hash, boo
 	return change(&q, SQL_USER_PASSWORD, id);
 }
 
+enum err store_user_rehash(struct store *s, int64_t id, struct bytes from, struct bytes to)
+{
+	struct query q;
+
+	TRY(store_text_check(from, PASSWORD_HASH_MAX - 1));
+	TRY(store_text_check(to, PASSWORD_HASH_MAX - 1));
+	q = store_ask(s, SQL_USER_REHASH);
+	ask_int(&q, id);
+	ask_text(&q, from);
+	ask_text(&q, to);
+	return store_change(&q, SQL_USER_REHASH);
+}
+
 enum err store_user_disable(struct store *s, int64_t id, bool is_disabled)
 {
 	struct query q = store_ask(s, SQL_USER_DISABLE);

@@ -259,7 +259,8 @@ static void (*const functions[CALL_COUNT])(struct identity *id, const struct ask
 
 void identity_call(struct identity *id, struct channel *from, const struct auth_call *c)
 {
-	const struct asker a = { .channel = from, .request = c->request, .call = c->id, .asked_ms = loop_now_ms(id->run->loop) };
+	const struct asker a = { .channel = from, .request = c->request, .call = c->id, .asked_ms = loop_now_ms(id->run->loop),
+		.ends_before = id->ended_count };
 
 	arena_reset(&id->arena);
 	if (identity_store_is_closed(id)) /* who has been ended elsewhere cannot be told from others */

@@ -13,6 +13,7 @@ void hash_init(struct identity *id)
 		id->free_jobs = &id->jobs[i];
 	}
 	id->waiting_last = &id->waiting;
+	id->refusal_step_ms = REFUSAL_STEP_MS;
 }
 
 struct job *job_new(struct identity *id, const struct asker *a, struct bytes password)
@@ -53,6 +54,7 @@ static void hand_out(struct identity *id)
 		text_put_bytes(&t, bytes_str(j->hash));
 		if (role_send(h->channel, MSG_HASH, text_bytes(&t), NULL, 0) == OK) {
 			h->job = j;
+			h->since_ms = loop_now_ms(id->run->loop);
 			id->waiting = j->next;
 			if (!id->waiting)
 				id->waiting_last = &id->waiting;
@@ -67,6 +69,16 @@ void job_start(struct identity *id, struct job *j)
 	*id->waiting_last = j;
 	id->waiting_last = &j->next;
 	hand_out(id);
+}
+
+/* An imported hash may take longer than the step: then all refusals get a longer one, which it stays below also when the machine has more to do. Of
+ * our own the first step is long enough, or the machine is slow for all alike. */
+static void learn_time(struct identity *id, const struct job *j, uint64_t took_ms)
+{
+	if (j->is_making || !j->hash[0] || password_hash_is_ours(bytes_str(j->hash)))
+		return;
+	while (id->refusal_step_ms < took_ms + took_ms / 2 && id->refusal_step_ms < REFUSAL_STEP_MOST_MS)
+		id->refusal_step_ms *= 2;
 }
 
 enum err hash_on_hashed(struct role_run *run, struct channel *from, struct ipc_msg *m)
@@ -86,6 +98,7 @@ enum err hash_on_hashed(struct role_run *run, struct channel *from, struct ipc_m
 		if (!j || request != (uint32_t)(j - id->jobs) || status > 2 || hash.len >= PASSWORD_HASH_MAX || (j->is_making && status == 0 && hash.len == 0))
 			return ERR_SYNTAX;
 		h->job = NULL;
+		learn_time(id, j, loop_now_ms(id->run->loop) - h->since_ms);
 		arena_reset(&id->arena);
 		j->done(id, j, status == 2, status == 0, hash);
 		job_free(id, j);

@@ -22,7 +22,9 @@
 #define LOGOUTS_MAX	16   /* logout tokens that are looked at: strangers may send some too */
 #define ENDPOINT_MAX	1024
 #define URL_LONGEST	3600
-#define LOGOUT_WHO	"logout "
+#define WORK_CODE	"oidc code"
+#define WORK_LOGOUT	"oidc logout"
+#define WORK_STATE	"oidc state"
 #define PROVIDER_MAX	40 /* octets of a name, conf/directory.c */
 
 struct oidc_flow {
@@ -236,30 +238,63 @@ void call_oidc_begin(struct identity *id, const struct asker *a, const struct au
 
 /* --- and back --- */
 
-/* Limits are the source's: nobody is named yet, and strangers elsewhere must not use up what others have. */
-static struct bytes guess_name(const struct addr *client, const char *what, unsigned char mem[80])
+/* Nobody guesses what is 256 bits long or signed: limits are on the work, and a stranger's wrong answers hold up nobody else of his address. False: it
+ * has been answered. */
+static bool may_work(struct identity *id, const struct asker *a, const char *what, const struct addr *client)
 {
+	uint32_t wait_s = 0;
+
+	switch (guess_work(id->guess, what, client, loop_now_ms(id->run->loop), &wait_s)) {
+	case GUESS_GO: return true;
+	case GUESS_BUSY: identity_reply_result(id, a, AUTH_BUSY); return false;
+	case GUESS_WAIT: identity_reply(id, a, &(struct auth_answer){ .result = AUTH_WAIT, .wait_s = wait_s }); return false;
+	}
+	return false;
+}
+
+static void tell_alarm(struct identity *id, const struct addr *client, const char *provider)
+{
+	unsigned char mem[64];
 	struct text t;
 
-	text_init(&t, mem, 80);
-	text_str(&t, what);
+	text_init(&t, mem, sizeof mem);
 	addr_write_ip(client, &t);
-	return text_bytes(&t);
+	LOG(EV_SIGN_IN_ALARM, KV_BYTES("client", text_bytes(&t)), KV_STR("method", "oidc"), KV_STR("provider", provider));
+	identity_alert_guessing(id, client, BYTES(""));
+}
+
+static void tell_wrong(struct identity *id, const struct addr *client, const char *provider, struct bytes why, bool is_sign_in)
+{
+	unsigned char mem[64];
+	struct text t;
+
+	text_init(&t, mem, sizeof mem);
+	addr_write_ip(client, &t);
+	LOG(EV_DIRECTORY_REFUSED, KV_STR("provider", provider), KV_BYTES("client", text_bytes(&t)), KV_BYTES("why", why));
+	if (is_sign_in)
+		identity_record(id, LEDGER_SIGN_IN, client, BYTES(""), "", "wrong", BYTES("oidc"));
 }
 
 static void wrong(struct identity *id, const struct asker *a, const struct addr *client, const char *what, const char *provider, struct bytes why)
 {
-	unsigned char mem[80];
 	bool is_alarm = false;
 
-	guess_failed(id->guess, guess_name(client, what, mem), client, false, loop_now_ms(id->run->loop), &is_alarm);
-	if (is_alarm) {
-		LOG(EV_SIGN_IN_ALARM, KV_BYTES("client", guess_name(client, "", mem)), KV_STR("method", "oidc"), KV_STR("provider", provider));
-		identity_alert_guessing(id, client, BYTES(""));
-	}
-	LOG(EV_DIRECTORY_REFUSED, KV_STR("provider", provider), KV_BYTES("client", guess_name(client, "", mem)), KV_BYTES("why", why));
-	if (strcmp(what, LOGOUT_WHO) != 0)
-		identity_record(id, LEDGER_SIGN_IN, client, BYTES(""), "", "wrong", BYTES("oidc"));
+	guess_work_wrong(id->guess, what, client, loop_now_ms(id->run->loop), &is_alarm);
+	if (is_alarm)
+		tell_alarm(id, client, provider);
+	tell_wrong(id, client, provider, why, strcmp(what, WORK_CODE) == 0);
+	identity_reply_result(id, a, AUTH_REFUSED);
+}
+
+/* It cost nothing: whoever sends thousands is refused as often, and fills no log and no ledger. */
+static void wrong_state(struct identity *id, const struct asker *a, const struct addr *client, const char *provider, const char *why)
+{
+	bool is_alarm = false;
+
+	if (guess_work_note(id->guess, WORK_STATE, client, loop_now_ms(id->run->loop), &is_alarm))
+		tell_wrong(id, client, provider, bytes_str(why), true);
+	if (is_alarm)
+		tell_alarm(id, client, provider);
 	identity_reply_result(id, a, AUTH_REFUSED);
 }
 
@@ -284,20 +319,19 @@ static void code_known(struct identity *id, struct directory_job *j, const struc
 	const struct conf_oidc *o = conf_oidc_by_name(id->conf, bytes_str(j->provider));
 	struct bytes target = bytes_str(j->target ? j->target : "");
 	struct sign_in_from from = { .extra = &target };
-	unsigned char mem[80];
 	char origin[ORIGIN_MAX];
 	struct store_user u;
 	enum err e;
 
 	if (answer->status == DIRECTORY_WRONG) {
-		wrong(id, &j->asker, &j->client, "oidc ", j->provider, answer->why);
+		wrong(id, &j->asker, &j->client, WORK_CODE, j->provider, answer->why);
 	} else if (answer->status != DIRECTORY_OK || !answer->has_person || !o) {
-		guess_right(id->guess, guess_name(&j->client, "oidc ", mem), &j->client); /* it says nothing about the answer */
+		guess_work_right(id->guess, WORK_CODE, &j->client); /* it says nothing about the answer */
 		if (o)
 			tell_down(id, where_of(id, o), answer->why);
 		identity_reply_result(id, &j->asker, AUTH_DOWN);
 	} else {
-		guess_succeeded(id->guess, guess_name(&j->client, "oidc ", mem), &j->client, loop_now_ms(id->run->loop));
+		guess_work_right(id->guess, WORK_CODE, &j->client);
 		e = people_origin(origin, "oidc", o->name) ? people_take(id, origin, &answer->person, &u) : ERR_DENIED;
 		if (e == ERR_IO) {
 			identity_reply_result(id, &j->asker, AUTH_DOWN);
@@ -333,7 +367,6 @@ static const char *answer_trouble(struct identity *id, const struct conf_oidc *o
 void call_oidc_end(struct identity *id, const struct asker *a, const struct auth_call *c)
 {
 	const struct conf_oidc *o = conf_oidc_by_name(id->conf, c->args[0]);
-	unsigned char mem[80];
 	struct directory_job *j;
 	const char *trouble;
 	struct oidc_flow f;
@@ -344,19 +377,16 @@ void call_oidc_end(struct identity *id, const struct asker *a, const struct auth
 		return;
 	}
 	trouble = answer_trouble(id, o, &f, c);
-	if (!sign_in_may_try(id, a, 0, guess_name(&c->client, "oidc ", mem), &c->client)) {
-		flow_clear(&f);
-		return;
-	}
-	if (trouble) {
-		wrong(id, a, &c->client, "oidc ", f.provider, bytes_str(trouble));
+	if (trouble)
+		wrong_state(id, a, &c->client, f.provider, trouble);
+	if (trouble || !may_work(id, a, WORK_CODE, &c->client)) {
 		flow_clear(&f);
 		return;
 	}
 	j = directory_job_new(id, a, DIRECTORY_CODE, o->name,
 		(const struct bytes[]){ c->args[1], bytes_str(f.verifier), bytes_str(f.nonce), redirect_uri(id, o, redirect) }, 4);
 	if (!j) {
-		guess_right(id->guess, guess_name(&c->client, "oidc ", mem), &c->client);
+		guess_work_right(id->guess, WORK_CODE, &c->client);
 		identity_reply_result(id, a, AUTH_BUSY);
 	} else {
 		j->done = code_known;
@@ -419,7 +449,6 @@ static void logout_known(struct identity *id, struct directory_job *j, const str
 	const struct directory_person *p = &answer->person;
 	char origin[ORIGIN_MAX];
 	struct ending end = { .by_sid = p->sid.len > 0 };
-	unsigned char mem[80];
 	struct store_user u;
 	uint64_t until_s;
 	enum err e = OK;
@@ -427,22 +456,22 @@ static void logout_known(struct identity *id, struct directory_job *j, const str
 
 	oidc.logouts--;
 	if (answer->status == DIRECTORY_WRONG) {
-		wrong(id, &j->asker, &j->client, LOGOUT_WHO, j->provider, answer->why);
+		wrong(id, &j->asker, &j->client, WORK_LOGOUT, j->provider, answer->why);
 		return;
 	}
 	/* Without sub and sid it would be everybody's: the process that read the token says that one is there, and could be another's by now. */
 	if (answer->status != DIRECTORY_OK || !answer->has_person || (!p->subject.len && !p->sid.len) || bytes_u64(answer->values[1], &until_s) != OK) {
-		guess_right(id->guess, guess_name(&j->client, LOGOUT_WHO, mem), &j->client);
+		guess_work_right(id->guess, WORK_LOGOUT, &j->client);
 		identity_reply_result(id, &j->asker, AUTH_DOWN);
 		return;
 	}
 	e = use_jti(id, j->provider, answer->values[0], until_s);
 	if (e != OK) {
-		wrong(id, &j->asker, &j->client, LOGOUT_WHO, j->provider, e == ERR_ORDER ? BYTES("the logout token was used before (jti)") :
+		wrong(id, &j->asker, &j->client, WORK_LOGOUT, j->provider, e == ERR_ORDER ? BYTES("the logout token was used before (jti)") :
 			BYTES("too many logout tokens are remembered until they are over"));
 		return;
 	}
-	guess_succeeded(id->guess, guess_name(&j->client, LOGOUT_WHO, mem), &j->client, loop_now_ms(id->run->loop));
+	guess_work_right(id->guess, WORK_LOGOUT, &j->client);
 	if (!people_origin(origin, "oidc", bytes_str(j->provider)))
 		e = ERR_NOT_FOUND;
 	sid_of(j->provider, p->sid, end.sid);
@@ -461,18 +490,17 @@ void call_oidc_logout(struct identity *id, const struct asker *a, const struct a
 {
 	const struct conf_oidc *o = conf_oidc_by_name(id->conf, c->args[0]);
 	struct directory_job *j = NULL;
-	unsigned char mem[80];
 
 	if (!o) {
 		identity_reply_result(id, a, AUTH_NONE);
 		return;
 	}
-	if (!sign_in_may_try(id, a, 0, guess_name(&c->client, LOGOUT_WHO, mem), &c->client))
+	if (!may_work(id, a, WORK_LOGOUT, &c->client))
 		return;
 	if (oidc.logouts < LOGOUTS_MAX)
 		j = directory_job_new(id, a, DIRECTORY_LOGOUT, o->name, &c->args[1], 1);
 	if (!j) {
-		guess_right(id->guess, guess_name(&c->client, LOGOUT_WHO, mem), &c->client);
+		guess_work_right(id->guess, WORK_LOGOUT, &c->client);
 		identity_reply_result(id, a, AUTH_BUSY);
 		return;
 	}

@@ -275,7 +275,7 @@ void call_passkey_prove(struct identity *id, const struct asker *a, const struct
 	int64_t user;
 	unsigned char mem[64];
 	struct bytes name;
-	bool is_alone;
+	bool is_alone, is_there;
 	struct who w;
 	struct text t;
 
@@ -284,14 +284,15 @@ void call_passkey_prove(struct identity *id, const struct asker *a, const struct
 		return;
 	}
 	is_alone = w.f && w.f->is_passkey;
-	text_init(&t, mem, sizeof mem); /* nobody is named yet: limits are by the passkey */
+	text_init(&t, mem, sizeof mem); /* limits are by the passkey: wrong passwords for its owner's name are not its own */
 	base64url_put(&t, bytes_cut(c->args[0], 0, 24));
 	name = is_alone ? text_bytes(&t) : w.u.name;
-	if (!sign_in_may_try(id, a, w.u.id, name, &c->client))
+	is_there = c->args[0].len <= WEBAUTHN_ID_MAX && store_passkey_find(id->store, c->args[0], &id->arena, &key, &user) == OK &&
+		store_user_get(id->store, user, &id->arena, &u) == OK;
+	/* Whose it is says whether somebody is known here: others of that address who guess do not hold up its owner. */
+	if (!sign_in_may_try(id, a, !is_alone ? w.u.id : is_there ? u.id : 0, name, &c->client))
 		return;
-	if (!take_challenge(id, &w, challenge) || c->args[0].len > WEBAUTHN_ID_MAX ||
-		store_passkey_find(id->store, c->args[0], &id->arena, &key, &user) != OK || store_user_get(id->store, user, &id->arena, &u) != OK ||
-		u.is_disabled || (!is_alone && user != w.u.id) ||
+	if (!take_challenge(id, &w, challenge) || !is_there || u.is_disabled || (!is_alone && user != w.u.id) ||
 		(c->args[4].len && !bytes_eq(c->args[4], bytes_of(u.handle, sizeof u.handle)))) { /* 7.2 step 6 */
 		sign_in_wrong(id, a, w.u.id, name, &c->client, "passkey");
 		return;
@@ -299,6 +300,8 @@ void call_passkey_prove(struct identity *id, const struct asker *a, const struct
 	p = party(id, challenge, is_alone);
 	known = (struct webauthn_credential){ .id = key.id, .public_key = key.public_key, .sign_count = key.sign_count };
 	if (webauthn_assert(&p, &known, c->args[1], c->args[2], c->args[3], &found, &why) != OK) {
+		if (is_alone)
+			guess_right(id->guess, name, &c->client); /* it counts below, as its owner's */
 		if (strcmp(why, "count") == 0) /* a copy of the key may be in other hands: people should know */
 			LOG(EV_SIGN_IN_ALARM, KV_BYTES("user", u.name), KV_STR("method", "passkey"), KV_STR("what", "its counter did not grow"));
 		sign_in_wrong(id, a, u.id, u.name, &c->client, "passkey");
@@ -308,5 +311,7 @@ void call_passkey_prove(struct identity *id, const struct asker *a, const struct
 		identity_reply_result(id, a, AUTH_DOWN);
 		return;
 	}
+	if (is_alone)
+		guess_succeeded(id->guess, name, &c->client, loop_now_ms(id->run->loop));
 	proved(id, a, c, &w, &u, found.is_verified);
 }

@@ -37,8 +37,10 @@
 #define DIRECTORIES_MAX 24 /* processes, of three generations */
 #define DIRECTORY_JOBS_MAX 128
 #define DIRECTORY_WAIT_MS 8000 /* for a process that asks; workers give up after 15 s */
+#define FLOWS_ENDED_MAX 64
 #define REFUSALS_MAX 512 /* that wait for their time */
-#define REFUSAL_STEP_MS 500 /* with directories: a refusal tells nobody by its time who kept the password */
+#define REFUSAL_STEP_MS 500 /* a refusal tells nobody by its time who kept the password, or whether anybody did */
+#define REFUSAL_STEP_MOST_MS 8000
 #define ARENA_SIZE  (256 * 1024)
 
 /* Who is owed an answer. channel NULL: gone. */
@@ -48,6 +50,7 @@ struct asker {
 	enum auth_call_id call;
 	bool is_admin;
 	uint64_t asked_ms; /* when the question came */
+	uint64_t ends_before; /* how often sign-ins under way had ended by then */
 };
 
 /* A sign-in whose first factor was right. */
@@ -85,6 +88,13 @@ struct kept {
 
 struct identity;
 struct flow_which;
+/* Which sign-ins ended. */
+struct flows_ended {
+	int64_t user;	   /* 0: all */
+	uint64_t before_s; /* 0: whenever they began */
+	bool by_sid;
+	unsigned char sid[STORE_SID_LEN];
+};
 /* A password on its way through a hasher. */
 struct job {
 	struct job *next;
@@ -93,7 +103,8 @@ struct job {
 	unsigned hashers_lost; /* that ended over it */
 	unsigned char password[PASSWORD_MOST];
 	size_t password_len;
-	char hash[PASSWORD_HASH_MAX];
+	char hash[PASSWORD_HASH_MAX]; /* to be held against; empty of one that is to be made */
+	char hash_before[PASSWORD_HASH_MAX]; /* that what is made takes the place of */
 	/* fits: the verdict. hash: what was made. failed: the hasher could not. */
 	void (*done)(struct identity *id, struct job *j, bool failed, bool fits, struct bytes hash);
 	/* what done needs */
@@ -104,12 +115,13 @@ struct job {
 	uint32_t slot, generation; /* of the session that asked */
 	unsigned char next_password[PASSWORD_MOST];
 	size_t next_len;
-	bool is_known_source, must_change;
+	bool is_known_source, must_change, is_again;
 	struct json_t *admin;
 };
 struct hasher {
 	struct channel *channel;
 	struct job *job; /* what it works at */
+	uint64_t since_ms;
 };
 struct token_job {
 	struct asker asker;
@@ -215,6 +227,8 @@ struct identity {
 	bool removal_failed; /* sessions have ended that may still be on disk */
 	uint64_t seen_kept_s; /* the store knows of requests up to then */
 	struct flow flows[FLOWS_MAX];
+	struct flows_ended ended[FLOWS_ENDED_MAX]; /* the last, by turns; for sign-ins that are no flow yet: their password or code is still looked at */
+	uint64_t ended_count;
 	struct code codes[CODES_MAX];
 	struct kept kept[KEPT_MAX];
 	struct job jobs[JOBS_MAX], *free_jobs, *waiting, **waiting_last;
@@ -226,6 +240,7 @@ struct identity {
 	uint32_t directory_serial;
 	struct { uint64_t told_s, not_before_s; } providers[CONF_DIRECTORIES_MAX]; /* by place in conf: when it was logged that it is down; no lookups until */
 	struct refusal refusals[REFUSALS_MAX];
+	uint64_t refusal_step_ms;
 	struct arena arena;   /* of one call */
 	struct arena scratch; /* of one expression */
 };

@@ -81,6 +81,11 @@ bool flow_must_enrol(const struct store_user *u)
 
 void flows_end_here(struct identity *id, const struct flow_which *w)
 {
+	struct flows_ended *e = &id->ended[id->ended_count++ % FLOWS_ENDED_MAX];
+
+	*e = (struct flows_ended){ .user = w->user, .before_s = w->before_s, .by_sid = w->sid };
+	if (w->sid)
+		memcpy(e->sid, w->sid, sizeof e->sid);
 	for (size_t i = 0; i < FLOWS_MAX; i++) {
 		struct flow *f = &id->flows[i];
 
@@ -88,6 +93,22 @@ void flows_end_here(struct identity *id, const struct flow_which *w)
 			(!w->sid || memcmp(f->sid, w->sid, sizeof f->sid) == 0))
 			flow_end(f);
 	}
+}
+
+/* Its person was told to go while the password, or the provider's code, was still looked at. */
+static bool has_ended_meanwhile(const struct identity *id, const struct asker *a, int64_t user, const unsigned char sid[STORE_SID_LEN])
+{
+	uint64_t since_s = identity_now_s(id) - (loop_now_ms(id->run->loop) - a->asked_ms) / 1000;
+
+	if (id->ended_count - a->ends_before > FLOWS_ENDED_MAX)
+		return true; /* so many that it cannot be told */
+	for (uint64_t i = a->ends_before; i < id->ended_count; i++) {
+		const struct flows_ended *e = &id->ended[i % FLOWS_ENDED_MAX];
+
+		if ((!e->user || e->user == user) && (!e->before_s || since_s < e->before_s) && (!e->by_sid || memcmp(e->sid, sid, STORE_SID_LEN) == 0))
+			return true;
+	}
+	return false;
 }
 
 void flows_end(struct identity *id, const struct flow_which *w)
@@ -135,14 +156,14 @@ static void refusal_due(struct timer *t)
 	identity_reply_result(r->id, &r->asker, AUTH_REFUSED);
 }
 
-/* Where directories are asked, a wrong password of ours takes as long as one of theirs, and a name that nobody has as long as both: until the next full
- * half second. */
+/* A wrong password of ours takes as long as one that a directory refused, or one whose hash is of another cost, and a name that nobody has as long as all
+ * of these: until the next full half second. */
 static void refuse(struct identity *id, const struct asker *a, const char *method)
 {
 	bool is_password = strcmp(method, "password") == 0 || strcmp(method, "ldap") == 0;
 	uint64_t now = loop_now_ms(id->run->loop), gone = now - a->asked_ms;
 
-	for (size_t i = 0; is_password && id->conf->gateway.ldap_count && i < REFUSALS_MAX; i++) {
+	for (size_t i = 0; is_password && i < REFUSALS_MAX; i++) {
 		struct refusal *r = &id->refusals[i];
 
 		if (r->is_waiting)
@@ -150,10 +171,10 @@ static void refuse(struct identity *id, const struct asker *a, const char *metho
 		r->id = id;
 		r->asker = *a;
 		r->is_waiting = true;
-		loop_timer_set(id->run->loop, &r->due, REFUSAL_STEP_MS - gone % REFUSAL_STEP_MS, refusal_due);
+		loop_timer_set(id->run->loop, &r->due, id->refusal_step_ms - gone % id->refusal_step_ms, refusal_due);
 		return;
 	}
-	identity_reply_result(id, a, is_password && id->conf->gateway.ldap_count ? AUTH_BUSY : AUTH_REFUSED);
+	identity_reply_result(id, a, is_password ? AUTH_BUSY : AUTH_REFUSED);
 }
 
 void sign_in_forget_asker(struct identity *id, const struct channel *c)
@@ -269,6 +290,11 @@ void sign_in_go_on_from(struct identity *id, const struct asker *a, const struct
 	struct flow *f;
 	struct text t;
 
+	if (has_ended_meanwhile(id, a, u->id, from->sid)) {
+		guess_right(id->guess, u->name, client);
+		identity_reply_result(id, a, AUTH_NONE);
+		return;
+	}
 	if (identity_facts(id, &nobody, &who) != OK) {
 		identity_reply_result(id, a, AUTH_DOWN);
 		return;
@@ -313,9 +339,79 @@ void sign_in_go_on(struct identity *id, const struct asker *a, const struct stor
 
 /* --- calls --- */
 
+/* It is the same password still: who waits for the second factor goes on. (One of another node, of that same moment, signs in once more.) */
+static void marks_follow(struct identity *id, struct store_user *u, struct bytes hash)
+{
+	unsigned char before[SHA256_LEN], after[SHA256_LEN];
+
+	write_mark(u, before);
+	u->hash = hash;
+	write_mark(u, after);
+	for (size_t i = 0; i < FLOWS_PASSKEY; i++) {
+		struct flow *f = &id->flows[i];
+
+		if (f->until_s && f->user == u->id && secret_eq(bytes_of(f->mark, sizeof f->mark), bytes_of(before, sizeof before)))
+			memcpy(f->mark, after, sizeof f->mark);
+	}
+}
+
+static void rehashed(struct identity *id, struct job *j, bool failed, bool fits, struct bytes hash)
+{
+	struct store_user u;
+	enum err e;
+
+	(void)fits;
+	if (failed || identity_store_is_lost(id) || store_user_get(id->store, j->user, &id->arena, &u) != OK || !bytes_eq(u.hash, bytes_str(j->hash_before)))
+		return;
+	e = store_user_rehash(id->store, j->user, u.hash, hash);
+	if (e == OK)
+		marks_follow(id, &u, hash);
+	else if (e != ERR_NOT_FOUND) /* there is another password by now */
+		identity_store_fails(id, "user_rehash");
+}
+
+/* The password was right, and is known now: its hash, imported at another cost, is made anew at ours, so that its time tells no more. Nobody waits for
+ * it; where no hasher has room, it is done at the next sign-in. */
+static void rehash(struct identity *id, const struct job *of)
+{
+	const struct asker nobody = { .channel = NULL };
+	struct job *j = password_hash_is_ours(bytes_str(of->hash)) ? NULL : job_new(id, &nobody, bytes_of(of->password, of->password_len));
+
+	if (!j)
+		return;
+	j->is_making = true;
+	j->done = rehashed;
+	j->user = of->user;
+	memcpy(j->hash_before, of->hash, sizeof j->hash_before);
+	job_start(id, j);
+}
+
+/* Its hash was made anew while this sign-in waited, or there is another password: the hash that is there now says which. */
+static bool look_again(struct identity *id, const struct job *of, const struct store_user *u)
+{
+	struct job *j;
+
+	if (of->is_again || u->is_disabled || u->origin.len || bytes_eq(u->hash, bytes_str(of->hash)) || !password_hash_is_ours(u->hash) ||
+		password_hash_is_ours(bytes_str(of->hash)))
+		return false;
+	j = job_new(id, &of->asker, bytes_of(of->password, of->password_len));
+	if (!j)
+		return false;
+	j->is_again = true;
+	j->done = of->done;
+	j->client = of->client;
+	j->user = of->user;
+	memcpy(j->name, of->name, sizeof j->name);
+	memcpy(j->agent, of->agent, sizeof j->agent);
+	snprintf(j->hash, sizeof j->hash, "%.*s", FMT(u->hash));
+	job_start(id, j);
+	return true;
+}
+
 static void password_known(struct identity *id, struct job *j, bool failed, bool fits, struct bytes hash)
 {
 	struct store_user u;
+	bool is_there;
 
 	(void)hash;
 	if (failed) {
@@ -323,10 +419,14 @@ static void password_known(struct identity *id, struct job *j, bool failed, bool
 		return;
 	}
 	/* Looked up anew: the user may have been disabled, or given another password, while this one was looked at. */
-	if (!fits || !j->user || store_user_get(id->store, j->user, &id->arena, &u) != OK || u.is_disabled || u.origin.len || !bytes_eq(u.hash, bytes_str(j->hash))) {
+	is_there = fits && j->user && store_user_get(id->store, j->user, &id->arena, &u) == OK;
+	if (is_there && look_again(id, j, &u))
+		return;
+	if (!is_there || u.is_disabled || u.origin.len || !bytes_eq(u.hash, bytes_str(j->hash))) {
 		sign_in_wrong(id, &j->asker, j->user, bytes_str(j->name), &j->client, "password");
 		return;
 	}
+	rehash(id, j);
 	sign_in_go_on(id, &j->asker, &u, "password", false, &j->client, bytes_str(j->agent));
 }
 

@@ -1,10 +1,28 @@
 /* A certified provider (npm: oidc-provider) on 127.0.0.1, with TLS. Everybody is eva there: the sign-in and
  * the consent are answered without a page. Argument: settings as JSON; writes its issuer as a line when it listens. */
-import {createServer} from "node:https"
+import {createServer, request} from "node:https"
 import {readFileSync} from "node:fs"
 import Provider from "oidc-provider"
 
 const settings = JSON.parse(process.argv[2])
+
+/* What it sends to others goes to this machine, whatever their name; TLS is checked against their authority. */
+const send = (url, {method = "GET", headers = {}, body = "", signal}) => new Promise((resolve, reject) => {
+	const fields = new Headers(headers)
+
+	if (body instanceof URLSearchParams && !fields.has("content-type"))
+		fields.set("content-type", "application/x-www-form-urlencoded")
+	fields.set("content-length", Buffer.byteLength(String(body)))
+	const out = request(url, {method, signal, headers: Object.fromEntries(fields), ca: readFileSync(settings.trusted),
+		lookup: (name, options, done) => options.all ? done(null, [{address: "127.0.0.1", family: 4}]) : done(null, "127.0.0.1", 4)}, answer => {
+		const parts = []
+
+		answer.on("data", part => parts.push(part))
+		answer.on("end", () => resolve(new Response(parts.length ? Buffer.concat(parts) : null, {status: answer.statusCode})))
+	})
+	out.on("error", reject)
+	out.end(String(body))
+})
 const server = createServer({key: readFileSync(settings.key), cert: readFileSync(settings.chain)})
 server.listen(settings.port ?? 0, "127.0.0.1", () => {
 	const issuer = `https://127.0.0.1:${server.address().port}`
@@ -17,10 +35,12 @@ server.listen(settings.port ?? 0, "127.0.0.1", () => {
 		features: {devInteractions: {enabled: false}, backchannelLogout: {enabled: true}, rpInitiatedLogout: {enabled: true}},
 		pkce: {required: () => true},
 		cookies: {keys: ["only for tests"]},
-		fetch: (url, options) => fetch(url, {...options, signal: AbortSignal.timeout(10000)}),
+		fetch: (url, options) => send(url, {...options, signal: AbortSignal.timeout(10000)}),
 		interactions: {url: (ctx, i) => `/person/${i.uid}`},
 	})
 	const answer = provider.callback()
+
+	provider.on("backchannel.error", (ctx, error) => console.error("back-channel:", error))
 
 	server.on("request", async (req, res) => {
 		if (!req.url.startsWith("/person/"))

@@ -12,6 +12,8 @@ import urllib.parse
 from cryptography.hazmat.primitives import hashes, hmac, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 
+from left_behind import note
+
 CLIENT, SECRET = "sluis", "s:e cret%/&"
 
 
@@ -57,6 +59,7 @@ class Provider:
         self.keys = [Key("k1", alg)]
         self.claims, self.head, self.metadata, self.codes, self.asked, self.jtis = {}, {}, {}, {}, [], 0
         self.silent, self.answer, self.signer = threading.Event(), None, None
+        self.meanwhile = None  # what happens once, while somebody's code is looked at
         self.released = threading.Event()
         files = ca.issue("127.0.0.1", file=f"provider-{world.number()}")
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -111,6 +114,7 @@ class Provider:
     def section(self, **more):
         """gateway.oidc.NAME"""
         secret = os.path.join(self.world.dir, f"secret-{self.port}")
+        note(SECRET, "client secret")
         with open(secret, "w") as f:
             f.write(SECRET + "\n")
         section = {"issuer": self.issuer, "client_id": CLIENT, "client_secret": secret, "ca": self.ca, "client_auth": self.auth}
@@ -135,6 +139,9 @@ class Provider:
         elif path == "/jwks":
             status, answer = 200, {"keys": [k.jwk() for k in self.keys]}
         elif path == "/token":
+            meanwhile, self.meanwhile = self.meanwhile, None
+            if meanwhile:
+                meanwhile()
             status, answer = self.answer or self.token(to, dict(urllib.parse.parse_qsl(body.decode(), strict_parsing=True)))
         data = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
         to.send_response(status)
@@ -161,7 +168,9 @@ class Provider:
         claims = {"iss": self.issuer, "aud": CLIENT, "exp": now + 300, "iat": now, "nonce": asked["nonce"], "sub": "u-1", "preferred_username": "eva",
                   "name": "Eva Jansen", "email": "eva@example.org", "sid": "s-1", **self.claims}
         claims = {k: v for k, v in claims.items() if v is not None}
-        return 200, {"access_token": "at", "token_type": "Bearer", "id_token": (self.signer or self.keys[0]).sign(claims, **self.head)}
+        id_token = (self.signer or self.keys[0]).sign(claims, **self.head)
+        note(id_token, "ID token")
+        return 200, {"access_token": "at", "token_type": "Bearer", "id_token": id_token}
 
     # --- what it does ---
 
@@ -171,6 +180,7 @@ class Provider:
         assert url.startswith(self.issuer + "/auth?x=1&") and asked["response_type"] == "code" and asked["code_challenge_method"] == "S256", url
         code = f"code/{len(self.asked)}-{b64(os.urandom(12))}+"
         self.codes[code] = asked
+        note(code, "provider's code")
         query = {"code": code, "state": asked["state"], "iss": self.issuer, **more}
         return urllib.parse.urlencode({k: v for k, v in query.items() if v is not None})
 

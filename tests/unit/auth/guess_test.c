@@ -430,11 +430,65 @@ static void test_right(void **state)
 	guess_free(&g);
 }
 
+/* Work that is in vain: sixty, then one each second, however long it goes on; what was not in vain costs nothing, and no name waits for any of it. */
+static void test_work(void **state)
+{
+	struct guess *g = guess_new();
+	struct addr from = ip("192.0.2.1"), other = ip("192.0.2.2");
+	uint64_t now = START;
+	unsigned done = 0, alarms = 0;
+	uint32_t wait = 0;
+	bool is_alarm;
+
+	(void)state;
+	assert_non_null(g);
+	for (unsigned n = 0; n < 500; n++, now += 20) { /* the total's pace */
+		assert_int_equal(guess_work(g, "code", &from, now, &wait), GUESS_GO);
+		guess_work_right(g, "code", &from);
+	}
+	for (unsigned n = 0; n < 40 * 50; n++, now += 20) {
+		if (guess_work(g, "code", &from, now, &wait) == GUESS_WAIT) {
+			assert_int_equal(wait, 1);
+			continue;
+		}
+		guess_work_wrong(g, "code", &from, now, &is_alarm);
+		done++;
+		alarms += is_alarm;
+	}
+	assert_in_range(done, 60 + 38, 60 + 40);
+	assert_int_equal(alarms, 1);
+	assert_int_equal(guess_work(g, "code", &other, now, &wait), GUESS_GO);
+	assert_int_equal(guess_work(g, "logout", &from, now, &wait), GUESS_GO);
+	assert_int_equal(guess_ask(g, account("eva"), &from, false, now, &wait), GUESS_GO);
+	guess_succeeded(g, account("eva"), &from, now);
+	now += SECOND; /* and at once it is over */
+	assert_int_equal(guess_work(g, "code", &from, now, &wait), GUESS_GO);
+	now += MINUTE + SECOND;
+	alarms = done = 0;
+	for (unsigned n = 0; n < 500; n++) {
+		done += guess_work_note(g, "state", &from, now, &is_alarm);
+		alarms += is_alarm;
+	}
+	assert_int_equal(done, 60);
+	assert_int_equal(alarms, 1);
+	assert_int_equal(guess_work(g, "code", &from, now, &wait), GUESS_GO);
+	/* as many as there may be in all */
+	for (uint32_t n = 0; n < 200; n++) {
+		struct addr stranger = nth(n);
+		if (guess_work(g, "code", &stranger, now + MINUTE, &wait) == GUESS_BUSY) {
+			assert_int_equal(n, 100);
+			break;
+		}
+	}
+	assert_int_equal(guess_work(g, "code", &other, now + MINUTE, &wait), GUESS_BUSY);
+	guess_free(&g);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_delays), cmocka_unit_test(test_right), cmocka_unit_test(test_forgotten), cmocka_unit_test(test_impatient),
 		cmocka_unit_test(test_together), cmocka_unit_test(test_source), cmocka_unit_test(test_source_refill), cmocka_unit_test(test_strangers),
-		cmocka_unit_test(test_total), cmocka_unit_test(test_office), cmocka_unit_test(test_unlock), cmocka_unit_test(test_full), cmocka_unit_test(test_names) };
+		cmocka_unit_test(test_total), cmocka_unit_test(test_office), cmocka_unit_test(test_unlock), cmocka_unit_test(test_full), cmocka_unit_test(test_names), cmocka_unit_test(test_work) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -26,7 +26,7 @@ static void test_round(void **state)
 	assert_int_equal(password_hash(right, hash), OK);
 	assert_int_equal(password_hash(right, other), OK);
 	assert_string_not_equal(hash, other); /* each has a salt of its own */
-	assert_true(password_hash_is_valid(bytes_str(hash)));
+	assert_true(password_hash_is_valid(bytes_str(hash)) && password_hash_is_ours(bytes_str(hash)));
 	assert_int_equal(strncmp(hash, "$argon2id$v=19$m=65536,t=2,p=1$", 31), 0);
 	assert_int_equal(password_verify(bytes_str(hash), right, &fits), OK);
 	assert_true(fits);
@@ -50,6 +50,21 @@ static void test_import(void **state)
 	assert_true(fits);
 	assert_int_equal(password_verify(BYTES(IMPORTED), BYTES("a password from here"), &fits), OK);
 	assert_false(fits);
+}
+
+/* Which hashes are made anew once their password is known. */
+static void test_cost(void **state)
+{
+	static const struct { const char *why; struct bytes in; bool want; } cases[] = {
+		{ "ours", LIT("$argon2id$v=19$m=65536,t=2,p=1$" SALT "$" TAG), true }, { "less memory", LIT("$argon2id$v=19$m=65535,t=2,p=1$" SALT "$" TAG), false },
+		{ "more passes", LIT("$argon2id$v=19$m=65536,t=3,p=1$" SALT "$" TAG), false }, { "more lanes", LIT("$argon2id$v=19$m=65536,t=2,p=4$" SALT "$" TAG), false },
+		{ "no hash", LIT(""), false }, { "another function", LIT("$argon2i$v=19$m=65536,t=2,p=1$" SALT "$" TAG), false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(cases); i++)
+		if (password_hash_is_ours(cases[i].in) != cases[i].want)
+			fail_msg("%s", cases[i].why);
 }
 
 static void test_form(void **state)
@@ -216,7 +231,7 @@ static void test_many(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_round), cmocka_unit_test(test_import), cmocka_unit_test(test_form), cmocka_unit_test(test_no_memory),
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_round), cmocka_unit_test(test_import), cmocka_unit_test(test_cost), cmocka_unit_test(test_form), cmocka_unit_test(test_no_memory),
 		cmocka_unit_test(test_refusal), cmocka_unit_test(test_long), cmocka_unit_test(test_many) };
 
 	if (password_init() != OK)

@@ -292,6 +292,11 @@ static void test_user_changes(void **state)
 	u = get(id);
 	assert_true(bytes_eq(u.display, BYTES("E")) && u.mail.len == 0 && u.groups.len == 0 && bytes_eq(u.hash, BYTES("h2")));
 	assert_true(u.must_change && u.is_disabled && bytes_eq(u.language, BYTES("nl")));
+	assert_int_equal(store_user_rehash(store, id, BYTES("h1"), BYTES("h3")), ERR_NOT_FOUND); /* another password meanwhile */
+	assert_true(bytes_eq(get(id).hash, BYTES("h2")));
+	assert_int_equal(store_user_rehash(store, id, BYTES("h2"), BYTES("h3")), OK);
+	u = get(id);
+	assert_true(bytes_eq(u.hash, BYTES("h3")) && u.must_change);
 	assert_int_equal(store_user_password(store, id, BYTES(""), false), OK);
 	assert_int_equal(store_user_disable(store, id, false), OK);
 	u = get(id);
