@@ -56,18 +56,22 @@ static struct addr target_of(const struct conf_pool *pool, uint16_t server, cons
 	return a;
 }
 
+/* Whose session it is; without one, whose certificate. */
+static void put_who(struct ledger_record *r, const struct client *c, const struct admit_session *s)
+{
+	r->user = s ? s->facts.user : c->tls.client_subject;
+	r->session = s ? bytes_str(s->facts.id) : BYTES("");
+}
+
 static void put_use(struct client *c, const struct use *u, bool is_end)
 {
 	struct engine *g = c->engine;
 	char mem[LEDGER_TEXT_MAX];
 	struct ledger_record r = { .kind = LEDGER_USE, .state = is_end ? LEDGER_CLOSE : LEDGER_OPEN, .conn = u->conn,
 		.start_us = u->start_us, .client = u->client, .target = target_of(u->pool, u->server, u->ip),
-		.listener = listener_name(c), .user = c->tls.client_subject, .name = name_of(u->pool, u->server, mem) };
+		.listener = listener_name(c), .name = name_of(u->pool, u->server, mem) };
 
-	if (c->session && r.user.len == 0) {
-		r.user = c->session->facts.user;
-		r.session = bytes_str(c->session->facts.id);
-	}
+	put_who(&r, c, c->session);
 	r.client.port = c->peer.port;
 	if (is_end) {
 		r.end_us = loop_real_us(g->loop);
@@ -206,12 +210,12 @@ void record_policy(struct exchange *x, unsigned status, const char *why)
 {
 	struct engine *g = x->engine;
 	char name[LEDGER_TEXT_MAX], outcome[64], detail[512];
-	struct ledger_record r = { .kind = LEDGER_POLICY, .client = x->input.client, .listener = listener_name(x->client),
-		.user = x->client->tls.client_subject };
+	struct ledger_record r = { .kind = LEDGER_POLICY, .client = x->input.client, .listener = listener_name(x->client) };
 	struct text t;
 
 	if (!is_recorded(x->client))
 		return;
+	put_who(&r, x->client, x->session);
 	r.client.port = x->client->peer.port;
 	text_init(&t, name, sizeof(name));
 	if (x->rule) {
