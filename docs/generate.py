@@ -35,7 +35,7 @@ PLACES = {"top": "", "admin": "admin", "log": "log", "limits": "limits", "canoni
           "client_certificates": "listeners.NAME.tls.client_certificates", "pool": "pools.NAME",
           "server": "pools.NAME.servers[]", "check": "pools.NAME.check", "eject": "pools.NAME.eject",
           "retry": "pools.NAME.retry", "pool_tls": "pools.NAME.tls", "route": "routes[]", "policy": "policies[]",
-          "policy_tests": "policies[].tests", "gateway": "gateway", "notice": "gateway.notice", "ldap": "gateway.ldap.NAME", "oidc": "gateway.oidc.NAME", "app": "gateway.apps.ID",
+          "policy_tests": "policies[].tests", "gateway": "gateway", "support": "gateway.support", "support_hours": "gateway.support_hours", "notice": "gateway.notice", "ldap": "gateway.ldap.NAME", "oidc": "gateway.oidc.NAME", "app": "gateway.apps.ID",
           "detect": "detect", "monitor": "monitor", "alert": "monitor.alerts[]", "rule_set": "a rule set (rules/NAME.yaml)",
           "request_file": "requests for sluis policy test", "request": "requests[]", "request_session": "requests[].session", "request_response": "requests[].response",
           "expect": "requests[].expect"}
@@ -86,7 +86,7 @@ def schema():
     named = {("top", "sets"): "set", ("top", "listeners"): "listener", ("top", "pools"): "pool", ("gateway", "apps"): "app", ("gateway", "ldap"): "ldap", ("gateway", "oidc"): "oidc"}
     lists = {("top", "routes"): "route", ("top", "policies"): "policy", ("listener_tls", "certificates"): "certificate"}
     short = {("pool", "servers"): "server", ("monitor", "alerts"): "alert"}  # a text, or a map with more
-    either = {("gateway", "notice"): "notice"}
+    either = {("gateway", key): key for key in ("support", "support_hours", "notice")}
     simple = {"NUMBER": {"type": "integer", "minimum": 0}, "STRING": {"type": ["string", "number"]},
               "SIZE": {"type": ["string", "integer"], "pattern": "^[0-9]+[kmg]?$"},
               "TIME": {"type": "string", "pattern": "^[0-9]+(ms|s|m|h|d)$"}, "BOOL": {"type": "boolean"}, "MAP": {"type": "object"},

@@ -184,12 +184,17 @@ struct conf_store {
 	uint16_t secret;     /* with has_password: index in conf's secrets */
 	uint32_t grace_s;    /* so long known sessions go on without it */
 };
+/* A text, in the languages of the portal: where only one was written, both are that. */
+struct conf_words {
+	struct bytes en, nl;
+};
 struct conf_gateway {
 	bool is_on; /* else the rest is not filled */
 	struct bytes portal; /* its host */
 	uint16_t port; /* as browsers see it: of the first listener with TLS, or `port` */
 	struct bytes origin; /* "https://work.example.org[:port]" */
-	struct bytes title, support, notice_en, notice_nl; /* texts */
+	struct bytes title;
+	struct conf_words support, support_hours, notice;
 	struct bytes logo, logo_type, colour; /* colour: "#0a5c36", or empty */
 	uint32_t idle_s, absolute_s;
 	uint32_t keep_forms_s; /* 0: none is kept */

@@ -40,21 +40,23 @@ static void read_origin(struct loader *l, const struct map *m, struct conf_gatew
 	g->origin = arena_copy(l->arena, text_bytes(&t));
 }
 
-static void read_notice(struct loader *l, const struct map *m, struct conf_gateway *g)
+static struct conf_words read_words(struct loader *l, const struct map *m, const char *key, size_t most)
 {
-	yaml_node_t *n = map_node(m, "notice");
+	yaml_node_t *n = map_node(m, key);
+	struct conf_words w = { 0 };
 
 	if (n && n->type == YAML_SCALAR_NODE) {
-		g->notice_en = g->notice_nl = map_text(m, "notice", NOTICE_MOST, false);
+		w.en = w.nl = map_text(m, key, most, false);
 	} else if (n) {
-		struct map words = conf_map(l, n, "notice");
-		g->notice_en = map_text(&words, "en", NOTICE_MOST, false);
-		g->notice_nl = map_text(&words, "nl", NOTICE_MOST, false);
-		if (g->notice_en.len == 0)
-			g->notice_en = g->notice_nl;
-		if (g->notice_nl.len == 0)
-			g->notice_nl = g->notice_en;
+		struct map words = conf_map(l, n, key);
+		w.en = map_text(&words, "en", most, false);
+		w.nl = map_text(&words, "nl", most, false);
+		if (w.en.len == 0)
+			w.en = w.nl;
+		if (w.nl.len == 0)
+			w.nl = w.en;
 	}
+	return w;
 }
 
 void conf_read_gateway(struct loader *l, const struct map *top)
@@ -70,8 +72,9 @@ void conf_read_gateway(struct loader *l, const struct map *top)
 	g->title = map_text(&m, "title", TITLE_MOST, true);
 	if (g->title.len == 0)
 		g->title = g->portal;
-	g->support = map_node(&m, "support") ? map_text(&m, "support", SUPPORT_MOST, false) : l->conf->contact;
-	read_notice(l, &m, g);
+	g->support = map_node(&m, "support") ? read_words(l, &m, "support", SUPPORT_MOST) : (struct conf_words){ l->conf->contact, l->conf->contact };
+	g->support_hours = read_words(l, &m, "support_hours", SUPPORT_MOST);
+	g->notice = read_words(l, &m, "notice", NOTICE_MOST);
 	g->logo = map_image(&m, "logo", CONF_LOGO_MAX, &g->logo_type);
 	g->colour = map_colour(&m, "colour");
 	g->idle_s = map_s(&m, "idle");

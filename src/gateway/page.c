@@ -236,14 +236,17 @@ static void put_language(struct text *t, const struct page *p)
 
 void page_end(struct text *t, const struct page *p, const struct page_head *h)
 {
-	struct bytes notice = p->lang == PAGE_NL ? p->gateway->notice_nl : p->gateway->notice_en;
+	struct bytes notice = words_of(p, &p->gateway->notice), support = words_of(p, &p->gateway->support);
+	struct bytes hours = words_of(p, &p->gateway->support_hours);
 
 	text_lit(t, "</main>\n<footer><div>\n");
-	if (p->gateway->support.len) {
+	if (support.len || hours.len) {
 		text_lit(t, "<p class=\"support\"><strong>");
 		put(t, p, PW_SUPPORT);
 		text_lit(t, "</strong> ");
-		text_html(t, p->gateway->support);
+		text_html(t, support);
+		text_str(t, support.len && hours.len ? "<br>" : "");
+		text_html(t, hours);
 		text_lit(t, "</p>\n");
 	}
 	if (!h->base.len)

@@ -26,7 +26,7 @@ enum page_lang page_lang_of(struct bytes chosen, const struct http_field *f, siz
 /* default-src 'none'; style-src 'self'; img-src 'self' data:; script-src 'self'; connect-src 'self'; form-action FORM; base-uri 'none'; frame-ancestors 'none'
  * form_hosts: apps that a form's answer may lead on to (a redirect after a POST is held against form-action in Chromium), from the configuration. */
 void page_csp(struct text *t, const struct conf_gateway *g);
-/* Of page_app_over and page_form_kept, which are shown on an app's host: style and pictures are the portal's. has_form: it may be sent to the app, which
+/* Of page_app_over, page_form_kept and others that are shown on an app's host: style and pictures are the portal's. has_form: it may be sent to the app, which
  * may lead on to anywhere with its answer. */
 void page_csp_app(struct text *t, const struct conf_gateway *g, bool has_form);
 /* /-/colour.css: --accent of the configured colour ("#0a5c36"), and beside it colours made of it that can be read whatever it is: at least 4.5:1
@@ -69,7 +69,8 @@ void page_home(struct text *t, const struct page *p, const struct page_app *apps
 void page_account(struct text *t, const struct page *p, struct bytes lines); /* lines of CALL_ACCOUNT. POST /password: old, new, again; GET /totp; POST /totp/remove;
 	 * POST /recovery; POST /session/end: id; POST /sessions/end; POST /language: language; passkeys: script; POST /passkey/remove: id */
 void page_denied(struct text *t, const struct page *p, const struct conf_app *app, struct bytes host, struct bytes why, bool step_up_helps); /* which rule,
-	 * what would help (step up, another account, whom to call) */
+	 * what would help (step up, another account, whom to call). Without p->csrf it is a page of the host itself, which no form can be sent from: all
+	 * links lead to the portal, and its policy is page_csp_app's */
 void page_still_there(struct text *t, const struct page *p, uint64_t ends_s, uint64_t gone_s); /* POST /stay, POST /sign-out; refreshes to itself when it
 	* must have ended. gone_s: not before ends_s, which is what people are told */
 void page_ended(struct text *t, const struct page *p); /* nobody was still there */

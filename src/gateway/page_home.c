@@ -75,7 +75,7 @@ static void put_words(struct text *t, const struct conf_app *a)
 
 static void put_why(struct text *t, const struct page *p, const struct page_app *a)
 {
-	struct bytes help = a->app->help.len ? a->app->help : p->gateway->support;
+	struct bytes help = a->app->help.len ? a->app->help : words_of(p, &p->gateway->support);
 
 	text_lit(t, "<details><summary>");
 	put(t, p, PW_WHY);

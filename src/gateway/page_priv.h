@@ -38,6 +38,7 @@ void put_time_on_paper(struct text *t, const struct page *p, uint64_t at_s); /* 
 void put_method(struct text *t, const struct page *p, struct bytes method);
 /* "Firefox on Windows", from a User-Agent; not escaped, for it is of ours. */
 void device_write(struct text *t, enum page_lang l, struct bytes agent);
+struct bytes words_of(const struct page *p, const struct conf_words *w); /* in the page's language */
 struct bytes user_display(const struct page *p);
 
 /* <form method=post> with the hidden fields that all have. </form> is the caller's. */

@@ -184,6 +184,11 @@ void device_write(struct text *t, enum page_lang l, struct bytes agent)
 		page_fill(t, l, PW_DEVICE_UNKNOWN, BYTES(""), BYTES(""));
 }
 
+struct bytes words_of(const struct page *p, const struct conf_words *w)
+{
+	return p->lang == PAGE_NL ? w->nl : w->en;
+}
+
 struct bytes user_display(const struct page *p)
 {
 	if (!p->facts)

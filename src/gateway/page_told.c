@@ -3,11 +3,18 @@
 
 #include "gateway/form.h"
 
-static void put_link(struct text *t, const struct page *p, enum page_word w, const char *path, const char *look)
+static void put_link_at(struct text *t, const struct page *p, enum page_word w, struct bytes base, const char *path, const char *look)
 {
-	text_fmt(t, "<p class=\"after\"><a class=\"%s\" href=\"%s\">", look, path);
+	text_fmt(t, "<p class=\"after\"><a class=\"%s\" href=\"", look);
+	text_html(t, base);
+	text_fmt(t, "%s\">", path);
 	put(t, p, w);
 	text_lit(t, "</a></p>\n");
+}
+
+static void put_link(struct text *t, const struct page *p, enum page_word w, const char *path, const char *look)
+{
+	put_link_at(t, p, w, BYTES(""), path, look);
 }
 
 static void put_rule(struct text *t, const struct page *p, struct bytes why)
@@ -21,12 +28,15 @@ static void put_rule(struct text *t, const struct page *p, struct bytes why)
 	text_lit(t, "</code></pre>\n");
 }
 
-static void put_helps(struct text *t, const struct page *p, struct bytes help, bool step_up_helps)
+/* base: where the portal is, on a page of another host. From there it takes no form. */
+static void put_helps(struct text *t, const struct page *p, struct bytes base, struct bytes help, bool step_up_helps)
 {
 	put_element(t, p, "h2", PW_DENIED_HELPS);
 	if (step_up_helps) {
 		put_element(t, p, "p", PW_DENIED_STEP_UP);
-		text_lit(t, "<p><a class=\"button\" href=\"/step-up");
+		text_lit(t, "<p><a class=\"button\" href=\"");
+		text_html(t, base);
+		text_lit(t, "/step-up");
 		if (p->next.len) {
 			text_lit(t, "?next=");
 			link_encode(t, p->next);
@@ -42,6 +52,10 @@ static void put_helps(struct text *t, const struct page *p, struct bytes help, b
 		text_html(t, help);
 		text_lit(t, "</strong></p>\n");
 	}
+	if (base.len) {
+		put_element(t, p, "p", PW_DENIED_OTHER_AT_PORTAL);
+		return;
+	}
 	put_element(t, p, "p", PW_DENIED_OTHER);
 	text_lit(t, "<form method=\"post\" action=\"/sign-out\" class=\"inline\">\n");
 	put_hidden(t, "csrf", p->csrf);
@@ -52,7 +66,7 @@ static void put_helps(struct text *t, const struct page *p, struct bytes help, b
 void page_denied(struct text *t, const struct page *p, const struct conf_app *app, struct bytes host, struct bytes why, bool step_up_helps)
 {
 	struct bytes name = app && app->name.len ? app->name : app && app->id.len ? app->id : host;
-	const struct page_head h = { .title = PW_DENIED, .about = name, .look = "narrow" };
+	const struct page_head h = { .title = PW_DENIED, .about = name, .look = "narrow", .base = p->csrf.len ? BYTES("") : p->gateway->origin };
 
 	page_begin(t, p, &h);
 	if (p->facts) {
@@ -61,8 +75,8 @@ void page_denied(struct text *t, const struct page *p, const struct conf_app *ap
 		text_lit(t, "</p>\n");
 	}
 	put_rule(t, p, why);
-	put_helps(t, p, app && app->help.len ? app->help : p->gateway->support, step_up_helps);
-	put_link(t, p, PW_TO_HOME, "/", "back");
+	put_helps(t, p, h.base, app && app->help.len ? app->help : words_of(p, &p->gateway->support), step_up_helps);
+	put_link_at(t, p, PW_TO_HOME, h.base, "/", "back");
 	page_end(t, p, &h);
 }
 

@@ -90,14 +90,12 @@ void admit_to_sign_in(struct exchange *x)
 	admit_go_to_sign_in(x, text_bytes(&target));
 }
 
-void admit_go_to_sign_in(struct exchange *x, struct bytes target)
+/* The browser that goes to the portal now is the only one that may come back with the code made there. */
+static void begin_enter(struct exchange *x, unsigned char hash[SHA256_LEN])
 {
-	unsigned char nonce[AUTH_TOKEN_LEN], hash[SHA256_LEN], mem[LINK_MAX * 3 + 1024];
-	struct admit *a = admit_of(x);
-	struct text to;
+	unsigned char nonce[AUTH_TOKEN_LEN];
+	struct admit *a = x->admit;
 
-	if (!a)
-		return;
 	/* One nonce for all tabs that are on their way. */
 	if (!cookie_token(x->req.fields, x->req.field_count, COOKIE_ENTER, nonce))
 		random_bytes(nonce, sizeof nonce);
@@ -105,16 +103,32 @@ void admit_go_to_sign_in(struct exchange *x, struct bytes target)
 	text_lit(&a->head, "Set-Cookie: ");
 	cookie_write(&a->head, COOKIE_ENTER, bytes_of(nonce, sizeof nonce), 600);
 	text_lit(&a->head, "\r\n");
+	secret_wipe(nonce, sizeof nonce);
+}
+
+/* The path at the portal that leads to target of this host. */
+static void put_enter(const struct exchange *x, struct text *to, struct bytes target, const unsigned char hash[SHA256_LEN])
+{
+	text_lit(to, "/enter?host=");
+	link_encode(to, x->req.host);
+	text_lit(to, "&to=");
+	link_encode(to, target);
+	text_lit(to, "&n=");
+	base64url_put(to, bytes_of(hash, SHA256_LEN));
+}
+
+void admit_go_to_sign_in(struct exchange *x, struct bytes target)
+{
+	unsigned char hash[SHA256_LEN], mem[LINK_MAX * 3 + 1024];
+	struct text to;
+
+	if (!admit_of(x))
+		return;
+	begin_enter(x, hash);
 	text_init(&to, mem, sizeof mem);
 	admit_origin(x, &to, x->engine->conf->gateway.portal);
-	text_lit(&to, "/enter?host=");
-	link_encode(&to, x->req.host);
-	text_lit(&to, "&to=");
-	link_encode(&to, target);
-	text_lit(&to, "&n=");
-	base64url_put(&to, bytes_of(hash, sizeof hash));
+	put_enter(x, &to, target, hash);
 	admit_redirect(x, to.failed ? BYTES("/") : text_bytes(&to));
-	secret_wipe(nonce, sizeof nonce);
 }
 
 /* --- and back --- */
@@ -215,19 +229,43 @@ struct bytes admit_note_denied(struct exchange *x, const struct policy_expr *all
 	return x->denied_by;
 }
 
+/* A route's host shows it itself, as its rules are no app's that the portal could look at. */
+static void show_denied(struct exchange *x, struct bytes why, bool step_up_helps)
+{
+	unsigned char hash[SHA256_LEN], mem[LINK_MAX], target_mem[LINK_MAX];
+	struct page p = admit_page(x);
+	struct admit *a = x->admit;
+	struct text next, target;
+
+	if (step_up_helps) {
+		begin_enter(x, hash);
+		text_init(&target, target_mem, sizeof target_mem);
+		admit_put_target(x, &target);
+		text_init(&next, mem, sizeof mem);
+		put_enter(x, &next, text_bytes(&target), hash);
+		if (next.failed) { /* too long for the portal to go on to: there is the front page */
+			text_init(&next, mem, sizeof mem);
+			put_enter(x, &next, BYTES("/"), hash);
+		}
+		p.next = text_bytes(&next);
+	}
+	text_lit(&a->head, "Content-Security-Policy: ");
+	page_csp_app(&a->head, p.gateway, false);
+	text_lit(&a->head, "\r\nReferrer-Policy: no-referrer\r\n");
+	page_denied(&a->page, &p, NULL, x->req.host, why, step_up_helps);
+	admit_reply(x, 403, BYTES("text/html; charset=utf-8"));
+}
+
 /* On an app's host there is no style and no session of the portal's: the portal shows the reason. Scripts get a plain 403. */
 void admit_denied(struct exchange *x, const struct conf_app *app, const struct policy_expr *allow, bool step_up_helps)
 {
 	struct bytes why = admit_note_denied(x, allow, step_up_helps);
-	struct page p = admit_page(x);
-	struct admit *a;
 
 	if (!admit_is_navigation(x)) {
 		exchange_refuse(x, 403, x->refusal);
 		return;
 	}
-	a = admit_of(x);
-	if (!a)
+	if (!admit_of(x))
 		return;
 	if (app) {
 		unsigned char mem[512];
@@ -240,11 +278,7 @@ void admit_denied(struct exchange *x, const struct conf_app *app, const struct p
 		admit_redirect(x, text_bytes(&to));
 		return;
 	}
-	text_lit(&a->head, "Content-Security-Policy: ");
-	page_csp(&a->head, &x->engine->conf->gateway);
-	text_lit(&a->head, "\r\nReferrer-Policy: same-origin\r\n");
-	page_denied(&a->page, &p, NULL, x->req.host, why, step_up_helps);
-	admit_reply(x, 403, BYTES("text/html; charset=utf-8"));
+	show_denied(x, why, step_up_helps);
 }
 
 static bool may(struct exchange *x, const struct conf_app *app)
@@ -256,8 +290,12 @@ static bool may(struct exchange *x, const struct conf_app *app)
 		return false;
 	}
 	rule = app ? admit_kept_out(x, app->allow) : NULL; /* a route's has been looked at */
+	if (rule && admit_is_navigation(x) && admit_step_up_helps(x, rule, app->allow, app->allow_text)) {
+		admit_to_sign_in(x); /* the portal offers it, and comes back to what was asked for */
+		return false;
+	}
 	if (rule) {
-		admit_denied(x, app, rule, false);
+		admit_denied(x, app, rule, admit_step_up_helps(x, rule, app->allow, app->allow_text));
 		return false;
 	}
 	if (admit_lacks_factor(x, app)) {

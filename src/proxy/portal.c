@@ -179,8 +179,9 @@ static void send_file(struct exchange *x, struct bytes type, struct bytes body, 
 		text_lit(&a->head, FILE_KEEPS);
 	else
 		text_lit(&a->head, CONF_KEEPS);
-	/* A logo may be SVG, which is a document when it is opened by itself: it may do nothing then. */
-	text_lit(&a->head, "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; sandbox\r\nCross-Origin-Resource-Policy: same-site\r\n");
+	/* A logo may be SVG, which is a document when it is opened by itself: it may do nothing then. Pages of
+	 * apps and routes, which may be of another site, load style and logo from here. */
+	text_lit(&a->head, "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; sandbox\r\nCross-Origin-Resource-Policy: cross-origin\r\n");
 	text_add(&a->page, body);
 	admit_reply(x, 200, type);
 }

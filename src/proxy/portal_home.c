@@ -86,6 +86,8 @@ void portal_denied(struct exchange *x)
 	const struct conf_app *app = named(x, BYTES("/denied/"));
 	const struct policy_expr *rule;
 	struct page p = portal_page(x);
+	unsigned char mem[128];
+	struct text next;
 	bool steps_up;
 
 	if (!app) {
@@ -100,6 +102,10 @@ void portal_denied(struct exchange *x)
 	steps_up = admit_step_up_helps(x, rule, app->allow, app->allow_text);
 	x->refusal = steps_up ? "access-step-up" : "access-denied"; /* the app's host has recorded it, and sent them here */
 	p.here = x->req.path;
+	text_init(&next, mem, sizeof mem);
+	text_lit(&next, "/go/");
+	text_add(&next, app->id);
+	p.next = text_bytes(&next);
 	page_denied(&x->admit->page, &p, app, app->host, x->denied_by = admit_why(x, rule, false), steps_up);
 	portal_send(x, 403);
 }

@@ -341,7 +341,10 @@ void portal_enter(struct exchange *x)
 	}
 	rule = admit_kept_out(x, app ? app->allow : NULL); /* a route's own comes with its request */
 	if (rule) {
-		page_denied(&x->admit->page, &p, app, host, admit_note_denied(x, rule, false), false);
+		bool steps_up = admit_step_up_helps(x, rule, app ? app->allow : NULL, app ? app->allow_text : BYTES(""));
+
+		p.next = link_local(x->req.target);
+		page_denied(&x->admit->page, &p, app, host, admit_note_denied(x, rule, steps_up), steps_up);
 		portal_send(x, 403);
 		return;
 	}

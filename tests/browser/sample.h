@@ -52,9 +52,10 @@ static inline void sample_init(struct sample *s, bool is_evil)
 		.why = BYTES("\"radiology\" in session.groups and session.device_bound"), .search = BYTES("re"),
 		.uri = BYTES("otpauth://totp/Example%20hospital:eva?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Example%20hospital") };
 	s->gateway = (struct conf_gateway){ .is_on = true, .portal = BYTES("work.example.org"), .port = 443, .origin = BYTES("https://work.example.org"),
-		.title = BYTES("Example hospital"), .support = BYTES("Service desk, telephone 1234 (inside) or 088 123 4567, day and night"),
-		.notice_en = BYTES("This portal is for people who work at Example hospital. Use is logged."),
-		.notice_nl = BYTES("Dit portaal is voor wie bij Example hospital werkt. Gebruik wordt vastgelegd."), .idle_s = 1800, .apps = s->apps,
+		.title = BYTES("Example hospital"), .support = { BYTES("Service desk, telephone 1234 (inside) or 088 123 4567"), BYTES("Servicedesk, telefoon 1234 (intern) of 088 123 4567") },
+		.support_hours = { BYTES("Day and night"), BYTES("Dag en nacht") },
+		.notice = { BYTES("This portal is for people who work at Example hospital. Use is logged."),
+			BYTES("Dit portaal is voor wie bij Example hospital werkt. Gebruik wordt vastgelegd.") }, .idle_s = 1800, .apps = s->apps,
 		.app_count = SAMPLE_APPS };
 	s->facts = (struct auth_facts){ .since_s = SAMPLE_NOW - 3600, .until_s = SAMPLE_NOW + 25200, .idle_s = 1800, .has_mfa = true,
 		.method = BYTES("password totp") };
@@ -73,7 +74,8 @@ static inline void sample_init(struct sample *s, bool is_evil)
 	s->apps[0].icon = is_evil ? BYTES("") : BYTES("x"); /* any: the picture itself is served by others */
 	if (is_evil) {
 		s->user = s->display = s->why = s->uri = s->search = s->facts.method = s->facts.mail = evil;
-		s->gateway.title = s->gateway.support = s->gateway.notice_en = s->gateway.notice_nl = evil;
+		s->gateway.title = evil;
+		s->gateway.support = s->gateway.support_hours = s->gateway.notice = (struct conf_words){ evil, evil };
 		s->error = s->note = evil;
 	}
 	s->facts.user = s->user;
@@ -166,6 +168,7 @@ static inline void sample_signing_in(struct sample_run *r)
 static inline void sample_signed_in(struct sample_run *r)
 {
 	struct sample *s = r->s;
+	struct bytes csrf;
 
 	r->p.facts = &s->facts;
 	r->p.wants_refresh = true;
@@ -195,8 +198,11 @@ static inline void sample_signed_in(struct sample_run *r)
 	sample_done(r, "recovery", false);
 	page_denied(&r->t, &r->p, &s->apps[3], BYTES("beeld.work.example.org"), s->why, true);
 	sample_done(r, "denied", false);
-	page_denied(&r->t, &r->p, NULL, s->user, BYTES(""), false);
-	sample_done(r, "denied-host", false);
+	csrf = r->p.csrf;
+	r->p.csrf = BYTES("");
+	page_denied(&r->t, &r->p, NULL, s->user, s->why, true);
+	sample_done(r, "denied-host", true);
+	r->p.csrf = csrf;
 	page_still_there(&r->t, &r->p, SAMPLE_NOW + 120, SAMPLE_NOW + 180);
 	sample_done(r, "still-there", false);
 }

@@ -70,6 +70,148 @@ def test_an_early_answer_of_such_a_server_sets_no_cookie(world):
     assert text.startswith("HTTP/1.1 103") and "Link: </a.css>" in text and "HTTP/1.1 200" in text and "et-Cookie" not in text.split("GET ")[0], text
 
 
+# --- denied at a route ---
+
+def hrefs(page):
+    return [v.replace("&amp;", "&") for v in re.findall(r'(?:href|src|action)="([^"#][^"]*)"', page.text)]
+
+
+def denied_for_mfa(b, page):
+    """The page of a route that wants a second factor: every link is the portal's. Gives the step up's."""
+    assert page.status == 403 and page.url.startswith(b.url("", SITE)) and "session.mfa" in page.text, page
+    links = hrefs(page)
+    assert links and all(link.startswith(b.url("/")) for link in links), links
+    assert "<form" not in page.text, "no form of another host's is taken by the portal"
+    csp = page.field("content-security-policy")
+    assert f"style-src {b.url('')};" in csp and "form-action 'none'" in csp, csp
+    for link in links:
+        if link.endswith(".css"):
+            style = b.request("GET", link)
+            assert style.status == 200 and style.field("cross-origin-resource-policy") == "cross-origin", "the route's host may be of another site"
+    return next(link for link in links if "/step-up" in link)
+
+
+def enrolled(s, name):
+    b = Browser(s)
+    b.sign_in(name)
+    page = b.get("/totp")
+    secret = re.search(r"otpauth://[^\"]*secret=([A-Z2-7]+)", page.text).group(1)
+    assert b.post("/totp", {"csrf": page.csrf(), "code": totp(secret)}).status == 200
+    return secret
+
+
+def step_up(b, page, secret):
+    assert "/step-up" in page.url and page.status == 200 and 'name="code"' in page.text, page
+    return b.post("/step-up", {"csrf": page.csrf(), "method": "totp", "code": totp(secret, step=1), "next": page.hidden("next")})
+
+
+def test_a_step_up_at_a_route_comes_back_to_it(world):
+    s = serve(world, allow="session.mfa")
+    add_user(s, "eva")
+    secret = enrolled(s, "eva")
+    b = Browser(s)
+    page = b.get("/deep/link?a=1&b=%2F", host=SITE)
+    page = b.sign_in("eva", next=page.hidden("next"))
+    page = step_up(b, b.request("GET", denied_for_mfa(b, page)), secret)
+    assert page.status == 200 and page.url == b.url("/deep/link?a=1&b=%2F", SITE) and re.search(r"(?im)^sluis-user: eva\r?$", page.text), page
+
+
+def test_who_has_no_second_factor_sets_one_up_on_the_way_back_to_a_route(world):
+    s = serve(world, allow="session.mfa")
+    add_user(s, "eva")
+    b = Browser(s)
+    page = b.get("/deep", host=SITE)
+    page = b.sign_in("eva", next=page.hidden("next"))
+    page = b.request("GET", denied_for_mfa(b, page))
+    assert "/totp" in page.url, page
+    secret = re.search(r"otpauth://[^\"]*secret=([A-Z2-7]+)", page.text).group(1)
+    page = b.post("/totp", {"csrf": page.csrf(), "code": totp(secret), "next": page.hidden("next")})
+    assert page.status == 200, page
+    on = next(link for link in hrefs(page) if link.startswith("/enter"))
+    page = b.get(on)
+    assert page.status == 200 and page.url == b.url("/deep", SITE), page
+
+
+def test_who_has_stepped_up_elsewhere_goes_on_at_once(world):
+    s = serve(world, allow="session.mfa")
+    add_user(s, "eva")
+    secret = enrolled(s, "eva")
+    b = Browser(s)
+    page = b.get("/a", host=SITE)
+    link = denied_for_mfa(b, b.sign_in("eva", next=page.hidden("next")))
+    step_up(b, b.get("/step-up"), secret)
+    assert b.get("/a", host=SITE).status == 200, "it counts at all hosts"
+    page = b.request("GET", link)
+    assert page.status == 200 and page.url == b.url("/a", SITE), page
+
+
+def test_a_long_link_is_left_out_of_the_step_up(world):
+    s = serve(world, allow="session.mfa")
+    add_user(s, "eva")
+    secret = enrolled(s, "eva")
+    b = Browser(s)
+    page = b.get("/", host=SITE)
+    b.sign_in("eva", next=page.hidden("next"))
+    page = b.get("/x?" + "%25" * 600, host=SITE)
+    page = step_up(b, b.request("GET", denied_for_mfa(b, page)), secret)
+    assert page.status == 200 and page.url == b.url("/", SITE), page
+
+
+def test_denied_at_a_route_for_what_no_step_up_mends(world):
+    s = serve(world, allow='user.groups == "board"', gateway={"support": "Call 1234"})
+    add_user(s, "piet")
+    b = Browser(s)
+    page = b.get("/a", host=SITE)
+    page = b.sign_in("piet", next=page.hidden("next"))
+    assert page.status == 403 and "board" in page.text and "Call 1234" in page.text and "step-up" not in page.text and "<form" not in page.text, page
+    assert all(link.startswith(b.url("/")) for link in hrefs(page)), hrefs(page)
+    assert ENTER not in b.jar[SITE], "nothing is begun that leads nowhere"
+    assert b.get("/a", host=SITE, headers=["Accept: application/json"]).text.find("<html") < 0
+
+
+# --- denied at an app ---
+
+def test_a_step_up_is_offered_where_an_apps_rule_asks_for_it(world):
+    s = serve(world, apps={"wiki": {"allow": "session.mfa"}})
+    add_user(s, "eva")
+    secret = enrolled(s, "eva")
+    b = Browser(s)
+    page = b.get("/deep?a=1", host=WIKI)
+    page = b.sign_in("eva", next=page.hidden("next"))
+    assert page.status == 403 and "/enter" in page.url and "session.mfa" in page.text, page
+    link = next(link for link in hrefs(page) if link.startswith("/step-up"))
+    page = step_up(b, b.get(link), secret)
+    assert page.status == 200 and page.url == b.url("/deep?a=1", WIKI), page
+
+
+def test_a_step_up_from_the_page_of_a_denied_app_comes_back_to_the_app(world):
+    s = serve(world, apps={"wiki": {"allow": "session.mfa"}})
+    add_user(s, "eva")
+    secret = enrolled(s, "eva")
+    b = Browser(s)
+    b.sign_in("eva")
+    page = b.get("/denied/wiki")
+    assert page.status == 403, page
+    link = next(link for link in hrefs(page) if link.startswith("/step-up"))
+    page = step_up(b, b.get(link), secret)
+    assert page.status == 200 and page.url == b.url("/", WIKI), page
+
+
+def test_an_apps_session_of_before_the_step_up_is_made_anew(world):
+    s = serve(world, apps={"wiki": {}})
+    add_user(s, "eva")
+    secret = enrolled(s, "eva")
+    b = Browser(s)
+    b.sign_in("eva")
+    assert b.get("/a", host=WIKI).status == 200
+    s.config["gateway"]["apps"]["wiki"]["allow"] = "session.mfa"
+    s.reload()
+    page = wait_for(lambda: (p := b.get("/a", host=WIKI)).status == 403 and p, "the new rule counts")
+    link = next(link for link in hrefs(page) if link.startswith("/step-up"))
+    page = step_up(b, b.get(link), secret)
+    assert page.status == 200 and page.url == b.url("/a", WIKI), page
+
+
 # --- redirects by a server's own name ---
 
 LOCATIONS = [

@@ -262,7 +262,7 @@ static void mistakes(void **state)
 /* One octet more than there is room for, for each text. */
 static void long_texts(void **state)
 {
-	static const struct { const char *key; unsigned most; bool of_app; } cases[] = { { "title", 100, false }, { "support", 400, false }, { "notice", 4000, false },
+	static const struct { const char *key; unsigned most; bool of_app; } cases[] = { { "title", 100, false }, { "support", 400, false }, { "support_hours", 400, false }, { "notice", 4000, false },
 		{ "name", 100, true }, { "description", 400, true }, { "group", 100, true }, { "help", 400, true } };
 
 	(void)state;
@@ -306,8 +306,9 @@ static void defaults(void **state)
 	assert_int_equal(g->port, 443);
 	assert_bytes(g->origin, "https://work.example.org");
 	assert_bytes(g->title, "work.example.org");
-	assert_bytes(g->support, "Desk");
-	assert_int_equal(g->notice_en.len + g->notice_nl.len + g->logo.len + g->logo_type.len + g->colour.len, 0);
+	assert_bytes(g->support.en, "Desk");
+	assert_bytes(g->support.nl, "Desk");
+	assert_int_equal(g->support_hours.en.len + g->notice.en.len + g->notice.nl.len + g->logo.len + g->logo_type.len + g->colour.len, 0);
 	assert_int_equal(g->idle_s, 1800);
 	assert_int_equal(g->absolute_s, 36000);
 	assert_int_equal(g->sessions_max, 100000);
@@ -343,7 +344,7 @@ static void defaults(void **state)
 static const char full[] =
 	"listeners:\n  plain: {address: '127.0.0.1:80', redirect_to_https: 443}\n  web: {address: '127.0.0.1:8443', " TLS "}\n  more: {address: '127.0.0.1:9443', " TLS "}\n"
 	"pools: {one: {servers: ['127.0.0.1:81']}, two: {servers: ['127.0.0.1:82']}}\ncontact: Desk\n"
-	"gateway:\n  portal: Work.Example.org\n  title: Work\n  support: Anna\n  notice: {nl: Hallo}\n  logo: logo.svg\n  colour: '#0A5c36'\n"
+	"gateway:\n  portal: Work.Example.org\n  title: Work\n  support: Anna\n  support_hours: {en: 8 to 18, nl: 8 tot 18}\n  notice: {nl: Hallo}\n  logo: logo.svg\n  colour: '#0A5c36'\n"
 	"  idle: 15m\n  absolute: 12h\n  sessions: 5000\n  hashers: 2\n  device_binding: prefer\n  allow: user.groups == \"staff\"\n  mfa: |\n    not (client.ip in {10.0.0.0/8})\n"
 	"  apps:\n    wiki:\n      name: Wiki\n      description: How we work\n      group: Daily\n      host: Wiki.example.org\n      pool: two\n"
 	"      allow: user.name matches \"^e\"\n      mfa: 'true'\n      idle: 10m\n      device_binding: require\n      fields: {X-User: user.name, X-From: client.ip, X-Path: http.path}\n"
@@ -361,9 +362,11 @@ static void everything(void **state)
 	assert_bytes(g->origin, "https://work.example.org:8443");
 	assert_int_equal(g->port, 8443);
 	assert_bytes(g->title, "Work");
-	assert_bytes(g->support, "Anna");
-	assert_bytes(g->notice_en, "Hallo"); /* better than none */
-	assert_bytes(g->notice_nl, "Hallo");
+	assert_bytes(g->support.en, "Anna");
+	assert_bytes(g->support_hours.en, "8 to 18");
+	assert_bytes(g->support_hours.nl, "8 tot 18");
+	assert_bytes(g->notice.en, "Hallo"); /* better than none */
+	assert_bytes(g->notice.nl, "Hallo");
 	assert_bytes(g->logo_type, "image/svg+xml");
 	assert_true(g->logo.len > 0);
 	assert_bytes(g->colour, "#0A5c36");
