@@ -16,6 +16,8 @@ import time
 
 import yaml
 
+import left_behind
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("SLUIS_BUILD", os.path.join(ROOT, "build-test"))
 RELEASE = os.environ.get("SLUIS_RELEASE_BUILD", os.path.join(ROOT, "build"))  # where memory is measured
@@ -507,7 +509,7 @@ class World:
     def __init__(self):
         self.dir = tempfile.mkdtemp(prefix="sluis-")
         os.chmod(self.dir, 0o755)
-        self.ends, self.sluis, self.count = [], [], 0
+        self.ends, self.sluis, self.count, self.noted = [], [], 0, left_behind.noted
 
     def number(self):
         self.count += 1
@@ -523,6 +525,8 @@ class World:
                 what()
             except Exception as e:  # every one must have its turn
                 errors.append(e)
+        if found := left_behind.search(self):
+            errors.append(AssertionError("secrets were written down:\n" + "\n".join(found)))
         if not keep and not errors:
             shutil.rmtree(self.dir, ignore_errors=True)
         if errors:

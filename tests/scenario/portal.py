@@ -13,6 +13,7 @@ import urllib.parse
 
 from certs import Authority
 from harness import free_port, wait_for
+from left_behind import note
 
 PORTAL = "work.example.org"
 PASSWORD = "drie groene lantaarns 7"
@@ -54,7 +55,7 @@ def gateway(world, apps=None, server=echo_head, workers=2, **more):
     for name, app in apps.items():
         pools[name] = {"servers": [world.scripted(server).address]}
         section[name] = {"host": f"{name}.{PORTAL}", "pool": name, **app}
-    config = {"listeners": {"web": {"address": f"127.0.0.1:{free_port()}", "tls": {"certificates": [ca.issue(*names)]}}},
+    config = {"listeners": {"web": {"address": f"127.0.0.1:{free_port()}", "tls": {"certificates": [ca.issue(PORTAL, *names)]}}},
               "pools": pools, "routes": [], "workers": workers}
     config.update({k: v for k, v in more.items() if k not in ("gateway", "pools")})
     config["pools"].update(more.get("pools", {}))
@@ -71,7 +72,34 @@ def ask(s, what, timeout=30, **request):
             return json.loads(f.readline())
 
 
+# In answers: of a portal's page, the key of one-time passwords and recovery codes; of a server that tells what it got, the token for it.
+SHOWN = [("key of one-time passwords", re.compile(rb"otpauth://[^\"]*secret=([A-Z2-7]+)")), ("recovery code", re.compile(rb"\b((?:[0-9a-z]{4}-){3}[0-9a-z]{4})\b")),
+         ("token for a server", re.compile(rb"(?im)^sluis-token: (\S+)"))]
+
+
+def note_form(form):
+    for name in ("password", "old", "new"):
+        note(form.get(name, ""), "password")
+
+
+def note_answer(page):
+    for what, how in SHOWN:
+        for secret in how.findall(page.body):
+            note(secret.decode(), what)
+    way_on = urllib.parse.urlsplit(page.field("location") or "")
+    if way_on.path == "/.sluis/enter":
+        note(urllib.parse.parse_qs(way_on.query)["code"][0], "one-time code")
+
+
+def hold_to_cache_rules(u, page):
+    """Each answer that any test gets: nothing of the portal's or of ours on another host is kept by anybody, but for what is the same for all."""
+    is_ours = u.hostname == PORTAL or u.path.startswith("/.sluis/")
+    if is_ours and not u.path.startswith("/-/") and u.path != "/.well-known/jwks.json":
+        assert page.all("cache-control") == ["no-store"], (u.geturl(), page, page.fields)
+
+
 def add_user(s, name, password=PASSWORD, **more):
+    note(password or "", "password")
     answer = ask(s, "user.add", name=name, password=password, **more)
     assert answer["ok"], answer
 
@@ -132,6 +160,8 @@ class Browser:
             attributes = {p.split("=")[0].lower(): p.partition("=")[2] for p in parts[1:]}
             if key.startswith("__Host-"):
                 assert "secure" in attributes and attributes.get("path") == "/" and "domain" not in attributes, value
+            if key.startswith("__Host-sluis-"):
+                note(v, f"cookie {key}")
             jar = self.jar.setdefault(attributes.get("domain", host).lstrip("."), {})
             if attributes.get("max-age") == "0" or not v:
                 jar.pop(key, None)
@@ -152,10 +182,14 @@ class Browser:
             lines += list(headers)
             data = b""
             if body is not None:
+                if isinstance(body, dict):
+                    note_form(body)
                 data = body if isinstance(body, bytes) else urllib.parse.urlencode(body).encode()
                 lines += [f"Content-Length: {len(data)}"] + ([] if any(h.lower().startswith("content-type") for h in headers) else ["Content-Type: application/x-www-form-urlencoded"])
             page = self.exchange(u.hostname, ("\r\n".join(lines) + "\r\n\r\n").encode() + data, url, method)
             self.take(u.hostname, page.fields)
+            note_answer(page)
+            hold_to_cache_rules(u, page)
             if not follow or page.status not in (301, 302, 303, 307, 308):
                 return page
             url = urllib.parse.urljoin(url, page.field("location"))

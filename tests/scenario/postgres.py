@@ -10,6 +10,7 @@ import subprocess
 
 from certs import Authority
 from harness import PATIENCE, free_port, wait_for
+from left_behind import note
 
 ROLE, DATABASE, PASSWORD = "sluis", "sluis", "zes grijze 'kluizen' %40 @/\\ 6"
 SUPERUSER, SUPERUSER_PASSWORD = "postgres", "the superuser's own"
@@ -68,6 +69,7 @@ class Postgres:
         os.makedirs(self.dir)
         self.authority = Authority(self.dir, "Database CA")
         self.ca = self.authority.path
+        note(PASSWORD, "password of the database")
         self.password_file = self.secret("sluis.password", PASSWORD)
         self.begin()
         self.certificate(*NAMES)

@@ -4,6 +4,7 @@ import re
 import subprocess
 
 from harness import Process, free_port, port_answers, wait_for
+from left_behind import note
 
 BASE = "dc=example,dc=org"
 ADMIN, ADMIN_PASSWORD = f"cn=admin,{BASE}", "the admin's own"
@@ -88,6 +89,7 @@ access to * by dn.exact="{SERVICE}" read by anonymous read by * read
         return re.findall(r'SRCH base=".*?filter="(.*)"', self.process.log())
 
     def section(self, world, tls="off", **more):
+        note(SERVICE_PASSWORD, "password of the service account")
         password = os.path.join(world.dir, "ldap.password")
         with open(password, "w") as f:
             f.write(SERVICE_PASSWORD + "\n")

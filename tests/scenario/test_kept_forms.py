@@ -4,10 +4,12 @@ import re
 import urllib.parse
 
 from harness import wait_for
+from left_behind import note
 from portal import PASSWORD, PORTAL, Browser, add_user, ask, gateway, totp
 
 WIKI, MAIL = f"wiki.{PORTAL}", f"mail.{PORTAL}"
 FORM = "/.sluis/form"
+SECRET = "zeventien in een brief"
 
 
 def start(world, **more):
@@ -99,14 +101,15 @@ def test_nothing_is_kept_where_that_is_off(world):
 
 def test_it_belongs_to_its_browser_and_host(world):
     s = start(world)
-    b, page = signed_out_form(s, b"secret=17")
+    note(SECRET, "kept form")
+    b, page = signed_out_form(s, b"secret=" + urllib.parse.quote_plus(SECRET).encode())
     other = Browser(s)
     other.sign_in("eva")
     assert other.get("/", host=WIKI).status == 200
     gone = other.get(FORM, host=WIKI)
     assert gone.status == 404 and fields(gone) == (None, [])
     page = sign_in_there(b, page)
-    assert fields(page)[1] == [("secret", "17")]
+    assert fields(page)[1] == [("secret", SECRET)]
     b.jar.setdefault(MAIL, {})["__Host-sluis-form"] = b.jar[WIKI]["__Host-sluis-form"]
     assert b.get("/", host=MAIL).status == 200
     assert fields(b.get(FORM, host=MAIL)) == (None, [])
