@@ -43,6 +43,18 @@ cmd_test() {
 	[ -z "$beside_run" ] || cat build-test/scenario-beside.log
 	SLUIS_BUILD=$PWD/build-test "$PYTHON" -m pytest -q -p no:cacheprovider -n 2 --dist loadfile --durations=60 "${others[@]}" tests/scenario 2>&1 |
 		tee build-test/scenario.log || true
+	# Short fuzz runs, seeded: with what processor time the browsers leave.
+	local fuzzing= t
+	if [ -n "$fuzz_builder" ] && ! wait "$fuzz_builder"; then
+		failed=$((failed + 1)); echo "the fuzz targets: FAILED"
+	elif [ -n "$fuzz_builder" ]; then
+		rm -f build-fuzz/*.passed
+		(renice -n 19 "$BASHPID" >/dev/null
+			for t in $(fuzz_names); do
+				fuzz_run "$t" "$FUZZ_SECONDS" >build-fuzz/$t.log 2>&1 && touch "build-fuzz/$t.passed"
+			done) &
+		fuzzing=$!
+	fi
 	SLUIS_BUILD=$PWD/build-test "$PYTHON" -m pytest -q -p no:cacheprovider "${alone[@]}" 2>&1 | tee build-test/scenario-alone.log || true
 	for log in build-test/scenario.log build-test/scenario-beside.log build-test/scenario-alone.log; do
 		name=$({ grep -E '^(=+ )?([0-9]+ [a-z]+, )*[0-9]+ [a-z]+ in [0-9.]+s' "$log" 2>/dev/null || true; } | tail -1) # pytest's own last line
@@ -51,26 +63,14 @@ cmd_test() {
 		passed=$((passed + ${p:-0})); failed=$((failed + ${f:-0}))
 		[ -n "$p" ] || failed=$((failed + 1))
 	done
-	# Short fuzz runs, seeded.
-	if [ -n "$fuzz_builder" ] && ! wait "$fuzz_builder"; then
-		failed=$((failed + 1)); echo "the fuzz targets: FAILED"
-	elif [ -n "$fuzz_builder" ]; then
-		local t running=0
-		rm -f build-fuzz/*.passed
-		for t in $(fuzz_names); do # two at a time
-			(fuzz_run "$t" "$FUZZ_SECONDS" >build-fuzz/$t.log 2>&1 && touch "build-fuzz/$t.passed") &
-			running=$((running + 1))
-			[ $((running % 2)) = 1 ] || wait
-		done
-		wait
-		for t in $(fuzz_names); do
-			if [ -f "build-fuzz/$t.passed" ]; then
-				passed=$((passed + 1)); echo "fuzz $t: ${FUZZ_SECONDS}s ok"
-			else
-				failed=$((failed + 1)); echo "fuzz $t: FAILED"; tail -40 "build-fuzz/$t.log"
-			fi
-		done
-	fi
+	[ -z "$fuzzing" ] || wait "$fuzzing" || true
+	for t in $([ -z "$fuzzing" ] || fuzz_names); do
+		if [ -f "build-fuzz/$t.passed" ]; then
+			passed=$((passed + 1)); echo "fuzz $t: ${FUZZ_SECONDS}s ok"
+		else
+			failed=$((failed + 1)); echo "fuzz $t: FAILED"; tail -40 "build-fuzz/$t.log"
+		fi
+	done
 	echo "$passed passed, $failed failed"
 	[ "$failed" = 0 ] && [ "$passed" -gt 0 ]
 }

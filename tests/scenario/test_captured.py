@@ -12,7 +12,7 @@ import sys
 import pytest
 
 from certs import Authority
-from harness import BUILD, ROOT, Client, free_port, get, wait_for
+from harness import BUILD, ROOT, Client, free_port, get, wait_for, with_names
 
 DEEDS = ["open", "open_old", "create", "key", "memory_of_master", "memory", "socket", "unix_socket", "connect", "listen", "execute", "fork",
          "trace", "kill", "code", "io_uring", "bpf", "root", "rename"]
@@ -201,7 +201,7 @@ def test_a_sanitizer_can_speak_from_inside_the_jail(world, mistake, said):
     s = run_captured(world, ["worker"], [mistake])
     knock(s.port())
     wait_for(lambda: said in s.log(), "the report")
-    wait_for(lambda: re.search(r"captured\.c:\d+", s.log()), "the place in the report")
+    wait_for(lambda: re.search(r"captured\.c:\d+", with_names(s.log())), "the place in the report")
     with pytest.raises(AssertionError, match="overflow"):
         s.stop()
     world.ends.remove(s.stop)
