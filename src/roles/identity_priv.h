@@ -197,7 +197,8 @@ struct link {
 	uint64_t *ended; /* ENDED_SLOTS: ids, as numbers, of sessions that ended lately, each where its id says; later ones take the place of others */
 	uint32_t seen_slot; /* where the next walk begins */
 	bool has_flows_to_tell; /* sign-ins under way were ended while it was lost */
-	int ca;
+	int ca, ca_before; /* its authorities' certificates */
+	unsigned char ca_hash[32];
 	char ca_path[32], url[512];
 	struct text password;
 	unsigned char password_mem[STORE_PASSWORD_MAX];

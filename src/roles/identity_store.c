@@ -416,12 +416,6 @@ static void try_again(struct timer *t)
 
 /* --- what the other parts of identity ask --- */
 
-static void forget_ca(struct link *l)
-{
-	fd_close(&l->ca);
-	l->ca_path[0] = 0;
-}
-
 static void forget_password(struct link *l)
 {
 	secret_wipe(l->password_mem, sizeof l->password_mem);
@@ -432,14 +426,22 @@ static enum err take_conf(struct identity *id)
 {
 	struct link *l = &id->link;
 	const struct conf_store *c = conf_of(id);
+	unsigned char hash[SHA256_LEN];
 	int ca = -1;
 
-	if (c->has_tls)
-		TRY(memfd_sealed("sluis-ca", c->ca_pem, &ca));
-	forget_ca(l);
-	l->ca = ca;
-	if (ca >= 0)
-		snprintf(l->ca_path, sizeof l->ca_path, "/proc/self/fd/%d", ca);
+	sha256_of(c->has_tls ? c->ca_pem : BYTES(""), hash);
+	if (l->ca < 0 || !c->has_tls || memcmp(hash, l->ca_hash, sizeof hash) != 0) {
+		if (c->has_tls)
+			TRY(memfd_sealed("sluis-ca", c->ca_pem, &ca));
+		/* libpq opens the file in the middle of connecting: the one before stays until there is another one after this. */
+		fd_close(&l->ca_before);
+		l->ca_before = l->ca;
+		l->ca = ca;
+		l->ca_path[0] = 0;
+		if (ca >= 0)
+			snprintf(l->ca_path, sizeof l->ca_path, "/proc/self/fd/%d", ca);
+		memcpy(l->ca_hash, hash, sizeof hash);
+	}
 	if (!c->has_password)
 		forget_password(l);
 	snprintf(l->url, sizeof l->url, "%.*s", FMT(c->url));
@@ -470,7 +472,7 @@ void identity_store_init(struct identity *id)
 	for (size_t i = 0; i < COUNT_OF(files); i++) /* what the configuration does not say libpq would take from there */
 		unsetenv(files[i]);
 	setenv("HOME", "/nonexistent", 1); /* else libpq looks for it in the list of users */
-	id->link.watch.fd = id->link.ca = id->link.removals.fd = -1;
+	id->link.watch.fd = id->link.ca = id->link.ca_before = id->link.removals.fd = -1;
 }
 
 enum err identity_store_open(struct identity *id)
@@ -733,7 +735,8 @@ void identity_store_end(struct identity *id)
 
 	loop_timer_clear(id->run->loop, &l->timer);
 	stop_watching(id);
-	forget_ca(l);
+	fd_close(&l->ca);
+	fd_close(&l->ca_before);
 	forget_password(l);
 	removals_keep(&l->removals);
 	removals_free(&l->removals);

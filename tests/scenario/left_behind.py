@@ -7,6 +7,8 @@ import urllib.parse
 
 LEAST = 8  # shorter ones are in logs by chance
 NEWLINE = b"\n"
+# What nobody noted, as what a real browser got: a cookie of ours with its value, and a signed token.
+SHAPES = {"a cookie of ours": re.compile(rb"__Host-sluis-[a-z]+=[A-Za-z0-9_-]{43}"), "a signed token": re.compile(rb"\beyJ[A-Za-z0-9_-]{16,}\.eyJ[A-Za-z0-9_-]{16,}\.")}
 known, noted = {}, 0  # by secret: what it is, which test used it last, and when, in secrets
 
 
@@ -40,11 +42,15 @@ def search(world):
     """What was found: file, line, which secret, and the test that used it; not the secret, for this is a log too."""
     secrets = [(octets, what, test) for secret, (what, test, at) in known.items() if at > world.noted for octets in forms(secret)]
     found = []
-    for path in sorted({f for s in world.sluis for f in written(s)}) if secrets else []:
+    gateways = [s for s in world.sluis if "gateway" in s.config]
+    for path in sorted({f for s in (world.sluis if secrets else gateways) for f in written(s)}):
         with open(path, "rb") as f:
             data = f.read()
         for octets, what, test in secrets:
             at = data.find(octets)
             if at >= 0:
                 found.append(f"{path}:{data.count(NEWLINE, 0, at) + 1}: {what}, used in {test}")
+        for what, how in SHAPES.items():
+            if at := how.search(data):
+                found.append(f"{path}:{data.count(NEWLINE, 0, at.start()) + 1}: {what}")
     return sorted(set(found))

@@ -22,7 +22,7 @@ def test_a_secret_in_a_log_fails_the_world():
     token = b.jar[PORTAL]["__Host-sluis-portal"]
     note(SAID, "sentence")
     s.stop()
-    lines = {"access.log": f"cookie={token}", "state/export.txt": json.dumps({"said": SAID}), "log": "GET /?a=" + urllib.parse.quote_plus(SAID)}
+    lines = {"access.log": f"cookie={token}", "other.log": "Cookie: __Host-sluis-app=" + "A" * 43, "jwt.log": "eyJ" + "a" * 20 + ".eyJ" + "b" * 20 + ".c", "state/export.txt": json.dumps({"said": SAID}), "log": "GET /?a=" + urllib.parse.quote_plus(SAID)}
     where = []
     for name, line in lines.items():
         path = os.path.join(s.dir, name)
@@ -36,8 +36,9 @@ def test_a_secret_in_a_log_fails_the_world():
     shutil.rmtree(w.dir)
     text = str(e.value)
     assert text.count("\n") == len(lines) and token not in text and SAID not in text, text
-    for (path, line), what in zip(where, ("cookie __Host-sluis-portal", "sentence", "sentence")):
-        assert f"{path}:{line}: {what}, used in tests/scenario/test_left_behind.py::" in text, text
+    for (path, line), what in zip(where, ("cookie __Host-sluis-portal, used in tests/scenario/test_left_behind.py::", "a cookie of ours", "a signed token",
+                                         "sentence, used in tests/scenario/test_left_behind.py::", "sentence, used in tests/scenario/test_left_behind.py::")):
+        assert f"{path}:{line}: {what}" in text, text
 
 
 def test_secrets_of_worlds_before_are_not_searched_for_again():
