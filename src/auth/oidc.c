@@ -104,6 +104,9 @@ static const char *metadata_trouble(struct oidc_metadata *m, struct bytes issuer
 		return "it does not offer the code flow (response_types_supported)";
 	if (!may(m->root, "code_challenge_methods_supported", BYTES("S256")))
 		return "it offers PKCE without S256 (code_challenge_methods_supported)";
+	/* RFC 9126 5. To push each request would be a question to the provider for whoever begins a sign-in: a stranger costs us nothing now. */
+	if (json_is_true(json_object_get(m->root, "require_pushed_authorization_requests")))
+		return "it demands pushed authorization requests (RFC 9126), which Sluis does not send: have it let this client do without";
 	m->tells_issuer = json_is_true(json_object_get(m->root, "authorization_response_iss_parameter_supported"));
 	return NULL;
 }

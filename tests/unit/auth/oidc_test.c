@@ -37,6 +37,8 @@ static void test_metadata(void **state)
 		{ "a script to go to", "{\"issuer\":\"" ISSUER "\",\"authorization_endpoint\":\"javascript:alert(1)\",\"token_endpoint\":\"https://id.example.org/t\",\"jwks_uri\":\"https://id.example.org/k\"}", ISSUER, "authorization_endpoint" },
 		{ "an end of sessions that is none", "{\"issuer\":\"" ISSUER "\"," ENDPOINTS ",\"end_session_endpoint\":7}", ISSUER, "end_session_endpoint" },
 		{ "no code flow", "{\"issuer\":\"" ISSUER "\"," ENDPOINTS ",\"response_types_supported\":[\"id_token\"]}", ISSUER, "code flow" },
+		{ "PAR demanded", "{\"issuer\":\"" ISSUER "\"," ENDPOINTS ",\"require_pushed_authorization_requests\":true}", ISSUER, "RFC 9126" },
+		{ "PAR offered", "{\"issuer\":\"" ISSUER "\"," ENDPOINTS ",\"pushed_authorization_request_endpoint\":\"https://id.example.org/par\",\"require_pushed_authorization_requests\":false}", ISSUER, NULL },
 		{ "no S256", "{\"issuer\":\"" ISSUER "\"," ENDPOINTS ",\"code_challenge_methods_supported\":[\"plain\"]}", ISSUER, "S256" },
 	};
 
