@@ -511,9 +511,10 @@ def test_a_session_that_is_used_at_one_alone_is_not_idle_at_two(pair):
             assert is_in(used, pair.one)
             return seen(used) >= begun
 
+        [at_two] = wait_for(lambda: sessions(pair.two, used), "two knows them again")
+        assert at_two["seen"] < begun - IDLE, "what the database said"
         wait_for(used_at_one, "one has said that it was used")
         assert [len(sessions(node, b)) for node in pair.nodes for b in (used, unused)] == [1] * 4
-        assert [s["seen"] < begun - IDLE for s in sessions(pair.two, used)] == [True], "two has not heard of it"
         wait_for(lambda: not sessions(pair.two, unused), "two ends the other one", LEFT + PATIENCE)
         wait_for(lambda: [s["seen"] >= begun for s in sessions(pair.two, used)] == [True], "two has asked before it would have ended the first", SOON)
         wait_for(lambda: not sessions(pair.one, unused), "one hears of the end", SOON)

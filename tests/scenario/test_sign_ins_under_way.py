@@ -3,6 +3,7 @@ revocation, or other factors. Passkeys are made and touched by a few lines of Py
 import base64
 import hashlib
 import json
+import os
 import re
 import struct
 import subprocess
@@ -166,7 +167,7 @@ class Passkey:
     """An authenticator with one key (ES256), that knows its owner and states nothing."""
 
     def __init__(self):
-        self.key, self.id, self.count = ec.generate_private_key(ec.SECP256R1()), hashlib.sha256(str(id(self)).encode()).digest(), 0
+        self.key, self.id, self.count = ec.generate_private_key(ec.SECP256R1()), os.urandom(32), 0
 
     def client_data(self, b, kind, challenge):
         return json.dumps({"type": f"webauthn.{kind}", "challenge": challenge, "origin": b.url("").rstrip("/"), "crossOrigin": False}).encode()
