@@ -27,7 +27,7 @@ def text(s):
 
 class Passkey:
     def __init__(self):
-        self.key, self.id = ec.generate_private_key(ec.SECP256R1()), os.urandom(16)
+        self.key, self.id, self.handle = ec.generate_private_key(ec.SECP256R1()), os.urandom(16), ""
 
     def data(self, flags, more=b""):
         return hashlib.sha256(PORTAL.encode()).digest() + bytes([flags]) + bytes(4) + more
