@@ -505,7 +505,7 @@ def test_a_session_that_is_used_at_one_alone_is_not_idle_at_two(pair):
             return int(pair.db.sql(f"SELECT seen FROM session JOIN \"user\" ON \"user\".id = session.\"user\" WHERE name = '{b.user}'") or 0)
 
         def sessions(node, b):
-            return ask(node, "sessions.list", name=b.user)["sessions"]
+            return ask(node, "sessions.list", name=b.user).get("sessions", [])  # none: two has not been connected yet
 
         def used_at_one():
             assert is_in(used, pair.one)
@@ -516,6 +516,7 @@ def test_a_session_that_is_used_at_one_alone_is_not_idle_at_two(pair):
         wait_for(used_at_one, "one has said that it was used")
         assert [len(sessions(node, b)) for node in pair.nodes for b in (used, unused)] == [1] * 4
         wait_for(lambda: not sessions(pair.two, unused), "two ends the other one", LEFT + PATIENCE)
+        assert is_connected(pair.two)
         wait_for(lambda: [s["seen"] >= begun for s in sessions(pair.two, used)] == [True], "two has asked before it would have ended the first", SOON)
         wait_for(lambda: not sessions(pair.one, unused), "one hears of the end", SOON)
         for node in pair.nodes:
