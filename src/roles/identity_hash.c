@@ -79,6 +79,8 @@ static void learn_time(struct identity *id, const struct job *j, uint64_t took_m
 		return;
 	while (id->refusal_step_ms < took_ms + took_ms / 2 && id->refusal_step_ms < REFUSAL_STEP_MOST_MS)
 		id->refusal_step_ms *= 2;
+	if (took_ms + took_ms / 2 > REFUSAL_STEP_MS)
+		id->refusal_step_until_ms = loop_now_ms(id->run->loop) + REFUSAL_STEP_KEPT_MS;
 }
 
 enum err hash_on_hashed(struct role_run *run, struct channel *from, struct ipc_msg *m)

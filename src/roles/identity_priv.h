@@ -41,6 +41,7 @@
 #define REFUSALS_MAX 512 /* that wait for their time */
 #define REFUSAL_STEP_MS 500 /* a refusal tells nobody by its time who kept the password, or whether anybody did */
 #define REFUSAL_STEP_MOST_MS 8000
+#define REFUSAL_STEP_KEPT_MS 3600000 /* after the last hash that took longer: a busy hour must not slow all that come */
 #define ARENA_SIZE  (256 * 1024)
 
 /* Who is owed an answer. channel NULL: gone. */
@@ -241,7 +242,7 @@ struct identity {
 	uint32_t directory_serial;
 	struct { uint64_t told_s, not_before_s; } providers[CONF_DIRECTORIES_MAX]; /* by place in conf: when it was logged that it is down; no lookups until */
 	struct refusal refusals[REFUSALS_MAX];
-	uint64_t refusal_step_ms;
+	uint64_t refusal_step_ms, refusal_step_until_ms; /* until: then it is the first again */
 	struct arena arena;   /* of one call */
 	struct arena scratch; /* of one expression */
 };

@@ -163,6 +163,8 @@ static void refuse(struct identity *id, const struct asker *a, const char *metho
 	bool is_password = strcmp(method, "password") == 0 || strcmp(method, "ldap") == 0;
 	uint64_t now = loop_now_ms(id->run->loop), gone = now - a->asked_ms;
 
+	if (now > id->refusal_step_until_ms)
+		id->refusal_step_ms = REFUSAL_STEP_MS;
 	for (size_t i = 0; is_password && i < REFUSALS_MAX; i++) {
 		struct refusal *r = &id->refusals[i];
 
