@@ -1,6 +1,6 @@
 /* Four tables of fixed size: account and source together, sources, accounts, and work. A place is found by a keyed hash, so that nobody can aim at another's;
- * eight places share a hash, and the one that was quiet longest makes room. The buckets are kept as one number, the time at which they are
- * full again (the virtual scheduling form of a leaky bucket). */
+ * eight places share a hash, and the one that tells least makes room: whose wait, or else last try, is past the longest. The buckets are kept as one number,
+ * the time at which they are full again (the virtual scheduling form of a leaky bucket). */
 #include "auth/guess.h"
 
 #include "crypto/hash.h"
@@ -119,6 +119,12 @@ static struct place *find(const struct table *t, uint64_t key)
 	return NULL;
 }
 
+/* A wait that still runs is not forgotten for the sake of strangers who try once: to push it out takes as many that wait longer. */
+static uint64_t worth(const struct place *p)
+{
+	return p->full_ms > p->at_ms ? p->full_ms : p->at_ms;
+}
+
 static struct place *find_or_add(const struct table *t, uint64_t key, uint64_t now_ms)
 {
 	struct place *p = find(t, key), *set = set_of(t, key);
@@ -127,7 +133,7 @@ static struct place *find_or_add(const struct table *t, uint64_t key, uint64_t n
 		return p;
 	p = set;
 	for (size_t i = 0; i < WAYS && p->key; i++)
-		if (!set[i].key || set[i].at_ms < p->at_ms)
+		if (!set[i].key || worth(&set[i]) < worth(p))
 			p = &set[i];
 	*p = (struct place){ .key = key, .at_ms = now_ms };
 	return p;

@@ -352,7 +352,8 @@ static void test_unlock(void **state)
 	guess_free(&g);
 }
 
-/* Several times more strangers than there are places: whoever is guessed at all the while is not pushed out, and the others still count. */
+/* Several times more strangers than there are places: whoever has to wait is not pushed out before that has passed (whatever the key of the
+ * hash makes of them), and the others still count. */
 static void test_full(void **state)
 {
 	struct guess *g = guess_new();
