@@ -153,7 +153,7 @@ static void ask(const char *dir, const char *name, enum ledger_with with, const 
 		struct ledger_answer a;
 		double ms;
 
-		CHECK(ledger_query(dir, day, day + UINT64_C(86399999999), &f, &a) == OK);
+		CHECK(ledger_query(dir, day, day + UINT64_C(86399999999), &f, NULL, &a) == OK);
 		ms = (double)(clock_mono_us() - begin) / 1000;
 		best = ms < best ? ms : best;
 		connections = 0;

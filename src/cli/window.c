@@ -194,11 +194,11 @@ static bool is_in_first(const struct found *f, size_t first, const struct contac
 }
 
 /* All that was connected with one end of a row of the first step. */
-static enum err follow(const struct asked *a, const struct ns_told *told, struct found *f, size_t first, struct ledger_filter filter)
+static enum err follow(const struct asked *a, const struct window_told *told, struct found *f, size_t first, struct ledger_filter filter)
 {
 	struct ledger_answer more;
 
-	TRY(a->ns_log ? window_ns_follow(told, &filter, &more) : ledger_query(a->dir, a->from_us, a->to_us, &filter, &more));
+	TRY(a->ns_log ? window_ns_follow(told, &filter, &more) : ledger_query(a->dir, a->from_us, a->to_us, &filter, NULL, &more));
 	for (size_t k = 0; k < contacts_count(more.rows); k++) {
 		const struct contact *c = contacts_at(more.rows, k);
 		size_t before = contacts_count(f->texts);
@@ -211,7 +211,7 @@ static enum err follow(const struct asked *a, const struct ns_told *told, struct
 }
 
 /* From X as a client: who else was connected with its targets. From X as a target: what else its clients were connected with. */
-static enum err second_step(const struct asked *a, const struct ns_told *told, struct found *f)
+static enum err second_step(const struct asked *a, const struct window_told *told, struct found *f)
 {
 	size_t first = f->count, looked = 0;
 	enum err e = OK;
@@ -250,21 +250,29 @@ static json_t *time_json(uint64_t us)
 	return json_string(when);
 }
 
-static json_t *events_json(const struct ns_told *told)
+static json_t *events_json(const struct window_told *told)
 {
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < told->count; i++) {
 		const struct window_event *e = &told->events[i];
 
-		json_array_append_new(list, json_pack("{s:o,s:s,s:o,s:o,s:o,s:b,s:o,s:I}", "time", time_json(e->at_us), "kind", e->kind, "user",
-			text_json(e->user), "from", text_json(e->from), "what", text_json(e->what), "suspect", (int)e->is_suspect, "file",
-			text_json(e->file), "line", (json_int_t)e->line));
+		json_t *o = json_pack("{s:o,s:s,s:o,s:o,s:o}", "time", time_json(e->at_us), "kind", e->kind, "user", text_json(e->user), "from",
+			text_json(e->from), "what", text_json(e->what));
+
+		json_array_append_new(list, o);
+		if (told->note[0]) {
+			json_object_set_new(o, "suspect", json_boolean(e->is_suspect));
+			json_object_set_new(o, "file", text_json(e->file));
+		} else {
+			json_object_set_new(o, "session", text_json(e->session));
+		}
+		json_object_set_new(o, told->note[0] ? "line" : "record", json_integer((json_int_t)e->line));
 	}
 	return list;
 }
 
-static void print_json(const struct asked *a, const struct found *f, size_t shown, const struct ledger_answer *answer, const struct ns_told *told)
+static void print_json(const struct asked *a, const struct found *f, size_t shown, const struct ledger_answer *answer, const struct window_told *told)
 {
 	json_t *rows = json_array(), *all;
 
@@ -279,8 +287,9 @@ static void print_json(const struct asked *a, const struct found *f, size_t show
 	all = json_pack("{s:o,s:o,s:s,s:o,s:I,s:I,s:s,s:I,s:b}", "from", time_json(a->from_us), "to", time_json(a->to_us), "with", a->with ? a->with : "",
 		"systems", rows, "more", (json_int_t)(f->count - shown), "records_lost", (json_int_t)answer->lost, "days_without_ledger", answer->missing,
 		"files", (json_int_t)answer->files, "second_step_cut", (int)f->is_cut);
-	if (a->ns_log) {
+	if (a->ns_log)
 		json_object_set_new(all, "ns_log", json_string(told->note));
+	if (a->ns_log || a->with) {
 		json_object_set_new(all, "events", events_json(told));
 		json_object_set_new(all, "events_more", json_integer((json_int_t)told->more));
 	}
@@ -322,12 +331,12 @@ static void print_table(const struct cli *cli, const struct found *f, size_t sho
 	}
 }
 
-static void print_events(const struct cli *cli, const struct ns_told *told)
+static void print_events(const struct cli *cli, const struct window_told *told)
 {
 	char when[25], user[300], from[300], what[300];
 
 	if (told->count)
-		printf("\n%s\n", cli_word(cli, W_WIN_EVENTS));
+		printf("\n%s\n", cli_word(cli, told->note[0] ? W_WIN_EVENTS : W_WIN_EVENTS_LEDGER));
 	for (size_t i = 0; i < told->count; i++) {
 		const struct window_event *e = &told->events[i];
 
@@ -341,7 +350,7 @@ static void print_events(const struct cli *cli, const struct ns_told *told)
 }
 
 static int write_page(const struct cli *cli, const struct asked *a, const struct found *f, size_t shown, const char *const *notes,
-	const struct ns_told *told)
+	const struct window_told *told)
 {
 	const struct window_words words = { .lang = cli->lang == LANG_NL ? "nl" : "en", .title = cli_word(cli, W_WIN_TITLE),
 		.with = cli_word(cli, W_WIN_WITH), .from_to = cli_word(cli, W_WIN_FROM_TO), .systems = cli_word(cli, W_WIN_SYSTEMS),
@@ -350,9 +359,9 @@ static int write_page(const struct cli *cli, const struct asked *a, const struct
 		.first = cli_word(cli, W_WIN_FIRST), .last = cli_word(cli, W_WIN_LAST), .times = cli_word(cli, W_WIN_TIMES),
 		.in = cli_word(cli, W_WIN_IN), .out = cli_word(cli, W_WIN_OUT), .open = cli_word(cli, W_WIN_OPEN),
 		.before = cli_word(cli, W_WIN_BEFORE), .how = cli_word(cli, a->ns_log ? W_WIN_HOW_NS : W_WIN_HOW), .more = cli_word(cli, W_WIN_MORE),
-		.events = cli_word(cli, W_WIN_EVENTS) };
+		.events = cli_word(cli, a->ns_log ? W_WIN_EVENTS : W_WIN_EVENTS_LEDGER), .events_more = cli_word(cli, W_WIN_EVENTS_MORE) };
 	const struct window_view v = { .with = a->filter.value, .from_us = a->from_us, .to_us = a->to_us, .rows = f->rows, .count = shown,
-		.more = f->count - shown, .notes = notes, .events = told->events, .event_count = told->count, .words = &words };
+		.more = f->count - shown, .notes = notes, .events = told->events, .event_count = told->count, .event_more = told->more, .words = &words };
 	struct text page;
 	enum err e;
 
@@ -364,7 +373,7 @@ static int write_page(const struct cli *cli, const struct asked *a, const struct
 }
 
 /* What must be known about the answer, in words. */
-static void make_notes(const struct cli *cli, const struct found *f, const struct ledger_answer *answer, const struct ns_told *told, char mem[4][700], const char *notes[6])
+static void make_notes(const struct cli *cli, const struct found *f, const struct ledger_answer *answer, const struct window_told *told, char mem[4][700], const char *notes[6])
 {
 	size_t n = 0;
 
@@ -387,7 +396,7 @@ static void make_notes(const struct cli *cli, const struct found *f, const struc
 	notes[n] = NULL;
 }
 
-static int show(const struct cli *cli, const struct asked *a, struct found *f, const struct ledger_answer *answer, const struct ns_told *told)
+static int show(const struct cli *cli, const struct asked *a, struct found *f, const struct ledger_answer *answer, const struct window_told *told)
 {
 	size_t shown = f->count < a->limit ? f->count : (size_t)a->limit;
 	char mem[4][700];
@@ -414,7 +423,7 @@ int cli_window(const struct cli *cli, int argc, char **argv)
 {
 	struct asked a = { .html_fd = -1 };
 	struct found f = { 0 };
-	struct ns_told told = { 0 };
+	struct window_told told = { 0 };
 	struct ledger_answer answer;
 	int status = take_options(cli, &a, argc, argv);
 	enum err e;
@@ -433,13 +442,15 @@ int cli_window(const struct cli *cli, int argc, char **argv)
 	/* What an appliance logged was chosen by who attacked it. (SQLite wants to write beside a ledger that is in use.) */
 	if (a.ns_log && cli_confine_reader() != OK)
 		return cli_fail_in(cli, W_WIN_JAIL, strerror(errno));
-	e = a.ns_log ? window_ns_query(&a, &answer, &told) : ledger_query(a.dir, a.from_us, a.to_us, &a.filter, &answer);
+	e = a.ns_log ? window_ns_query(&a, &answer, &told) :
+		       ledger_query(a.dir, a.from_us, a.to_us, &a.filter, &(struct ledger_hears){ window_on_ledger_event, &told }, &answer);
 	if (e != OK && a.ns_log)
 		return cli_fail_in(cli, W_WIN_NS_LOG, a.ns_log, err_name(e));
 	if (e == ERR_SYNTAX || e == ERR_DENIED)
 		return cli_fail_in(cli, W_WIN_DAMAGED, a.dir);
 	if (e != OK)
 		return cli_fail_in(cli, e == ERR_NOT_FOUND ? W_LEX_NONE : W_WIN_LARGE, a.dir);
+	window_told_finish(&told);
 	for (size_t i = 0; i < contacts_count(answer.rows); i++)
 		add_row(&f, contacts_at(answer.rows, i), &answer.spans[i], 1);
 	if (a.hops == 2 && second_step(&a, &told, &f) != OK)
@@ -450,6 +461,6 @@ int cli_window(const struct cli *cli, int argc, char **argv)
 	free(f.rows);
 	contacts_free(&f.texts);
 	ledger_answer_fini(&answer);
-	window_ns_free(&told);
+	window_told_fini(&told);
 	return status;
 }

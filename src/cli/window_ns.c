@@ -11,8 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROWS_MOST  (1u << 30)
-#define TEXTS_MOST (8u << 20)
+#define ROWS_MOST (1u << 30)
 
 /* Address:port of a host, however it is written. */
 static bool is_host(struct bytes target, struct bytes host)
@@ -41,7 +40,7 @@ static bool is_asked_for(const struct ledger_filter *f, const struct contact *c)
 struct ns_reading {
 	const struct asked *a;
 	struct contacts *rows;
-	struct ns_told *told;
+	struct window_told *told;
 	enum err e;
 };
 
@@ -76,54 +75,12 @@ static bool event_is_asked_for(const struct ledger_filter *f, const struct nslog
 	return false;
 }
 
-/* A copy that outlives the event; what is not printable text becomes '?'. */
-static struct bytes keep(struct text *t, struct bytes b)
-{
-	size_t at = t->len;
-
-	ledger_text_clean(t, bytes_cut(b, 0, 500));
-	return bytes_of((const void *)(uintptr_t)(at + 1), t->len - at); /* its place, until all are there: the memory moves */
-}
-
-static void add_event(struct ns_told *told, const struct nslog_event *e, const char *kind)
+static void add_event(struct window_told *told, const struct nslog_event *e, const char *kind)
 {
 	struct bytes what = e->kind == NSLOG_COMMAND ? e->command : e->reason.len ? e->reason : e->vserver;
-	struct window_event *list;
 
-	if (told->count == WINDOW_EVENTS_MOST || told->texts.failed) {
-		told->more++;
-		return;
-	}
-	list = realloc(told->events, (told->count + 1) * sizeof(*list));
-	CHECK(list);
-	told->events = list;
-	list[told->count++] = (struct window_event){ .at_us = e->at_us, .kind = kind, .user = keep(&told->texts, e->user),
-		.from = keep(&told->texts, e->client.len ? e->client : e->remote_ip), .what = keep(&told->texts, what),
-		.file = keep(&told->texts, e->file), .line = e->line, .is_suspect = e->unprintable || e->other_source };
-}
-
-static void place(const struct text *t, struct bytes *b)
-{
-	b->at = b->len ? (const unsigned char *)t->at + ((uintptr_t)b->at - 1) : (const unsigned char *)"";
-}
-
-static int by_time(const void *a, const void *b)
-{
-	const struct window_event *x = a, *y = b;
-
-	return x->at_us != y->at_us ? (x->at_us < y->at_us ? -1 : 1) : x->line < y->line ? -1 : x->line > y->line;
-}
-
-static void finish_events(struct ns_told *told)
-{
-	for (size_t i = 0; i < told->count; i++) {
-		place(&told->texts, &told->events[i].user);
-		place(&told->texts, &told->events[i].from);
-		place(&told->texts, &told->events[i].what);
-		place(&told->texts, &told->events[i].file);
-	}
-	if (told->count)
-		qsort(told->events, told->count, sizeof(*told->events), by_time);
+	window_told_add(told, &(struct window_event){ .at_us = e->at_us, .kind = kind, .user = e->user, .from = e->client.len ? e->client : e->remote_ip,
+		.what = what, .file = e->file, .line = e->line, .is_suspect = e->unprintable || e->other_source });
 }
 
 static void on_ns_event(void *arg, const struct nslog_event *event)
@@ -144,7 +101,7 @@ static void on_ns_event(void *arg, const struct nslog_event *event)
 		r->e = contacts_add(r->rows, &c);
 }
 
-static void note_ns_log(const struct asked *a, const struct nslog_files *files, struct ns_told *told)
+static void note_ns_log(const struct asked *a, const struct nslog_files *files, struct window_told *told)
 {
 	struct nslog_report sum = nslog_files_report(files);
 	uint64_t damaged = 0;
@@ -170,14 +127,13 @@ static enum err answer_of(struct contacts *rows, struct ledger_answer *out)
 	return OK;
 }
 
-enum err window_ns_query(const struct asked *a, struct ledger_answer *out, struct ns_told *told)
+enum err window_ns_query(const struct asked *a, struct ledger_answer *out, struct window_told *told)
 {
 	const struct nslog_options o = { .now_us = clock_real_us() };
 	struct ns_reading r = { .a = a, .told = told };
 	struct nslog_files *files = NULL;
 
 	*out = (struct ledger_answer){ 0 };
-	text_init_growing(&told->texts, TEXTS_MOST);
 	TRY(nslog_files_open(a->ns_log, &o, 0, &files));
 	r.rows = contacts_new(ROWS_MOST);
 	told->all = a->hops == 2 ? contacts_new(ROWS_MOST) : NULL;
@@ -185,14 +141,13 @@ enum err window_ns_query(const struct asked *a, struct ledger_answer *out, struc
 	nslog_files_read(files, on_ns_event, &r);
 	note_ns_log(a, files, told);
 	nslog_files_free(&files);
-	finish_events(told);
 	TRY(answer_of(r.rows, out));
 	if (r.e != OK)
 		ledger_answer_fini(out);
 	return r.e;
 }
 
-enum err window_ns_follow(const struct ns_told *told, const struct ledger_filter *f, struct ledger_answer *out)
+enum err window_ns_follow(const struct window_told *told, const struct ledger_filter *f, struct ledger_answer *out)
 {
 	struct contacts *rows = contacts_new(ROWS_MOST);
 	enum err e = OK;
@@ -205,11 +160,4 @@ enum err window_ns_follow(const struct ns_told *told, const struct ledger_filter
 	if (e != OK)
 		ledger_answer_fini(out);
 	return e;
-}
-
-void window_ns_free(struct ns_told *told)
-{
-	contacts_free(&told->all);
-	free(told->events);
-	text_fini(&told->texts);
 }

@@ -3,6 +3,7 @@
 #include "ledger/query.h"
 
 #include "ledger/days.h"
+#include "ledger/events.h"
 #include "ledger/sum.h"
 
 #include <errno.h>
@@ -17,6 +18,7 @@
 struct query {
 	sqlite3 *db;
 	const struct ledger_filter *filter;
+	const struct ledger_hears *hears;
 	uint64_t from, to;
 	struct contacts *before, *inside; /* what happened before the window on its first day; within it */
 	bool is_first_day;
@@ -234,6 +236,8 @@ static enum err read_day(struct query *q, const char *path)
 		e = add_segments(q, WITH_TARGET);
 	if (e == OK)
 		e = add_edges(q, q->filter->with);
+	if (e == OK && q->hears)
+		e = ledger_events_of_day(q->db, q->from, q->to, q->filter, q->hears);
 	if (e == OK) {
 		note_rest(q);
 		note_lost(q);
@@ -324,9 +328,10 @@ static void note_missing(struct query *q, uint64_t at, const char *day)
 	}
 }
 
-enum err ledger_query(const char *dir, uint64_t from_us, uint64_t to_us, const struct ledger_filter *filter, struct ledger_answer *out)
+enum err ledger_query(const char *dir, uint64_t from_us, uint64_t to_us, const struct ledger_filter *filter, const struct ledger_hears *hears,
+	struct ledger_answer *out)
 {
-	struct query q = { .filter = filter, .from = from_us, .to = to_us, .answer = out, .is_first_day = true };
+	struct query q = { .filter = filter, .hears = hears, .from = from_us, .to = to_us, .answer = out, .is_first_day = true };
 	enum err e = OK;
 	struct stat st;
 

@@ -36,8 +36,20 @@ struct ledger_answer {
 	char missing[512]; /* days of the window of which there is no file, "2026-11-14, 2026-11-20 .. 2026-11-22"; a day without any record has none */
 };
 
-/* ERR_NOT_FOUND: there is no ledger. ERR_LIMIT: more rows than memory (1 GB). ERR_SYNTAX: a file is no ledger; its name is in missing. */
-enum err ledger_query(const char *dir, uint64_t from_us, uint64_t to_us, const struct ledger_filter *filter, struct ledger_answer *out) MUST_USE;
+/* What was not a connection, but a sign-in, its end, a revocation, a refused request or an isolation; texts hold during the call. */
+struct ledger_event {
+	uint64_t seq, at_us;
+	struct bytes kind, user, client, session, name, outcome, detail;
+};
+struct ledger_hears {
+	void (*on_event)(void *arg, const struct ledger_event *e); /* in order of time */
+	void *arg;
+};
+
+/* ERR_NOT_FOUND: there is no ledger. ERR_LIMIT: more rows than memory (1 GB). ERR_SYNTAX: a file is no ledger; its name is in missing.
+ * hears may be NULL; it hears only of whom the filter names (ledger/events.h), and nothing with WITH_ALL. */
+enum err ledger_query(const char *dir, uint64_t from_us, uint64_t to_us, const struct ledger_filter *filter, const struct ledger_hears *hears,
+	struct ledger_answer *out) MUST_USE;
 void ledger_answer_fini(struct ledger_answer *a);
 
 #endif

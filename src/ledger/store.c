@@ -30,6 +30,7 @@ static const char schema[] =
 	"CREATE INDEX IF NOT EXISTS contact_target ON contact(segment, target, name, first_us, last_us, opened, closed, carried, bytes_in,"
 	" bytes_out);" /* all that a question about a target needs: no way to the rows */
 	"CREATE INDEX IF NOT EXISTS record_self ON record(at) WHERE kind='ledger';"
+	"CREATE INDEX IF NOT EXISTS record_event ON record(at) WHERE state IS NULL;" /* all but connections */
 	"CREATE TABLE IF NOT EXISTS position(process TEXT PRIMARY KEY, ring INTEGER NOT NULL, taken INTEGER NOT NULL) WITHOUT ROWID;"
 	"CREATE TABLE IF NOT EXISTS seal(day TEXT PRIMARY KEY, batch INTEGER NOT NULL, hash TEXT NOT NULL, signature TEXT NOT NULL);"
 	"CREATE VIEW IF NOT EXISTS record_text AS SELECT seq, batch, strftime('%Y-%m-%dT%H:%M:%S', at/1000000, 'unixepoch') || "

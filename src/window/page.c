@@ -173,6 +173,11 @@ static void put_events(struct text *t, const struct window_view *v)
 		text_lit(t, "</tr>\n");
 	}
 	text_lit(t, "</tbody></table></div>\n");
+	if (v->event_more) {
+		text_fmt(t, "<p>%llu ", (unsigned long long)v->event_more);
+		put_words(t, v->words->events_more);
+		text_lit(t, "</p>\n");
+	}
 }
 
 void window_page(struct text *t, const struct window_view *v)

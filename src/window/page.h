@@ -10,17 +10,17 @@ struct window_row {
 	bool was_open, is_open;
 	unsigned hop; /* 1: with X itself; 2: with what X was connected with */
 };
-/* What an appliance's log tells besides connections. Texts are raw: they are escaped. */
+/* What the ledger or an appliance's log tells besides connections. Texts are raw: they are escaped. */
 struct window_event {
 	uint64_t at_us;
-	const char *kind; /* sign-in, refused, sign-out, session-end, command */
-	struct bytes user, from, what, file;
-	uint64_t line;
+	const char *kind; /* sign-in, refused, sign-out; of the ledger also revoked, isolation; of an appliance also session-end, command */
+	struct bytes user, from, what, session, file;
+	uint64_t line; /* of file; the record's number, of the ledger */
 	bool is_suspect;
 };
 struct window_words { /* what people read, in their language */
 	const char *lang, *title, *with, *from_to, *systems, *timeline, *graph, *client, *user, *target, *name, *first, *last, *times, *in, *out,
-		*open, *before, *how, *more, *events;
+		*open, *before, *how, *more, *events, *events_more;
 };
 struct window_view {
 	struct bytes with; /* what was asked for; empty: all */
@@ -30,6 +30,7 @@ struct window_view {
 	const char *const *notes; /* what must be known about the answer; ends with NULL */
 	const struct window_event *events;
 	size_t event_count;
+	uint64_t event_more;
 	const struct window_words *words;
 };
 

@@ -72,11 +72,18 @@ static void export_all(void)
 	CHECK(report.records == lines && (report.files == 1 || report.findings > 0));
 }
 
+static void on_window_event(void *arg, const struct ledger_event *e)
+{
+	CHECK(e->kind.len > 0); /* the filter has asked for certain kinds */
+	++*(uint64_t *)arg;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const unsigned char key[ED25519_PUBLIC_LEN] = { 1 };
 	struct ledger_filter filter = { .with = WITH_ADDRESS, .value = BYTES("10.0.0.1") };
 	uint64_t told = 0, day = UINT64_C(1578528000000000);
+	const struct ledger_hears hears = { on_window_event, &told };
 	struct ledger_report report;
 	struct ledger_answer answer;
 	char path[64];
@@ -93,7 +100,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	close(fd);
 	CHECK(ledger_verify(dir, key, on_finding, &told, &report) == OK);
 	CHECK(report.findings > 0 && told > 0); /* the head is missing, at least */
-	if (ledger_query(dir, day, day + UINT64_C(86399999999), &filter, &answer) == OK)
+	if (ledger_query(dir, day, day + UINT64_C(86399999999), &filter, &hears, &answer) == OK)
 		ledger_answer_fini(&answer);
 	export_all();
 	return 0;

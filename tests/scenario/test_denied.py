@@ -6,7 +6,8 @@ import pytest
 
 from harness import Client, wait_for
 from portal import PORTAL, Browser, add_user, ask, gateway
-from test_ledger import folder, rows
+from test_ledger import rows
+from test_window import window
 
 APP = "__Host-sluis-app"
 APPS = {"wiki": {}, "care": {"allow": 'user.groups == "care"'}, "bound": {"device_binding": "require"}}
@@ -43,6 +44,10 @@ def test_a_denied_person_is_named(world, case):
     [(user, session, outcome, detail)] = blocked(s)
     assert (user, session, outcome) == ("eva", sid, why), (user, session, outcome, detail)
     assert "records" in detail or case == "at the portal", detail
+    events = wait_for(lambda: len(them := window(s, "--with", "user:eva", "--from", "-1h")["events"]) >= 2 and them, "the sign-in in the ledger too")
+    told = {(e["kind"], e["what"] if e["kind"] == "sign-in" else e["what"].partition(": ")[0]): (e["session"], e["from"]) for e in events}
+    assert told.items() >= {("sign-in", "signed in: password"): (sid, "127.0.0.1"), ("refused", why): (sid, "127.0.0.1")}.items(), events
+    assert window(s, "--with", "user:piet", "--from", "-1h")["events"] == []
 
 
 def test_only_who_asked_is_named(world):

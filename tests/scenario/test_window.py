@@ -79,6 +79,57 @@ def test_a_connection_that_is_open_is_told(world):
         assert r["connections"] == 2
 
 
+ISOLATED = ["10.1.0.0/16", "192.0.2.7", "web", "web/b", "10.0.0.5:80", "eva", "node"]
+TOUCHED = {"10.1.2.3": ["10.1.0.0/16"], "10.2.2.3": [], "192.0.2.7": ["192.0.2.7"], "client:192.0.2.7": ["192.0.2.7"], "target:192.0.2.7": [],
+           "user:192.0.2.7": [], "10.0.0.0/8": ["10.1.0.0/16", "10.0.0.5:80"], "client:10.0.0.0/8": ["10.1.0.0/16"],
+           "target:10.0.0.0/8": ["10.0.0.5:80"], "10.1.2.0/24": ["10.1.0.0/16"], "172.16.0.0/12": [], "10.0.0.5": ["10.0.0.5:80"],
+           "10.0.0.5:80": ["10.0.0.5:80"], "10.0.0.5:81": [], "web": ["web", "web/b"], "web/b": ["web", "web/b"], "web/a": ["web"],
+           "we": [], "webb": [], "user:eva": ["eva"], "user:ev": [], "user:web": []}
+
+
+def test_an_isolation_is_told_to_whom_it_touches(world):
+    s = world.serve({"address": "127.0.0.1:9", "name": "a"}, {"address": "10.0.0.5:80", "name": "b"})
+    for what in ISOLATED:
+        s.cli("isolate", what, *(["--as", "user"] if what == "eva" else []), "--reason", "case 12")
+    wait_for(lambda: len(rows(s, "SELECT 1 FROM record WHERE kind='isolation'")) == len(ISOLATED), "the isolations in the ledger")
+    kinds = {"10.1.0.0/16": "client", "192.0.2.7": "client", "eva": "user", "node": "node"}
+    for who, names in TOUCHED.items():
+        events = window(s, "--with", who, "--from", "-1h")["events"]
+        told = [(e["kind"], e["user"], e["what"]) for e in events]
+        expected = [("isolation", "uid 0", f"isolated {kinds.get(n, 'target')} {n}: case 12") for n in ISOLATED if n in [*names, "node"]]
+        assert told == expected, (who, told)
+    assert "events" not in window(s, "--from", "-1h")  # of everybody: sluis ledger export
+
+
+def test_refused_requests_are_told_of_a_client(world):
+    """Those of the window, of whoever is asked for, also without an index (a file of before it), and as people read them."""
+    s, _ = serve(world, policies=[{"name": "closed", "if": 'starts_with(http.path, "/closed")', "then": ["block"]}],
+                 listener={"trusted_peers": ["127.0.0.1/32"]})
+    for client in ("192.0.2.7", "198.51.100.1", "192.0.2.7"):
+        assert get(s.port(), "/closed/x", extra=f"X-Forwarded-For: {client}\r\n").status == 403
+    assert get(s.port(), "/", extra="X-Forwarded-For: 192.0.2.7\r\n").status == 200
+    wait_for(lambda: len(rows(s, "SELECT 1 FROM record WHERE kind='policy'")) == 3, "the refusals in the ledger")
+    events = window(s, "--with", "192.0.2.7", "--from", "-1h")["events"]
+    assert [(e["kind"], e["from"]) for e in events] == [("refused", "192.0.2.7")] * 2
+    assert "closed" in events[0]["what"] and "/closed/" in events[0]["what"] and events[0]["record"] < events[1]["record"]
+    assert window(s, "--with", "client:192.0.2.0/24", "--from", "-1h")["events"] == events
+    assert window(s, "--with", "target:192.0.2.7", "--from", "-1h")["events"] == []
+    assert window(s, "--with", "192.0.2.7", "--from", "2001-01-01", "--to", "2001-01-02")["events"] == []
+    page = os.path.join(world.dir, "window.html")
+    told = s.cli("window", "--ledger", folder(s), "--with", "192.0.2.7", "--html", page, "--lang", "nl").stdout
+    assert "Aanmeldingen, weigeringen, isolaties" in told and told.count(" refused ") == 2, told
+    with open(page) as f:
+        assert "Aanmeldingen, weigeringen, isolaties" in (text := f.read()) and "/closed/" in text
+    assert s.process.stop() == 0
+    [name] = glob.glob(folder(s) + "/*.ledger")
+    db = sqlite3.connect(name)
+    assert "record_event" in str(db.execute("EXPLAIN QUERY PLAN SELECT at FROM record WHERE state IS NULL AND at BETWEEN 1 AND 2 AND kind IN ('policy')").fetchall())
+    db.execute("DROP INDEX record_event")
+    db.commit()
+    db.close()
+    assert window(s, "--with", "192.0.2.7", "--from", "-1h")["events"] == events
+
+
 def test_segments_and_records_give_the_same(world, tmp_path):
     """The same records with and without sums: every window over them has the same answer."""
     s, _ = serve(world)

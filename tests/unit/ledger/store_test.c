@@ -67,7 +67,7 @@ static uint64_t count(const char *dir, uint64_t from, uint64_t to, const char *w
 		f.with = WITH_NETWORK;
 		assert_int_equal(addr_parse_prefix(f.value, &f.network), OK);
 	}
-	assert_int_equal(ledger_query(dir, from, to, &f, &a), OK);
+	assert_int_equal(ledger_query(dir, from, to, &f, NULL, &a), OK);
 	*was_open = false;
 	for (size_t i = 0; i < contacts_count(a.rows); i++) {
 		n += contacts_at(a.rows, i)->opened;
