@@ -115,6 +115,8 @@ static void put_enter(const struct exchange *x, struct text *to, struct bytes ta
 	link_encode(to, target);
 	text_lit(to, "&n=");
 	base64url_put(to, bytes_of(hash, SHA256_LEN));
+	if (x->lacks_factor)
+		text_lit(to, "&mfa=1");
 }
 
 void admit_go_to_sign_in(struct exchange *x, struct bytes target)
@@ -229,8 +231,8 @@ struct bytes admit_note_denied(struct exchange *x, const struct policy_expr *all
 	return x->denied_by;
 }
 
-/* A route's host shows it itself, as its rules are no app's that the portal could look at. */
-static void show_denied(struct exchange *x, struct bytes why, bool step_up_helps)
+/* Shown by the host that was asked: the portal may see the browser come from another address, find nothing wrong, and send it back. */
+static void show_denied(struct exchange *x, const struct conf_app *app, struct bytes why, bool step_up_helps)
 {
 	unsigned char hash[SHA256_LEN], mem[LINK_MAX], target_mem[LINK_MAX];
 	struct page p = admit_page(x);
@@ -252,33 +254,19 @@ static void show_denied(struct exchange *x, struct bytes why, bool step_up_helps
 	text_lit(&a->head, "Content-Security-Policy: ");
 	page_csp_app(&a->head, p.gateway, false);
 	text_lit(&a->head, "\r\nReferrer-Policy: no-referrer\r\n");
-	page_denied(&a->page, &p, NULL, x->req.host, why, step_up_helps);
+	page_denied(&a->page, &p, app, x->req.host, why, step_up_helps);
 	admit_reply(x, 403, BYTES("text/html; charset=utf-8"));
 }
 
-/* On an app's host there is no style and no session of the portal's: the portal shows the reason. Scripts get a plain 403. */
+/* Scripts get a plain 403. */
 void admit_denied(struct exchange *x, const struct conf_app *app, const struct policy_expr *allow, bool step_up_helps)
 {
 	struct bytes why = admit_note_denied(x, allow, step_up_helps);
 
-	if (!admit_is_navigation(x)) {
+	if (!admit_is_navigation(x))
 		exchange_refuse(x, 403, x->refusal);
-		return;
-	}
-	if (!admit_of(x))
-		return;
-	if (app) {
-		unsigned char mem[512];
-		struct text to;
-
-		text_init(&to, mem, sizeof mem);
-		admit_origin(x, &to, x->engine->conf->gateway.portal);
-		text_lit(&to, "/denied/");
-		text_add(&to, app->id);
-		admit_redirect(x, text_bytes(&to));
-		return;
-	}
-	show_denied(x, why, step_up_helps);
+	else if (admit_of(x))
+		show_denied(x, app, why, step_up_helps);
 }
 
 static bool may(struct exchange *x, const struct conf_app *app)
@@ -290,15 +278,12 @@ static bool may(struct exchange *x, const struct conf_app *app)
 		return false;
 	}
 	rule = app ? admit_kept_out(x, app->allow) : NULL; /* a route's has been looked at */
-	if (rule && admit_is_navigation(x) && admit_step_up_helps(x, rule, app->allow, app->allow_text)) {
-		admit_to_sign_in(x); /* the portal offers it, and comes back to what was asked for */
-		return false;
-	}
 	if (rule) {
 		admit_denied(x, app, rule, admit_step_up_helps(x, rule, app->allow, app->allow_text));
 		return false;
 	}
 	if (admit_lacks_factor(x, app)) {
+		x->lacks_factor = true;
 		admit_to_sign_in(x); /* by way of the step up */
 		return false;
 	}

@@ -248,6 +248,7 @@ struct exchange {
 	const struct conf_app *app;	     /* whose host it is for */
 	struct admit *admit;		     /* where the gateway answers */
 	bool lacks_device;		     /* its session is bound to a key of the device, and the proof of that is missing */
+	bool lacks_factor;		     /* it goes to the portal for a second factor, wherever the portal sees it come from */
 	bool has_secret;		     /* a token of ours was shown: what held it is wiped */
 	bool is_behind;			     /* the gateway let it in: its answer is looked at too */
 	struct bytes denied_by;		     /* the part of allow that did not hold, as written */

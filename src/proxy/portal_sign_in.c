@@ -348,7 +348,8 @@ void portal_enter(struct exchange *x)
 		portal_send(x, 403);
 		return;
 	}
-	if (admit_lacks_factor(x, app)) {
+	/* The app's host may have seen another address (IPv6 there, IPv4 here), for which a second factor is demanded. */
+	if (admit_lacks_factor(x, app) || (!x->session->facts.has_mfa && bytes_eq(portal_field(x, "mfa"), BYTES("1")))) {
 		struct text t;
 
 		text_init(&t, mem, sizeof mem);

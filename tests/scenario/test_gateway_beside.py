@@ -207,9 +207,83 @@ def test_an_apps_session_of_before_the_step_up_is_made_anew(world):
     s.config["gateway"]["apps"]["wiki"]["allow"] = "session.mfa"
     s.reload()
     page = wait_for(lambda: (p := b.get("/a", host=WIKI)).status == 403 and p, "the new rule counts")
-    link = next(link for link in hrefs(page) if link.startswith("/step-up"))
-    page = step_up(b, b.get(link), secret)
+    link = next(link for link in hrefs(page) if link.startswith(b.url("/step-up")))
+    page = step_up(b, b.request("GET", link), secret)
     assert page.status == 200 and page.url == b.url("/a", WIKI), page
+
+
+# --- one person, two addresses: IPv4 to the portal and IPv6 to the apps, or the other way round ---
+
+OFFICE, AWAY = "10.1.2.3", "2001:db8::7"
+
+
+class Elsewhere(Browser):
+    """The portal sees it come from one address, all else from another."""
+
+    def __init__(self, s, portal=OFFICE, app=AWAY):
+        super().__init__(s)
+        self.addresses = portal, app
+
+    def exchange(self, host, data, url, method):
+        line, _, rest = data.partition(b"\r\n")
+        seen = self.addresses[host != PORTAL]
+        return super().exchange(host, line + f"\r\nX-Forwarded-For: {seen}\r\n".encode() + rest, url, method)
+
+
+def serve_places(world, wiki, site=None, **section):
+    s = serve(world, allow=site, apps={"wiki": wiki}, gateway=section)
+    s.config["listeners"]["web"]["trusted_peers"] = ["127.0.0.1/32"]
+    s.reload()
+    add_user(s, "eva")
+    return s
+
+
+@pytest.mark.parametrize("host", [WIKI, SITE])
+def test_a_second_factor_is_asked_for_by_the_address_that_the_app_sees(world, host):
+    s = serve_places(world, {}, mfa="not (client.ip in {10.0.0.0/8})")
+    b = Elsewhere(s)
+    assert b.sign_in("eva").url == b.url("/"), "at the office the password is enough"
+    page = b.get("/totp")
+    secret = re.search(r"otpauth://[^\"]*secret=([A-Z2-7]+)", page.text).group(1)
+    assert b.post("/totp", {"csrf": page.csrf(), "code": totp(secret)}).status == 200
+    b = Elsewhere(s)
+    page = b.get("/deep?a=1", host=host)
+    page = b.sign_in("eva", next=page.hidden("next"))
+    page = step_up(b, page, secret)
+    assert page.status == 200 and page.url == b.url("/deep?a=1", host), page
+    b = Elsewhere(s, AWAY, OFFICE)
+    page = b.get("/deep?a=1", host=host)
+    assert "/second" in (page := b.sign_in("eva", next=page.hidden("next"))).url or 'name="code"' in page.text, page
+
+
+@pytest.mark.parametrize("host", [WIKI, SITE])
+def test_who_is_denied_at_the_apps_address_alone_is_told_so_there(world, host):
+    rule = "client.ip in {10.0.0.0/8}"
+    s = serve_places(world, {"allow": rule}, site=rule)
+    b = Elsewhere(s)
+    page = b.get("/deep", host=host)
+    page = b.sign_in("eva", next=page.hidden("next"))
+    assert page.status == 403 and page.url == b.url("/deep", host) and rule in page.text and "/step-up" not in page.text, page
+    assert all(link.startswith(b.url("/")) for link in hrefs(page)), hrefs(page)
+    b.addresses = OFFICE, OFFICE
+    assert b.get("/deep", host=host).status == 200, "the same link, once it may be"
+
+
+@pytest.mark.parametrize("host", [WIKI, SITE])
+def test_a_second_factor_in_place_of_an_address(world, host):
+    rule = "session.mfa or client.ip in {10.0.0.0/8}"
+    s = serve_places(world, {"allow": rule}, site=rule)
+    b = Elsewhere(s)
+    b.sign_in("eva")
+    page = b.get("/totp")
+    secret = re.search(r"otpauth://[^\"]*secret=([A-Z2-7]+)", page.text).group(1)
+    assert b.post("/totp", {"csrf": page.csrf(), "code": totp(secret)}).status == 200
+    b = Elsewhere(s)
+    page = b.get("/deep", host=host)
+    page = b.sign_in("eva", next=page.hidden("next"))
+    assert page.status == 403 and page.url == b.url("/deep", host) and "session.mfa" in page.text, page
+    page = step_up(b, b.request("GET", next(link for link in hrefs(page) if "/step-up" in link)), secret)
+    assert page.status == 200 and page.url == b.url("/deep", host), page
 
 
 # --- redirects by a server's own name ---
