@@ -235,7 +235,14 @@ def expect_confined(s, users):
     """users: role to the uid that it must run as."""
     processes = [p for p in s.status()["processes"] if p["role"] in ROLES]
     assert {p["role"] for p in processes} == set(ROLES)
+    own = []
     for p in processes:
+        with open(f"/proc/{p['pid']}/task/{p['pid']}/children") as f:
+            own += [{**p, "pid": int(pid), "parent": p["pid"]} for pid in f.read().split()]
+    assert [p["role"] for p in own] == ["hasher"] * [p["role"] for p in processes].count("hasher")  # one each, for what is left of the cores
+    for p in own:
+        wait_for(lambda: status_of(p["pid"])["Seccomp"] == "2", "it is confined, when it got a core")
+    for p in processes + own:
         status = status_of(p["pid"])
         assert status["Uid"].split() == [str(users[p["role"]])] * 4, (p, status["Uid"])
         assert status["NoNewPrivs"] == "1" and status["Seccomp"] == "2", p
@@ -243,8 +250,6 @@ def expect_confined(s, users):
         assert limit_of(p["pid"], "Max core file size") == ["0", "0"], p
         soft, hard = limit_of(p["pid"], "Max open files")
         assert soft == hard, p
-        with open(f"/proc/{p['pid']}/task/{p['pid']}/children") as f:
-            assert f.read() == ""
         for uid in (users[p["role"]], 65533):
             for path in ("mem", "environ", "maps"):
                 assert not can_read(uid, p["pid"], path), (p, uid, path)

@@ -2,6 +2,7 @@
 import concurrent.futures
 import ctypes
 import ctypes.util
+import itertools
 import json
 import sqlite3
 import time
@@ -83,13 +84,16 @@ def hash_of(s, name):
 
 def test_no_time_tells_who_there_is(world):
     s = world.run(gateway(world))
-    add_user(s, "own")
-    add_imported(s, "cheap", passes=1, kib=8192)
     least = {name: 99 for name in ("own", "cheap", "nobody")}
+    tries = itertools.count()
 
     def are_alike():  # the least of each: a busy machine only adds
+        n, again = divmod(next(tries), 3)  # others after three tries each, whom nobody has to wait for
+        if again == 0:
+            add_user(s, f"own{n}")
+            add_imported(s, f"cheap{n}", passes=1, kib=8192)
         for name in least:
-            least[name] = min(least[name], refusal_time(s, name))
+            least[name] = min(least[name], refusal_time(s, f"{name}{n}"))
         return max(least.values()) - min(least.values()) < 0.3
     wait_for(are_alike, f"one time for all: {least}")
     assert min(least.values()) >= 0.45, least  # the next full half second
