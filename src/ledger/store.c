@@ -30,7 +30,6 @@ static const char schema[] =
 	"CREATE INDEX IF NOT EXISTS contact_target ON contact(segment, target, name, first_us, last_us, opened, closed, carried, bytes_in,"
 	" bytes_out);" /* all that a question about a target needs: no way to the rows */
 	"CREATE INDEX IF NOT EXISTS record_self ON record(at) WHERE kind='ledger';"
-	"CREATE INDEX IF NOT EXISTS record_event ON record(at) WHERE state IS NULL;" /* all but connections */
 	"CREATE TABLE IF NOT EXISTS position(process TEXT PRIMARY KEY, ring INTEGER NOT NULL, taken INTEGER NOT NULL) WITHOUT ROWID;"
 	"CREATE TABLE IF NOT EXISTS seal(day TEXT PRIMARY KEY, batch INTEGER NOT NULL, hash TEXT NOT NULL, signature TEXT NOT NULL);"
 	"CREATE VIEW IF NOT EXISTS record_text AS SELECT seq, batch, strftime('%Y-%m-%dT%H:%M:%S', at/1000000, 'unixepoch') || "
@@ -150,17 +149,24 @@ static enum err meta_check(struct ledger_store *s, const char *key, struct bytes
 	return e;
 }
 
+/* All but connections. Of a day that began without it (another version wrote it) it would take as long as all its records take to read. */
+static const char event_index[] = "CREATE INDEX record_event ON record(at) WHERE state IS NULL;";
+
 static enum err set_up(struct ledger_store *s, struct bytes day, const unsigned char public_key[ED25519_PUBLIC_LEN])
 {
 	unsigned char mem[2 * ED25519_PUBLIC_LEN];
 	struct text key;
+	bool is_new;
 
 	text_init(&key, mem, sizeof(mem));
 	hex_put(&key, bytes_of(public_key, ED25519_PUBLIC_LEN));
 	TRY(run(s, "PRAGMA page_size=8192; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=" CACHE_KB
 		   "; PRAGMA temp_store=MEMORY; PRAGMA trusted_schema=OFF;"));
 	TRY(run(s, "BEGIN IMMEDIATE"));
+	is_new = ledger_day_is_blank(s->db);
 	TRY(run(s, schema));
+	if (is_new)
+		TRY(run(s, event_index));
 	TRY(meta_set(s, "format", BYTES("1")));
 	TRY(meta_set(s, "day", day));
 	TRY(meta_set(s, "public_key", text_bytes(&key)));
