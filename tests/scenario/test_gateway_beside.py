@@ -91,9 +91,9 @@ def denied_for_mfa(b, page):
     return next(link for link in links if "/step-up" in link)
 
 
-def enrolled(s, name):
-    b = Browser(s)
-    b.sign_in(name)
+def enrolled(s, name, browser=Browser):
+    b = browser(s)
+    assert b.sign_in(name).url == b.url("/")
     page = b.get("/totp")
     secret = re.search(r"otpauth://[^\"]*secret=([A-Z2-7]+)", page.text).group(1)
     assert b.post("/totp", {"csrf": page.csrf(), "code": totp(secret)}).status == 200
@@ -241,11 +241,7 @@ def serve_places(world, wiki, site=None, **section):
 @pytest.mark.parametrize("host", [WIKI, SITE])
 def test_a_second_factor_is_asked_for_by_the_address_that_the_app_sees(world, host):
     s = serve_places(world, {}, mfa="not (client.ip in {10.0.0.0/8})")
-    b = Elsewhere(s)
-    assert b.sign_in("eva").url == b.url("/"), "at the office the password is enough"
-    page = b.get("/totp")
-    secret = re.search(r"otpauth://[^\"]*secret=([A-Z2-7]+)", page.text).group(1)
-    assert b.post("/totp", {"csrf": page.csrf(), "code": totp(secret)}).status == 200
+    secret = enrolled(s, "eva", Elsewhere)  # at the office the password is enough
     b = Elsewhere(s)
     page = b.get("/deep?a=1", host=host)
     page = b.sign_in("eva", next=page.hidden("next"))
@@ -273,11 +269,7 @@ def test_who_is_denied_at_the_apps_address_alone_is_told_so_there(world, host):
 def test_a_second_factor_in_place_of_an_address(world, host):
     rule = "session.mfa or client.ip in {10.0.0.0/8}"
     s = serve_places(world, {"allow": rule}, site=rule)
-    b = Elsewhere(s)
-    b.sign_in("eva")
-    page = b.get("/totp")
-    secret = re.search(r"otpauth://[^\"]*secret=([A-Z2-7]+)", page.text).group(1)
-    assert b.post("/totp", {"csrf": page.csrf(), "code": totp(secret)}).status == 200
+    secret = enrolled(s, "eva", Elsewhere)
     b = Elsewhere(s)
     page = b.get("/deep", host=host)
     page = b.sign_in("eva", next=page.hidden("next"))

@@ -112,6 +112,18 @@ static pid_t modest_of(pid_t pid)
 	return child;
 }
 
+/* Also the other, which gets a core only when there is one. */
+static pid_t begin_both(struct child *c, int *identity)
+{
+	pid_t other;
+
+	begin(c, identity);
+	other = modest_of(c->pid);
+	for (unsigned n = 0; n < 3000 && number_in(other, "status", "Seccomp:") == 0; n++)
+		usleep(10000);
+	return other;
+}
+
 static void one_takes_a_share_and_one_what_is_left(void **state)
 {
 	struct child c;
@@ -119,10 +131,7 @@ static void one_takes_a_share_and_one_what_is_left(void **state)
 	pid_t other;
 
 	(void)state;
-	begin(&c, &identity);
-	other = modest_of(c.pid);
-	for (unsigned n = 0; n < 3000 && number_in(other, "status", "Seccomp:") == 0; n++)
-		usleep(10000);
+	other = begin_both(&c, &identity);
 	assert_int_equal(sched_getscheduler(c.pid), SCHED_BATCH);
 	assert_int_equal(sched_getscheduler(other), SCHED_IDLE);
 	assert_true(getpriority(PRIO_PROCESS, (id_t)c.pid) >= NICENESS);
@@ -160,10 +169,7 @@ static void who_waits_for_long_is_answered(void **state)
 	pid_t other;
 
 	(void)state;
-	begin(&c, &identity);
-	other = modest_of(c.pid);
-	for (unsigned n = 0; n < 3000 && number_in(other, "status", "Seccomp:") == 0; n++)
-		usleep(10000);
+	other = begin_both(&c, &identity);
 	assert_int_equal(kill(other, SIGSTOP), 0);
 	for (uint32_t n = 0; n < 3; n++) {
 		ask_for(identity, n, HASH_MAKE, BYTES("correct horse battery"), BYTES(""));
