@@ -100,7 +100,7 @@ void portal_denied(struct exchange *x)
 		return;
 	}
 	steps_up = admit_step_up_helps(x, rule, app->allow, app->allow_text);
-	x->refusal = steps_up ? "access-step-up" : "access-denied"; /* the app's host has recorded it, and sent them here */
+	x->refusal = steps_up ? "access-step-up" : "access-denied"; /* a look at why, by who kept the address: not a try, and no record */
 	p.here = x->req.path;
 	text_init(&next, mem, sizeof mem);
 	text_lit(&next, "/go/");

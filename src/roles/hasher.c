@@ -30,6 +30,7 @@
 #define NICENESS    10
 #define SLICE_NS    100000000 /* the most that the kernel takes */
 #define MODEST_MS   250 /* for so long a job is the modest process's alone */
+#define MEMORY_MS   5000 /* and its answer is waited for when there is no memory for another */
 #define JOB_MOST    (4 + 9 + PASSWORD_MOST + PASSWORD_HASH_MAX) /* a number, and the body of MSG_HASH */
 #define MEMORY_MOST (320ul << 20) /* the largest hash that is verified, and this program */
 
@@ -180,6 +181,15 @@ static void modest_begin(void)
 		fd_close(&modest);
 }
 
+/* Told once; from then on all jobs are done here. */
+static void modest_lost(void)
+{
+	errno = ECHILD;
+	LOG(EV_SYSTEM, KV_STR("call", "modest hasher"), KV_ERRNO());
+	fd_close(&modest);
+	modest_is_busy = false;
+}
+
 /* The answer to the job that it was given last, if it comes in time. */
 static bool modest_hear(int ms, struct modest_answer *out)
 {
@@ -189,10 +199,7 @@ static bool modest_hear(int ms, struct modest_answer *out)
 	if (modest < 0 || !modest_is_busy || poll(&p, 1, ms) != 1)
 		return false;
 	if (recv(modest, &a, sizeof(a), MSG_DONTWAIT) != sizeof(a)) {
-		errno = ECHILD;
-		LOG(EV_SYSTEM, KV_STR("call", "modest hasher"), KV_ERRNO());
-		fd_close(&modest);
-		modest_is_busy = false;
+		modest_lost();
 		return false;
 	}
 	modest_is_busy = false;
@@ -216,6 +223,8 @@ static bool modest_takes(struct bytes body)
 	is_sent = !t.failed && send(modest, t.at, t.len, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)t.len;
 	secret_wipe(modest_job, sizeof(modest_job));
 	modest_is_busy = is_sent;
+	if (!is_sent)
+		modest_lost();
 	return is_sent;
 }
 
@@ -233,7 +242,7 @@ static void work_for(struct bytes body, const struct job *j, struct modest_answe
 	a->status = work(j, a->made);
 	/* Two large hashes at once are more memory than there is, perhaps: then the first is waited for. */
 	if (a->status == HASHED_FAILED && is_given)
-		(void)modest_hear(-1, a);
+		(void)modest_hear(MEMORY_MS, a);
 }
 
 static enum err on_hash(struct role_run *run, struct channel *from, struct ipc_msg *m)

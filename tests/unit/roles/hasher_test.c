@@ -239,6 +239,7 @@ static void answers_are_of_their_jobs(void **state)
 	assert_int_equal(other_was_given(pair[1], text_bytes(&body)), 3);
 	close(pair[1]);
 	WORKS(HASHED_FAILED);
+	assert_int_equal(modest, -1); /* also one that ended while it had no job is noticed */
 	WORKS(HASHED_FAILED);
 #undef WORKS
 }
